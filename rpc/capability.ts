@@ -1,0 +1,130 @@
+/**
+ * A capability: the power to call one object, wherever it is. One abstract class with a subclass for each state of being:
+ * local, imported, promised, pipelined, broken. Whoever adds a layer (a broker's membrane) adds a subclass.
+ *
+ * Everything here is synchronous and ordered: a call is under way when `call()` returns, and calls on one capability
+ * arrive in the order they were made. Nothing here knows bytes, sockets or timers.
+ *
+ * References are counted, so that the last release can be told to a peer at once. Whoever is given a capability by a
+ * function whose name says so (`retain`, `pipelined`) owns one reference; a plain parameter or property is borrowed.
+ */
+import { RpcError } from './error.js';
+import type { Payload } from './payload.js';
+
+/** One call, as it is handed on from capability to capability. */
+export interface Call {
+  readonly interfaceId: bigint;
+  readonly methodId: number;
+  /** Taken over by whoever is called. */
+  readonly params: Payload;
+}
+
+/** Who is told how a call ended. Exactly one of the two is called, once; neither after `CallInProgress.finish()`. */
+export interface ReturnSink {
+  /** `results` is borrowed, and stands until the caller's `finish()`. */
+  returned(results: Payload): void;
+  failed(error: RpcError): void;
+}
+
+/** The caller's end of a call. Owned by the caller, who calls `finish()` once, before or after the return. */
+export interface CallInProgress {
+  /** The capability that will stand at `path` in the results: a new reference. Not after `finish()`. */
+  pipelined(path: readonly number[]): Capability;
+  /**
+   * The caller needs nothing more: its sink hears nothing after this, and the results are handed back. A call that still
+   * runs is cancelled, as soon as no capability that was pipelined from it is held any more.
+   */
+  finish(): void;
+}
+
+export abstract class Capability {
+  #references = 1;
+
+  /** Another reference to the same capability. */
+  retain(): this {
+    if (this.#references === 0) throw new Error('a capability was used after its last reference was released');
+    this.#references++;
+    return this;
+  }
+
+  /** Gives one reference up. After the last one nothing may be done with the capability. */
+  release(): void {
+    if (this.#references === 0) throw new Error('a capability was released more often than it was retained');
+    if (--this.#references === 0) this.dropped();
+  }
+
+  /** References that are held. */
+  get references(): number {
+    return this.#references;
+  }
+
+  /** The last reference is gone. */
+  protected abstract dropped(): void;
+
+  abstract call(call: Call, sink: ReturnSink): CallInProgress;
+
+  /**
+   * What this is known to have become: null for what is settled and for a promise that still waits. Borrowed. May itself
+   * be a promise; `settled()` follows to the end.
+   */
+  get resolution(): Capability | null {
+    return null;
+  }
+
+  /** Whether this may yet become another capability (`resolution` is null until then). */
+  get isPromise(): boolean {
+    return false;
+  }
+
+  /** Calls `listener` once, when `resolution` becomes known. Only for an unresolved promise. Returns the way to leave. */
+  onResolution(_listener: () => void): () => void {
+    throw new Error('only a promise can resolve');
+  }
+
+  /** The error with which everything here fails: set on a broken capability only. */
+  get brokenBy(): RpcError | null {
+    return null;
+  }
+}
+
+/** The most resolved form of `capability` that is known now. Borrowed. */
+export function settled(capability: Capability): Capability {
+  let current = capability;
+  for (let next = current.resolution; next !== null; next = current.resolution) current = next;
+  return current;
+}
+
+/** A capability that answers every call with the same error. */
+export class BrokenCapability extends Capability {
+  constructor(override readonly brokenBy: RpcError) {
+    super();
+  }
+
+  override call(call: Call, sink: ReturnSink): CallInProgress {
+    call.params.release();
+    return BrokenCapability.failing(this.brokenBy, sink);
+  }
+
+  /** A call that fails at once. */
+  static failing(error: RpcError, sink: ReturnSink): CallInProgress {
+    sink.failed(error);
+    return { pipelined: () => new BrokenCapability(error), finish() {} };
+  }
+
+  protected override dropped(): void {}
+}
+
+/** The capability at `path` of `results`: a new reference, broken where there is none. */
+export function capabilityIn(results: Payload, path: readonly number[]): Capability {
+  try {
+    const found = results.capabilityAt(path);
+    if (found !== null) return found.retain();
+    return new BrokenCapability(
+      new RpcError('failed', 'called a null capability: the results have none at this place', {
+        code: 'ERR_RPC_NULL_CAPABILITY',
+      }),
+    );
+  } catch (cause) {
+    return new BrokenCapability(RpcError.from(cause));
+  }
+}

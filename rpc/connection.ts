@@ -1,0 +1,715 @@
+/**
+ * One Cap'n Proto RPC connection, two-party, without I/O: messages come in by `receive()`, go out by the `send` it was
+ * given, and nothing else happens: no sockets, no timers, no promises. The contract is schema/capnp/rpc.capnp.
+ *
+ * It must never throw because of what a peer sends: a peer that breaks the protocol gets an Abort that says why, and the
+ * connection ends. What a peer can make it hold is bounded by its limits.
+ */
+import { ElementSize, MessageBuilder, MessageError, MessageReader, type StructBuilder, type StructReader } from '../schema/index.js';
+import { Answer } from './answer.js';
+import { BrokenCapability, type Call, type CallInProgress, Capability, type ReturnSink } from './capability.js';
+import { CapabilityTable } from './capability-table.js';
+import { MAX_ERROR_MESSAGE, ProtocolViolation, RPC_ERROR_TYPES, RpcError } from './error.js';
+import { IdAllocator } from './id-allocator.js';
+import { type ConnectionLimits, DEFAULT_LIMITS } from './limits.js';
+import { readAddress, writeTarget } from './message-target.js';
+import { Payload } from './payload.js';
+import type { QueuedCapability } from './promised.js';
+import * as layout from './protocol.js';
+import { Question } from './question.js';
+import { type ImportedCapability, RemoteCapability } from './remote.js';
+
+export interface ConnectionOptions {
+  /** Puts one message, a single segment, on its way. The bytes are the receiver's from then on. Must not throw. */
+  send(message: Uint8Array): void;
+  /** Told once, when the connection is over, for whatever reason; an Abort has been sent by then, if one was due. */
+  closed(error: RpcError): void;
+  /** What the peer gets by Bootstrap. Retained. Without one, Bootstrap fails. */
+  readonly bootstrap?: Capability | null;
+  readonly limits?: Partial<ConnectionLimits>;
+}
+
+interface Embargo {
+  readonly promise: QueuedCapability;
+  readonly replacement: Capability;
+}
+
+export class Connection {
+  readonly limits: ConnectionLimits;
+  readonly #options: ConnectionOptions;
+  readonly #bootstrap: Capability | null;
+  readonly #capabilities: CapabilityTable;
+  readonly #questions = new Map<number, Question>();
+  readonly #questionIds = new IdAllocator();
+  readonly #answers = new Map<number, Answer>();
+  readonly #embargoes = new Map<number, Embargo>();
+  readonly #embargoIds = new IdAllocator();
+  #bytesInFlight = 0;
+  #disembargoesWaiting = 0;
+  #afterSend: (() => void)[] = [];
+  #closed: RpcError | null = null;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#bootstrap = options.bootstrap?.retain() ?? null;
+    this.#capabilities = new CapabilityTable(this, this.limits, {
+      sendResolve: (promiseId, resolution) => this.#sendResolve(promiseId, resolution),
+      sendRelease: (id, count) => this.#sendRelease(id, count),
+      answerCapability: (questionId, path) => this.#answers.get(questionId)?.capabilityAt(path) ?? null,
+    });
+  }
+
+  /** Why the connection is over; null while it is not. */
+  get closedBy(): RpcError | null {
+    return this.#closed;
+  }
+
+  // ---- what this side does ------------------------------------------------------------------------------------
+
+  /** The peer's bootstrap capability: a new reference, usable at once. */
+  bootstrap(): Capability {
+    if (this.#closed !== null) return new BrokenCapability(this.#closed);
+    const question = this.#newQuestion({ returned() {}, failed() {} });
+    if (question instanceof RpcError) return new BrokenCapability(question);
+    this.#transmit((message) => {
+      const bootstrap = begin(message, layout.Message.bootstrap, layout.Bootstrap);
+      bootstrap.setU32(layout.Bootstrap.questionId, question.id);
+    });
+    const capability = question.pipelined([]);
+    question.finish();
+    return capability;
+  }
+
+  /** Ends the connection. Calls in flight fail, on both sides; capabilities of the peer's break. */
+  close(reason = new RpcError('disconnected', 'the connection was closed', { code: 'ERR_RPC_CLOSED' })): void {
+    this.#end(reason, null);
+  }
+
+  /** The transport is gone. */
+  disconnected(reason: RpcError): void {
+    this.#end(reason, null);
+  }
+
+  /** Ends the connection because of what the peer did, and tells it. */
+  abort(reason: string): void {
+    const error = new RpcError('failed', reason, { code: 'ERR_RPC_PROTOCOL' });
+    this.#end(new RpcError('disconnected', `the connection was ended: ${reason}`, { code: error.code, cause: error }), error);
+  }
+
+  // ---- calls of ours (from remote.ts and question.ts) -----------------------------------------------------------
+
+  ask(target: RemoteCapability, call: Call, sink: ReturnSink): CallInProgress {
+    const question = this.#closed ?? this.#newQuestion(sink);
+    if (question instanceof RpcError) {
+      call.params.release();
+      return BrokenCapability.failing(question, sink);
+    }
+    try {
+      this.#transmit((message, exported) => {
+        const builder = begin(message, layout.Message.call, layout.Call);
+        builder.setU32(layout.Call.questionId, question.id);
+        builder.setU64(layout.Call.interfaceId, call.interfaceId);
+        builder.setU16(layout.Call.methodId, call.methodId);
+        writeTarget(target.address, builder.pointer(layout.Call.target).struct(layout.MessageTarget.words, layout.MessageTarget.pointers));
+        this.#writePayload(call.params, builder.pointer(layout.Call.params), exported);
+        question.paramExports = exported;
+      });
+    } catch (cause) {
+      call.params.release();
+      this.#questions.delete(question.id);
+      this.#questionIds.give(question.id);
+      return BrokenCapability.failing(sendError(cause), sink);
+    }
+    call.params.release();
+    return question;
+  }
+
+  #newQuestion(sink: ReturnSink): Question | RpcError {
+    if (this.#questions.size >= this.limits.questions) {
+      return new RpcError('overloaded', `${this.limits.questions} calls wait for their return already (limit questions)`, {
+        code: 'ERR_RPC_QUESTION_LIMIT',
+      });
+    }
+    const question = new Question(this, this.#questionIds.take(), sink);
+    this.#questions.set(question.id, question);
+    return question;
+  }
+
+  /** The last holder of a question is gone. */
+  finishQuestion(question: Question): void {
+    if (this.#closed !== null || this.#questions.get(question.id) !== question) return;
+    const returned = question.state === 'returned';
+    if (returned) {
+      this.#questions.delete(question.id);
+      this.#questionIds.give(question.id);
+    } else {
+      question.state = 'cancelled';
+    }
+    if (!question.finishNeeded) return;
+    this.#transmit((message) => {
+      const finish = begin(message, layout.Message.finish, layout.Finish);
+      finish.setU32(layout.Finish.questionId, question.id);
+      // Results that came are ours, and go by Release; results that did not come yet are the peer's to let go of.
+      finish.setBool(layout.Finish.keepResultCaps, returned);
+      finish.setBool(layout.Finish.noEarlyCancellationWorkaround, true);
+    });
+  }
+
+  // ---- capabilities (from remote.ts and capability-table.ts) ----------------------------------------------------
+
+  releaseImport(capability: ImportedCapability): void {
+    this.#capabilities.releaseImport(capability);
+  }
+
+  /** Holds `promise` back until the peer has echoed a Disembargo sent towards `early`; then it becomes `replacement`. */
+  disembargo(early: RemoteCapability, promise: QueuedCapability, replacement: Capability): void {
+    if (this.#closed !== null) {
+      replacement.release();
+      promise.reject(this.#closed);
+      promise.release();
+      return;
+    }
+    const id = this.#embargoIds.take();
+    this.#embargoes.set(id, { promise, replacement });
+    this.#transmit((message) => {
+      const disembargo = begin(message, layout.Message.disembargo, layout.Disembargo);
+      disembargo.setU16(layout.Disembargo.tag, layout.Disembargo.senderLoopback);
+      disembargo.setU32(layout.Disembargo.embargoId, id);
+      writeTarget(early.address, disembargo.pointer(layout.Disembargo.target).struct(layout.MessageTarget.words, layout.MessageTarget.pointers));
+    });
+  }
+
+  /** Has `action` done as soon as the message that is being built is sent. */
+  afterSend(action: () => void): void {
+    this.#afterSend.push(action);
+  }
+
+  #sendResolve(promiseId: number, resolution: Capability): void {
+    if (this.#closed !== null) return;
+    try {
+      this.#transmit((message, exported) => {
+        const resolve = begin(message, layout.Message.resolve, layout.Resolve);
+        resolve.setU32(layout.Resolve.promiseId, promiseId);
+        if (resolution.brokenBy !== null) {
+          resolve.setU16(layout.Resolve.tag, layout.Resolve.exception);
+          writeException(resolution.brokenBy, resolve.pointer(layout.Resolve.body).struct(layout.Exception.words, layout.Exception.pointers));
+        } else {
+          resolve.setU16(layout.Resolve.tag, layout.Resolve.cap);
+          const descriptor = resolve.pointer(layout.Resolve.body).struct(layout.CapDescriptor.words, layout.CapDescriptor.pointers);
+          this.#capabilities.writeDescriptor(resolution, descriptor, exported);
+        }
+      });
+    } catch (cause) {
+      // Only the export limit can be met here. The promise must not stay unresolved for ever.
+      const broken = new BrokenCapability(sendError(cause));
+      this.#sendResolve(promiseId, broken);
+      broken.release();
+    }
+  }
+
+  #sendRelease(id: number, referenceCount: number): void {
+    this.#transmit((message) => {
+      const release = begin(message, layout.Message.release, layout.Release);
+      release.setU32(layout.Release.id, id);
+      release.setU32(layout.Release.referenceCount, referenceCount);
+    });
+  }
+
+  // ---- sending ------------------------------------------------------------------------------------------------
+
+  /** Builds a message and sends it. If building throws, what it exported is taken back, and nothing was sent. */
+  #transmit(build: (message: MessageBuilder, exported: number[]) => void): void {
+    const message = new MessageBuilder();
+    const exported: number[] = [];
+    const pending = this.#afterSend;
+    this.#afterSend = [];
+    let after: (() => void)[];
+    try {
+      build(message, exported);
+      const bytes = message.segment();
+      if (bytes.length > this.limits.messageBytes) {
+        throw new RpcError(
+          'failed',
+          `a message of ${bytes.length} bytes is over the limit of ${this.limits.messageBytes} (limit messageBytes)`,
+          { code: 'ERR_RPC_MESSAGE_TOO_LARGE' },
+        );
+      }
+      after = this.#afterSend;
+      this.#options.send(bytes);
+    } catch (error) {
+      this.#afterSend = [];
+      this.#capabilities.releaseExports(exported);
+      throw error;
+    } finally {
+      this.#afterSend = pending;
+    }
+    for (const action of after) action();
+  }
+
+  #writePayload(payload: Payload, into: ReturnType<StructBuilder['pointer']>, exported: number[]): void {
+    const builder = into.struct(layout.Payload.words, layout.Payload.pointers);
+    builder.pointer(layout.Payload.content).copy(payload.content);
+    const capabilities = payload.capabilities;
+    if (capabilities.length === 0) return;
+    const table = builder
+      .pointer(layout.Payload.capTable)
+      .structList(capabilities.length, layout.CapDescriptor.words, layout.CapDescriptor.pointers);
+    exported.push(...this.#capabilities.write(capabilities, table));
+  }
+
+  // ---- receiving ----------------------------------------------------------------------------------------------
+
+  /** Takes one message. Never throws. */
+  receive(segments: Uint8Array[]): void {
+    if (this.#closed !== null) return;
+    try {
+      let bytes = 0;
+      for (const segment of segments) bytes += segment.length;
+      const { traversalWords, nesting } = this.limits;
+      this.#handle(new MessageReader(segments, { traversalWords, nesting }), bytes);
+    } catch (error) {
+      if (error instanceof ProtocolViolation || error instanceof MessageError) this.abort(error.message);
+      else {
+        // A fault of ours. Nothing may be assumed about the tables any more.
+        const failure = RpcError.from(error);
+        this.#end(new RpcError('disconnected', `internal error: ${failure.message}`, { code: 'ERR_RPC_INTERNAL', cause: error }), new RpcError('failed', 'internal error'));
+      }
+    }
+  }
+
+  #handle(reader: MessageReader, bytes: number): void {
+    const message = reader.root.struct();
+    const tag = message.u16(layout.Message.tag);
+    const body = message.pointer(layout.Message.body);
+    switch (tag) {
+      case layout.Message.call:
+        return this.#handleCall(body.struct(), reader, bytes);
+      case layout.Message.return:
+        return this.#handleReturn(body.struct());
+      case layout.Message.finish:
+        return this.#handleFinish(body.struct());
+      case layout.Message.release: {
+        const release = body.struct();
+        return this.#capabilities.releaseExport(release.u32(layout.Release.id), release.u32(layout.Release.referenceCount));
+      }
+      case layout.Message.resolve:
+        return this.#handleResolve(body.struct());
+      case layout.Message.disembargo:
+        return this.#handleDisembargo(body.struct(), reader);
+      case layout.Message.bootstrap:
+        return this.#handleBootstrap(body.struct());
+      case layout.Message.abort: {
+        const error = readException(body.struct());
+        return this.#end(
+          new RpcError('disconnected', `the peer ended the connection: ${error.message}`, { code: 'ERR_RPC_ABORTED', cause: error }),
+          null,
+        );
+      }
+      case layout.Message.unimplemented:
+        return this.#handleUnimplemented(body.struct());
+      default:
+        return this.#sendUnimplemented(reader);
+    }
+  }
+
+  #handleBootstrap(bootstrap: StructReader): void {
+    const answer = this.#newAnswer(bootstrap.u32(layout.Bootstrap.questionId));
+    if (this.#bootstrap === null) {
+      this.#returnException(answer, new RpcError('unimplemented', 'this vat offers no bootstrap capability'));
+      return;
+    }
+    const results = Payload.ofCapability(this.#bootstrap.retain());
+    answer.begin({ pipelined: () => this.#bootstrap!.retain(), finish: () => results.release() });
+    this.#returnResults(answer, results);
+  }
+
+  #newAnswer(id: number): Answer {
+    if (this.#answers.has(id)) throw new ProtocolViolation(`question ${id} was asked while it is in use`);
+    if (this.#answers.size >= 2 * this.limits.answers) {
+      // Told so often that it is overloaded, and still asking.
+      throw new ProtocolViolation(`${this.#answers.size} calls are unfinished (limit answers)`);
+    }
+    const answer = new Answer(this, id);
+    this.#answers.set(id, answer);
+    return answer;
+  }
+
+  #handleCall(call: StructReader, reader: MessageReader, bytes: number): void {
+    const sendResultsTo = call.u16(layout.Call.sendResultsTo);
+    if (sendResultsTo !== layout.Call.toCaller && sendResultsTo !== layout.Call.toYourself) {
+      return this.#sendUnimplemented(reader);
+    }
+    const target = this.#target(call.pointer(layout.Call.target).struct());
+    let params: Payload;
+    try {
+      params = this.#readPayload(call.pointer(layout.Call.params).struct());
+    } catch (error) {
+      target.release();
+      throw error;
+    }
+    let answer: Answer;
+    try {
+      answer = this.#newAnswer(call.u32(layout.Call.questionId));
+    } catch (error) {
+      target.release();
+      params.release();
+      throw error;
+    }
+    answer.redirected = sendResultsTo === layout.Call.toYourself;
+    answer.bytes = bytes;
+    const overload = this.#overload(answer);
+    this.#bytesInFlight += answer.bytes;
+    if (overload !== null) {
+      target.release();
+      params.release();
+      this.#returnException(answer, overload);
+      return;
+    }
+    const interfaceId = call.u64(layout.Call.interfaceId);
+    const methodId = call.u16(layout.Call.methodId);
+    const inProgress = target.call(
+      { interfaceId, methodId, params },
+      {
+        returned: (results) => this.#returnResults(answer, results),
+        failed: (error) => this.#returnException(answer, error),
+      },
+    );
+    target.release();
+    answer.begin(inProgress);
+  }
+
+  #overload(answer: Answer): RpcError | null {
+    if (this.#answers.size > this.limits.answers) {
+      return new RpcError('overloaded', `more than ${this.limits.answers} calls are unfinished (limit answers)`, {
+        code: 'ERR_RPC_ANSWER_LIMIT',
+      });
+    }
+    if (this.#bytesInFlight + answer.bytes > this.limits.bytesInFlight) {
+      return new RpcError('overloaded', `more than ${this.limits.bytesInFlight} bytes of calls are in flight (limit bytesInFlight)`, {
+        code: 'ERR_RPC_FLOW_LIMIT',
+      });
+    }
+    return null;
+  }
+
+  /** What a message is addressed to: a new reference. */
+  #target(target: StructReader): Capability {
+    const tag = target.u16(layout.MessageTarget.tag);
+    if (tag === layout.MessageTarget.importedCap) {
+      const id = target.u32(layout.MessageTarget.importedCapId);
+      const designation = this.#capabilities.exported(id);
+      if (designation === null) throw new ProtocolViolation(`a message is addressed to export ${id}, which does not exist`);
+      return designation.capability.retain();
+    }
+    if (tag === layout.MessageTarget.promisedAnswer) {
+      const { questionId, path } = readAddress(target.pointer(layout.MessageTarget.body).struct());
+      const answer = this.#answers.get(questionId);
+      if (answer === undefined) throw new ProtocolViolation(`a message is addressed to question ${questionId}, which does not exist`);
+      return answer.capabilityAt(path);
+    }
+    throw new ProtocolViolation(`a message target of the unknown kind ${tag}`);
+  }
+
+  #readPayload(payload: StructReader): Payload {
+    const capabilities = this.#capabilities.read(payload.pointer(layout.Payload.capTable).list(ElementSize.composite));
+    return new Payload(payload.pointer(layout.Payload.content), capabilities);
+  }
+
+  #returnResults(answer: Answer, results: Payload): void {
+    if (!this.#endAnswer(answer)) return;
+    if (answer.redirected) {
+      answer.returned({ results });
+      this.#sendReturn(answer, layout.Return.resultsSentElsewhere);
+      return;
+    }
+    try {
+      this.#transmit((message, exported) => {
+        const builder = this.#beginReturn(message, answer, layout.Return.results);
+        this.#writePayload(results, builder.pointer(layout.Return.body), exported);
+        answer.exports = exported;
+      });
+    } catch (cause) {
+      answer.exports = [];
+      const error = sendError(cause);
+      answer.returned({ error });
+      this.#sendException(answer, error);
+      return;
+    }
+    answer.returned({ results });
+  }
+
+  #returnException(answer: Answer, error: RpcError): void {
+    if (!this.#endAnswer(answer)) return;
+    answer.returned({ error });
+    if (answer.redirected) this.#sendReturn(answer, layout.Return.resultsSentElsewhere);
+    else this.#sendException(answer, error);
+  }
+
+  #sendException(answer: Answer, error: RpcError): void {
+    this.#transmit((message) => {
+      const builder = this.#beginReturn(message, answer, layout.Return.exception);
+      writeException(error, builder.pointer(layout.Return.body).struct(layout.Exception.words, layout.Exception.pointers));
+    });
+  }
+
+  #sendReturn(answer: Answer, tag: number): void {
+    this.#transmit((message) => {
+      this.#beginReturn(message, answer, tag);
+    });
+  }
+
+  #beginReturn(message: MessageBuilder, answer: Answer, tag: number): StructBuilder {
+    const builder = begin(message, layout.Message.return, layout.Return);
+    builder.setU32(layout.Return.answerId, answer.id);
+    builder.setBool(layout.Return.keepParamCaps, true);
+    builder.setU16(layout.Return.tag, tag);
+    return builder;
+  }
+
+  /** Whether a Return may still be sent for `answer`; from now on it may not. */
+  #endAnswer(answer: Answer): boolean {
+    if (this.#closed !== null || answer.state !== 'running') return false;
+    this.#bytesInFlight -= answer.bytes;
+    return true;
+  }
+
+  #handleFinish(finish: StructReader): void {
+    const id = finish.u32(layout.Finish.questionId);
+    const answer = this.#answers.get(id);
+    if (answer === undefined) throw new ProtocolViolation(`Finish of question ${id}, which does not exist`);
+    const running = this.#endAnswer(answer);
+    this.#answers.delete(id);
+    const exports = answer.exports;
+    answer.finish();
+    if (running) this.#sendReturn(answer, layout.Return.canceled);
+    else if (!finish.bool(layout.Finish.keepResultCaps)) this.#capabilities.releaseExports(exports);
+  }
+
+  #handleReturn(message: StructReader): void {
+    const id = message.u32(layout.Return.answerId);
+    const question = this.#questions.get(id);
+    if (question === undefined) throw new ProtocolViolation(`Return for question ${id}, which was not asked`);
+    if (question.state === 'returned') throw new ProtocolViolation(`a second Return for question ${id}`);
+    const paramExports = question.paramExports;
+    question.paramExports = [];
+    const releaseParams = !message.bool(layout.Return.keepParamCaps);
+    const tag = message.u16(layout.Return.tag);
+    if (question.state === 'cancelled') {
+      // Finish is on its way and says that whatever was returned is to be released over there.
+      this.#questions.delete(id);
+      this.#questionIds.give(id);
+      if (tag === layout.Return.takeFromOtherQuestion) this.#redirectedAnswer(message);
+    } else {
+      question.finishNeeded = !message.bool(layout.Return.noFinishNeeded);
+      switch (tag) {
+        case layout.Return.results:
+          question.settle({ results: this.#readPayload(message.pointer(layout.Return.body).struct()) });
+          break;
+        case layout.Return.exception:
+          question.settle({ error: readException(message.pointer(layout.Return.body).struct()) });
+          break;
+        case layout.Return.canceled:
+          question.settle({ error: new RpcError('failed', 'the call was canceled by the peer', { code: 'ERR_RPC_CANCELED' }) });
+          break;
+        case layout.Return.takeFromOtherQuestion:
+          this.#redirectedAnswer(message).redirect(question);
+          break;
+        case layout.Return.resultsSentElsewhere:
+          throw new ProtocolViolation(`the results of question ${id} were sent elsewhere, which nobody asked for`);
+        default:
+          throw new ProtocolViolation(`a Return of the unknown kind ${tag}`);
+      }
+    }
+    if (releaseParams) this.#capabilities.releaseExports(paramExports);
+  }
+
+  #redirectedAnswer(message: StructReader): Answer {
+    const id = message.u32(layout.Return.otherQuestion);
+    const answer = this.#answers.get(id);
+    if (answer === undefined || !answer.redirected) {
+      throw new ProtocolViolation(`a Return takes its results from question ${id}, which does not offer them`);
+    }
+    return answer;
+  }
+
+  #handleResolve(resolve: StructReader): void {
+    const promiseId = resolve.u32(layout.Resolve.promiseId);
+    const tag = resolve.u16(layout.Resolve.tag);
+    const body = resolve.pointer(layout.Resolve.body).struct();
+    if (tag === layout.Resolve.cap) {
+      const capability = this.#capabilities.readDescriptor(body);
+      this.#capabilities.resolveImport(
+        promiseId,
+        capability ?? new BrokenCapability(new RpcError('failed', 'a promise was resolved to a null capability', { code: 'ERR_RPC_NULL_CAPABILITY' })),
+      );
+    } else if (tag === layout.Resolve.exception) {
+      this.#capabilities.resolveImport(promiseId, new BrokenCapability(readException(body)));
+    } else {
+      throw new ProtocolViolation(`a Resolve of the unknown kind ${tag}`);
+    }
+  }
+
+  #handleDisembargo(disembargo: StructReader, reader: MessageReader): void {
+    const id = disembargo.u32(layout.Disembargo.embargoId);
+    const tag = disembargo.u16(layout.Disembargo.tag);
+    if (tag === layout.Disembargo.senderLoopback) {
+      this.#echo(id, disembargo.pointer(layout.Disembargo.target).struct());
+    } else if (tag === layout.Disembargo.receiverLoopback) {
+      const embargo = this.#embargoes.get(id);
+      if (embargo === undefined) throw new ProtocolViolation(`Disembargo of ${id}, which is not under an embargo`);
+      this.#embargoes.delete(id);
+      this.#embargoIds.give(id);
+      embargo.promise.resolve(embargo.replacement);
+      embargo.promise.release();
+    } else {
+      this.#sendUnimplemented(reader);
+    }
+  }
+
+  /**
+   * The peer asks for an echo behind everything that it sent towards `target`, which must lead back to it. Where it does
+   * not yet, because a promise of ours on the way is itself under an embargo, the echo waits for that: only then have the
+   * calls that took the long way come back.
+   */
+  #echo(id: number, target: StructReader): void {
+    const tag = target.u16(layout.MessageTarget.tag);
+    const address = tag === layout.MessageTarget.promisedAnswer ? readAddress(target.pointer(layout.MessageTarget.body).struct()) : null;
+    const designation =
+      address === null
+        ? this.#capabilities.exported(target.u32(layout.MessageTarget.importedCapId))
+        : (this.#answers.get(address.questionId)?.designationAt(address.path) ?? null);
+    if (designation === null) throw new ProtocolViolation('Disembargo of a target that does not exist');
+    if (designation.pending && ++this.#disembargoesWaiting > this.limits.embargoes) {
+      throw new ProtocolViolation(`more than ${this.limits.embargoes} disembargoes wait (limit embargoes)`);
+    }
+    const waited = designation.pending;
+    designation.whenSettled(() => {
+      if (waited) this.#disembargoesWaiting--;
+      if (this.#closed !== null) return;
+      const capability = designation.capability;
+      if (!(capability instanceof RemoteCapability) || capability.connection !== this) {
+        this.abort('Disembargo of a target that does not lead back to the sender');
+        return;
+      }
+      this.#transmit((message) => {
+        const echo = begin(message, layout.Message.disembargo, layout.Disembargo);
+        echo.setU16(layout.Disembargo.tag, layout.Disembargo.receiverLoopback);
+        echo.setU32(layout.Disembargo.embargoId, id);
+        writeTarget(capability.address, echo.pointer(layout.Disembargo.target).struct(layout.MessageTarget.words, layout.MessageTarget.pointers));
+      });
+    });
+  }
+
+  /** "The message's contents are the same as the one received": so that the sender can recognise it. */
+  #sendUnimplemented(reader: MessageReader): void {
+    this.#transmit((builder) => {
+      const outer = builder.root.struct(layout.Message.words, layout.Message.pointers);
+      outer.setU16(layout.Message.tag, layout.Message.unimplemented);
+      outer.pointer(layout.Message.body).copy(reader.root);
+    });
+  }
+
+  #handleUnimplemented(message: StructReader): void {
+    const tag = message.u16(layout.Message.tag);
+    if (tag === layout.Message.resolve) {
+      // "as if the receiver had immediately released any capability to which the promise resolved"
+      const resolve = message.pointer(layout.Message.body).struct();
+      if (resolve.u16(layout.Resolve.tag) !== layout.Resolve.cap) return;
+      const descriptor = resolve.pointer(layout.Resolve.body).struct();
+      const kind = descriptor.u16(layout.CapDescriptor.tag);
+      if (kind === layout.CapDescriptor.senderHosted || kind === layout.CapDescriptor.senderPromise) {
+        this.#capabilities.releaseExport(descriptor.u32(layout.CapDescriptor.id), 1);
+      }
+      return;
+    }
+    throw new ProtocolViolation(`the peer does not implement a message that we need (kind ${tag})`);
+  }
+
+  // ---- the end ------------------------------------------------------------------------------------------------
+
+  #end(reason: RpcError, abort: RpcError | null): void {
+    if (this.#closed !== null) return;
+    if (abort !== null) {
+      this.#transmit((message) => {
+        const builder = message.root.struct(layout.Message.words, layout.Message.pointers);
+        builder.setU16(layout.Message.tag, layout.Message.abort);
+        writeException(abort, builder.pointer(layout.Message.body).struct(layout.Exception.words, layout.Exception.pointers));
+      });
+    }
+    this.#closed = reason;
+    const error =
+      reason.type === 'disconnected' ? reason : new RpcError('disconnected', reason.message, { code: reason.code, cause: reason });
+    const answers = [...this.#answers.values()];
+    const questions = [...this.#questions.values()];
+    const embargoes = [...this.#embargoes.values()];
+    this.#answers.clear();
+    this.#questions.clear();
+    this.#embargoes.clear();
+    for (const question of questions) if (question.state === 'awaiting') question.settle({ error });
+    for (const answer of answers) answer.finish();
+    for (const { promise, replacement } of embargoes) {
+      replacement.release();
+      promise.reject(error);
+      promise.release();
+    }
+    this.#capabilities.close(error);
+    this.#bootstrap?.release();
+    this.#options.closed(reason);
+  }
+
+  // ---- for tests and operators ----------------------------------------------------------------------------------
+
+  /** How many entries each table has. All are zero when nothing is held and nothing is under way. */
+  get tables(): { questions: number; answers: number; exports: number; imports: number; embargoes: number } {
+    return {
+      questions: this.#questions.size,
+      answers: this.#answers.size,
+      exports: this.#capabilities.exportCount,
+      imports: this.#capabilities.importCount,
+      embargoes: this.#embargoes.size,
+    };
+  }
+
+  /** The tables, for a person to read. No contents of messages. */
+  dump(): object {
+    return {
+      closed: this.#closed?.message ?? null,
+      questions: [...this.#questions.values()].map(({ id, state }) => ({ id, state })),
+      answers: [...this.#answers.values()].map(({ id, state, bytes }) => ({ id, state, bytes })),
+      ...this.#capabilities.dump(),
+      embargoes: [...this.#embargoes.keys()],
+    };
+  }
+}
+
+/** Starts a Message of the kind `tag` and gives its body. */
+function begin(message: MessageBuilder, tag: number, body: { readonly words: number; readonly pointers: number }): StructBuilder {
+  const root = message.root.struct(layout.Message.words, layout.Message.pointers);
+  root.setU16(layout.Message.tag, tag);
+  return root.pointer(layout.Message.body).struct(body.words, body.pointers);
+}
+
+function writeException(error: RpcError, into: StructBuilder): void {
+  into.setU16(layout.Exception.type, RPC_ERROR_TYPES.indexOf(error.type));
+  into.pointer(layout.Exception.reason).setText(error.message.toWellFormed());
+}
+
+function readException(exception: StructReader): RpcError {
+  const type = RPC_ERROR_TYPES[exception.u16(layout.Exception.type)] ?? 'failed';
+  let reason: string;
+  try {
+    reason = exception.pointer(layout.Exception.reason).text().slice(0, MAX_ERROR_MESSAGE);
+  } catch {
+    reason = 'the peer gave a reason that is not valid text';
+  }
+  return new RpcError(type, reason === '' ? 'the peer gave no reason' : reason, { code: 'ERR_RPC_REMOTE' });
+}
+
+/** Why a message could not be built: the content that was to be copied is bad or too large, or a limit was met. */
+function sendError(cause: unknown): RpcError {
+  if (cause instanceof MessageError) {
+    return new RpcError('failed', `the content of the message cannot be passed on: ${cause.message}`, { code: 'ERR_RPC_BAD_CONTENT', cause });
+  }
+  return RpcError.from(cause);
+}

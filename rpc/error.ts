@@ -1,0 +1,72 @@
+/**
+ * The one error class of the wire: the four types of Exception in rpc.capnp, a stable code for programs, and a
+ * message for people. The cause stays on this side; it must never be put on the wire.
+ */
+
+/** Exception.Type of rpc.capnp, in the order of its numbers. */
+export const RPC_ERROR_TYPES = ['failed', 'overloaded', 'disconnected', 'unimplemented'] as const;
+
+/**
+ * - `failed`: the call was understood and went wrong; trying again is no help.
+ * - `overloaded`: a limit was met; later it may succeed.
+ * - `disconnected`: a connection that the call needed is gone; restore the reference and try again.
+ * - `unimplemented`: the object has no such method, or the peer does not know such a message.
+ */
+export type RpcErrorType = (typeof RPC_ERROR_TYPES)[number];
+
+/** The longest message, in UTF-16 units, that is sent to a peer or taken from one. */
+export const MAX_ERROR_MESSAGE = 4096;
+
+export interface RpcErrorOptions {
+  /** Stable, for programs: `ERR_...`. Not sent. */
+  readonly code?: string;
+  /** What led to this, for the local log. Not sent. */
+  readonly cause?: unknown;
+}
+
+export class RpcError extends Error {
+  /** Tells an RpcError by a private field: `instanceof` would run the traps of a hostile proxy. */
+  readonly #brand = true;
+  override readonly name = 'RpcError';
+  readonly type: RpcErrorType;
+  readonly code: string;
+
+  constructor(type: RpcErrorType, message: string, options: RpcErrorOptions = {}) {
+    super(bounded(message), options.cause === undefined ? undefined : { cause: options.cause });
+    this.type = type;
+    this.code = options.code ?? `ERR_RPC_${type.toUpperCase()}`;
+  }
+
+  /**
+   * What may be told to a peer about `thrown`, which may be hostile (a proxy, a getter that throws). An RpcError goes as
+   * it is; of anything else only its message goes, as `failed`.
+   */
+  static from(thrown: unknown): RpcError {
+    if (typeof thrown === 'object' && thrown !== null && #brand in thrown) return thrown as RpcError;
+    return new RpcError('failed', describe(thrown), { code: 'ERR_RPC_EXCEPTION', cause: thrown });
+  }
+}
+
+function describe(thrown: unknown): string {
+  try {
+    if (typeof thrown === 'string') return thrown;
+    if (typeof thrown === 'object' && thrown !== null) {
+      const message = (thrown as { message?: unknown }).message;
+      if (typeof message === 'string' && message !== '') return message;
+      return 'an object without a message was thrown';
+    }
+    if (typeof thrown === 'function') return 'a function was thrown';
+    return String(thrown);
+  } catch {
+    return 'a value that cannot be described was thrown';
+  }
+}
+
+function bounded(message: string): string {
+  return message.length <= MAX_ERROR_MESSAGE ? message : `${message.slice(0, MAX_ERROR_MESSAGE - 1)}…`;
+}
+
+/** The peer broke the protocol. The connection ends with an Abort that says why. Never leaves rpc/. */
+export class ProtocolViolation extends Error {
+  override readonly name = 'ProtocolViolation';
+}

@@ -1,0 +1,30 @@
+/**
+ * Cap'n Proto RPC: capabilities, connections and transports. Usable on its own; knows nothing of brokers, grants or
+ * domains.
+ */
+export type { CallSignal } from './call-signal.js';
+export {
+  BrokenCapability,
+  type Call,
+  type CallInProgress,
+  Capability,
+  capabilityIn,
+  type ReturnSink,
+  settled,
+} from './capability.js';
+export { Connection, type ConnectionOptions } from './connection.js';
+export { MAX_ERROR_MESSAGE, RpcError, type RpcErrorOptions, type RpcErrorType } from './error.js';
+export { FrameReader } from './frame.js';
+export { type ConnectionLimits, DEFAULT_LIMITS } from './limits.js';
+export { type Dispatcher, LocalCall, LocalCapability } from './local.js';
+export { Payload } from './payload.js';
+export type { CallOptions, Pending, Pipelined } from './pending.js';
+export { PromisedCapability, QueuedCapability } from './promised.js';
+export { ImportedCapability, RemoteCapability, RemotePromise } from './remote.js';
+export { type CallContext, serve, serveAlso, served } from './serve.js';
+export { Session, type SessionOptions } from './session.js';
+export { brokenStub, capabilityOf, isStub, Stub, stubFor, stubMethodName, typeOf } from './stub.js';
+export { Link, type MemoryPair, memoryPair } from './transport/memory.js';
+export { connectSocket, describeAddress, type Listener, listenSocket, type SocketAddress } from './transport/socket.js';
+export { StreamTransport } from './transport/stream.js';
+export type { Transport, TransportReceiver } from './transport/transport.js';

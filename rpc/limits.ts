@@ -1,0 +1,45 @@
+/** What a peer can make one connection hold. Each limit has a default, and an error that names it. */
+export interface ConnectionLimits {
+  /** The largest message, in bytes, that is sent or taken. */
+  readonly messageBytes: number;
+  /** The most segments in one message. */
+  readonly segments: number;
+  /** Words that may be read of one message, counting each time: what stops amplification. */
+  readonly traversalWords: number;
+  /** The deepest nesting of pointers that is read. */
+  readonly nesting: number;
+  /** Calls of ours that wait for a return. More fail with `overloaded`. */
+  readonly questions: number;
+  /** Calls of the peer's that have not been finished. More are answered `overloaded`. */
+  readonly answers: number;
+  /** Bytes of params of the peer's calls that have not returned. More calls are answered `overloaded`. */
+  readonly bytesInFlight: number;
+  /** Capabilities that the peer holds of ours. Messages that would need more fail with `overloaded`. */
+  readonly exports: number;
+  /** Capabilities that we hold of the peer's. A peer that sends more is cut. */
+  readonly imports: number;
+  /** Disembargoes of the peer's that wait to be echoed. A peer that sends more is cut. */
+  readonly embargoes: number;
+  /** Bytes that wait to be read by the peer. A peer that lets more pile up is cut. */
+  readonly bytesQueued: number;
+}
+
+export const DEFAULT_LIMITS: ConnectionLimits = {
+  messageBytes: 64 * 1024 * 1024 + 64 * 1024,
+  segments: 512,
+  traversalWords: 16 * 1024 * 1024,
+  nesting: 64,
+  questions: 1 << 17,
+  answers: 1 << 16,
+  bytesInFlight: 256 * 1024 * 1024,
+  exports: 1 << 17,
+  imports: 1 << 17,
+  embargoes: 1024,
+  bytesQueued: 256 * 1024 * 1024,
+};
+
+/** The longest PromisedAnswer.transform, in steps. */
+export const MAX_TRANSFORM = 64;
+
+/** How many different places of one answer may be pipelined on. */
+export const MAX_PIPELINED_PATHS = 256;

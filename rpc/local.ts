@@ -1,0 +1,114 @@
+/**
+ * A capability to an object on this side: calls go to a `Dispatcher`.
+ *
+ * The object lives while references to it do, and a call that runs on it keeps it alive: it may be dropped in the middle
+ * of one and still finish it.
+ */
+import { BrokenCapability, type Call, type CallInProgress, Capability, capabilityIn, type ReturnSink } from './capability.js';
+import type { RpcError } from './error.js';
+import type { Payload } from './payload.js';
+import { LocalPipelines } from './promised.js';
+
+/** What a local object is behind its capability. */
+export interface Dispatcher {
+  /** Starts the call. Must not throw; ends it by `call.return_` or `call.fail`, once, now or later. */
+  dispatch(call: LocalCall): void;
+  /** The last reference is gone. */
+  dropped?(): void;
+}
+
+export class LocalCapability extends Capability {
+  constructor(readonly dispatcher: Dispatcher) {
+    super();
+  }
+
+  override call(call: Call, sink: ReturnSink): CallInProgress {
+    const local = new LocalCall(this.retain(), call, sink);
+    this.dispatcher.dispatch(local);
+    return local;
+  }
+
+  protected override dropped(): void {
+    this.dispatcher.dropped?.();
+  }
+}
+
+/** One call on a local object: the dispatcher's side, and the caller's. */
+export class LocalCall implements CallInProgress {
+  #sink: ReturnSink | null;
+  #outcome: { results: Payload } | { error: RpcError } | null = null;
+  #canceled: (() => void) | null = null;
+  #state: 'running' | 'canceled' | 'ended' = 'running';
+  readonly #pipelines = new LocalPipelines(() => this.#cancelIfUnwanted());
+  readonly interfaceId: bigint;
+  readonly methodId: number;
+  /** Owned by the dispatcher from now on, who releases it. */
+  readonly params: Payload;
+
+  constructor(
+    private readonly target: Capability,
+    call: Call,
+    sink: ReturnSink,
+  ) {
+    this.interfaceId = call.interfaceId;
+    this.methodId = call.methodId;
+    this.params = call.params;
+    this.#sink = sink;
+  }
+
+  /** Whether the caller has lost interest; the dispatcher may stop, but ends the call all the same. */
+  get canceled(): boolean {
+    return this.#state === 'canceled';
+  }
+
+  /** `listener` is called once when the caller cancels. */
+  onCancel(listener: () => void): void {
+    this.#canceled = listener;
+  }
+
+  /** Ends the call with `results`, which is taken over. */
+  return_(results: Payload): void {
+    this.#end({ results });
+  }
+
+  fail(error: RpcError): void {
+    this.#end({ error });
+  }
+
+  #end(outcome: { results: Payload } | { error: RpcError }): void {
+    if (this.#outcome !== null) throw new Error('a call was ended twice');
+    this.#outcome = outcome;
+    this.#canceled = null;
+    if (this.#state === 'running') this.#state = 'ended';
+    const sink = this.#sink;
+    this.#pipelines.resolve((path) => this.#capabilityAt(path));
+    if (sink === null) {
+      if ('results' in outcome) outcome.results.release();
+    } else if ('results' in outcome) sink.returned(outcome.results);
+    else sink.failed(outcome.error);
+    this.target.release();
+  }
+
+  #capabilityAt(path: readonly number[]): Capability {
+    const outcome = this.#outcome!;
+    return 'results' in outcome ? capabilityIn(outcome.results, path) : new BrokenCapability(outcome.error);
+  }
+
+  pipelined(path: readonly number[]): Capability {
+    return this.#outcome === null ? this.#pipelines.pipelined(path) : this.#capabilityAt(path);
+  }
+
+  finish(): void {
+    if (this.#sink === null) return;
+    this.#sink = null;
+    const outcome = this.#outcome;
+    if (outcome === null) this.#cancelIfUnwanted();
+    else if ('results' in outcome) outcome.results.release();
+  }
+
+  #cancelIfUnwanted(): void {
+    if (this.#state !== 'running' || this.#sink !== null || !this.#pipelines.empty) return;
+    this.#state = 'canceled';
+    this.#canceled?.();
+  }
+}

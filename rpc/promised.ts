@@ -1,0 +1,199 @@
+/**
+ * Promises: capabilities that will turn out to be others.
+ *
+ * `PromisedCapability` is what they have in common: one resolution, told once. `QueuedCapability` is the one that is
+ * kept on this side: it holds calls back until it is resolved, then lets them go in their order. An embargo is a
+ * QueuedCapability too. `LocalPipelines` are the promises that were pipelined from a call on this side.
+ */
+import {
+  BrokenCapability,
+  type Call,
+  type CallInProgress,
+  Capability,
+  type ReturnSink,
+  settled,
+} from './capability.js';
+import { RpcError } from './error.js';
+
+export abstract class PromisedCapability extends Capability {
+  #resolution: Capability | null = null;
+  #listeners: Set<() => void> | null = null;
+
+  override get resolution(): Capability | null {
+    return this.#resolution;
+  }
+
+  override get isPromise(): boolean {
+    return true;
+  }
+
+  override onResolution(listener: () => void): () => void {
+    this.#listeners ??= new Set();
+    this.#listeners.add(listener);
+    return () => this.#listeners?.delete(listener);
+  }
+
+  /** Records what this has become, taking over the reference, and tells the listeners. Once only. */
+  protected become(replacement: Capability): void {
+    if (this.#resolution !== null) throw new Error('a promise was resolved twice');
+    if (settled(replacement) === this) {
+      replacement.release();
+      this.#resolution = new BrokenCapability(selfResolution());
+    } else {
+      this.#resolution = replacement;
+    }
+    const listeners = this.#listeners;
+    this.#listeners = null;
+    if (listeners !== null) for (const listener of listeners) listener();
+  }
+
+  protected override dropped(): void {
+    this.#listeners = null;
+    this.#resolution?.release();
+  }
+}
+
+function selfResolution(): RpcError {
+  return new RpcError('failed', 'a promise was resolved to itself', { code: 'ERR_RPC_SELF_RESOLUTION' });
+}
+
+/** How many calls may wait in one promise. */
+const QUEUE_LIMIT = 65_536;
+
+/** A promise kept on this side. Calls wait in it and go on in their order when it resolves. */
+export class QueuedCapability extends PromisedCapability {
+  readonly #queue = new Set<QueuedCall>();
+  #resolved = false;
+
+  /** `abandoned` is told when the last reference goes before the promise was resolved. */
+  constructor(private readonly abandoned: (() => void) | null = null) {
+    super();
+  }
+
+  override call(call: Call, sink: ReturnSink): CallInProgress {
+    const resolution = this.resolution;
+    if (resolution !== null) return resolution.call(call, sink);
+    if (this.#queue.size >= QUEUE_LIMIT) {
+      call.params.release();
+      const error = new RpcError('overloaded', `${QUEUE_LIMIT} calls wait already for a promise to resolve`, {
+        code: 'ERR_RPC_QUEUE_FULL',
+      });
+      return BrokenCapability.failing(error, sink);
+    }
+    // A waiting call keeps the promise alive: its caller may well hold on to nothing but the call.
+    this.retain();
+    const queued = new QueuedCall(call, sink, () => {
+      if (this.#queue.delete(queued)) this.release();
+    });
+    this.#queue.add(queued);
+    return queued;
+  }
+
+  /** Lets the waiting calls go to `target` and takes over the reference. Later calls stay behind them. */
+  resolve(target: Capability): void {
+    if (this.#resolved) throw new Error('a promise was resolved twice');
+    this.#resolved = true;
+    this.retain();
+    const looped = settled(target) === this;
+    const destination = looped ? new BrokenCapability(selfResolution()) : target;
+    // A call that is let go may make another one on this promise: that one joins the end of the queue.
+    for (const call of this.#queue) {
+      this.#queue.delete(call);
+      call.forward(destination);
+      this.release();
+    }
+    if (looped) target.release();
+    this.become(destination);
+    this.release();
+  }
+
+  reject(error: RpcError): void {
+    this.resolve(new BrokenCapability(error));
+  }
+
+  protected override dropped(): void {
+    if (!this.#resolved) this.abandoned?.();
+    super.dropped();
+  }
+}
+
+/** A call that waits for its target. */
+class QueuedCall implements CallInProgress {
+  #state: 'waiting' | 'forwarding' | 'forwarded' | 'cancelled' = 'waiting';
+  #forwarded: CallInProgress | null = null;
+  #sink: ReturnSink | null;
+  readonly #pipelines = new LocalPipelines(() => this.#cancelIfUnwanted());
+
+  constructor(
+    private readonly call: Call,
+    sink: ReturnSink,
+    private readonly leaveQueue: () => void,
+  ) {
+    this.#sink = sink;
+  }
+
+  forward(target: Capability): void {
+    if (this.#state !== 'waiting') return;
+    this.#state = 'forwarding';
+    const forwarded = target.call(this.call, {
+      returned: (results) => this.#sink?.returned(results),
+      failed: (error) => this.#sink?.failed(error),
+    });
+    this.#forwarded = forwarded;
+    this.#state = 'forwarded';
+    this.#pipelines.resolve((path) => forwarded.pipelined(path));
+    if (this.#sink === null) forwarded.finish();
+  }
+
+  pipelined(path: readonly number[]): Capability {
+    return this.#forwarded?.pipelined(path) ?? this.#pipelines.pipelined(path);
+  }
+
+  finish(): void {
+    if (this.#sink === null) return;
+    this.#sink = null;
+    if (this.#state === 'forwarded') this.#forwarded?.finish();
+    else this.#cancelIfUnwanted();
+  }
+
+  #cancelIfUnwanted(): void {
+    if (this.#state !== 'waiting' || this.#sink !== null || !this.#pipelines.empty) return;
+    this.#state = 'cancelled';
+    this.call.params.release();
+    this.leaveQueue();
+  }
+}
+
+/**
+ * The capabilities pipelined from a call that has not returned, one for each path, so that calls on one path stay in
+ * order. They are not owned here: each belongs to its holders, and when the last holder lets go it leaves.
+ */
+export class LocalPipelines {
+  readonly #promises = new Map<string, { path: readonly number[]; promise: QueuedCapability }>();
+
+  /** `idle` is told when the last of them was let go. */
+  constructor(private readonly idle: () => void) {}
+
+  get empty(): boolean {
+    return this.#promises.size === 0;
+  }
+
+  pipelined(path: readonly number[]): Capability {
+    const key = path.join();
+    const known = this.#promises.get(key);
+    if (known !== undefined) return known.promise.retain();
+    const promise = new QueuedCapability(() => {
+      this.#promises.delete(key);
+      if (this.empty) this.idle();
+    });
+    this.#promises.set(key, { path, promise });
+    return promise;
+  }
+
+  /** Resolves each with what `find` gives for its path: a new reference. */
+  resolve(find: (path: readonly number[]) => Capability): void {
+    const promises = [...this.#promises.values()];
+    this.#promises.clear();
+    for (const { path, promise } of promises) promise.resolve(find(path));
+  }
+}

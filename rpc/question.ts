@@ -1,0 +1,98 @@
+/**
+ * A question: a call of ours that the peer works on. An entry of the question table from Call until both Return has come
+ * and Finish has gone.
+ *
+ *     awaiting --Return--> returned --last holder--> (Finish) gone
+ *     awaiting --last holder--> (Finish) cancelled --Return--> gone
+ *
+ * Holders are the caller and every capability pipelined from it: its id must not be finished while one of them may still
+ * be addressed by it.
+ */
+import {
+  BrokenCapability,
+  type CallInProgress,
+  type Capability,
+  capabilityIn,
+  type ReturnSink,
+} from './capability.js';
+import type { Connection } from './connection.js';
+import type { RpcError } from './error.js';
+import type { Payload } from './payload.js';
+import { PipelinedCapability, RemotePromise } from './remote.js';
+
+type Outcome = { readonly results: Payload } | { readonly error: RpcError };
+
+export class Question implements CallInProgress {
+  #holders = 1;
+  #sink: ReturnSink | null;
+  #outcome: Outcome | null = null;
+  #promises = new Map<string, { path: readonly number[]; promise: RemotePromise }>();
+  state: 'awaiting' | 'returned' | 'cancelled' = 'awaiting';
+  /** The exports that were sent in the params, for a Return with releaseParamCaps. */
+  paramExports: readonly number[] = [];
+  /** Whether the peer has said that it needs no Finish. */
+  finishNeeded = true;
+
+  constructor(
+    readonly connection: Connection,
+    readonly id: number,
+    sink: ReturnSink,
+  ) {
+    this.#sink = sink;
+  }
+
+  hold(): void {
+    this.#holders++;
+  }
+
+  unhold(): void {
+    if (--this.#holders === 0) this.connection.finishQuestion(this);
+  }
+
+  pipelined(path: readonly number[]): Capability {
+    const key = path.join();
+    const known = this.#promises.get(key);
+    if (known !== undefined) return known.promise.retain();
+    if (this.#outcome !== null) return this.#capabilityAt(path);
+    const promise = new RemotePromise(new PipelinedCapability(this, path), () => this.#promises.delete(key));
+    this.#promises.set(key, { path, promise });
+    return promise;
+  }
+
+  #capabilityAt(path: readonly number[]): Capability {
+    const outcome = this.#outcome!;
+    return 'results' in outcome ? capabilityIn(outcome.results, path) : new BrokenCapability(outcome.error);
+  }
+
+  /** The outcome has come; takes `results` over. Pipelined capabilities become what they stood for. */
+  settle(outcome: Outcome): void {
+    this.#outcome = outcome;
+    this.state = 'returned';
+    this.hold();
+    // They stay in the map, owned by it now, as long as the caller does: one that is under an embargo has to be met again
+    // by whoever asks for the same place.
+    const promises = [...this.#promises.values()];
+    for (const { promise } of promises) promise.retain();
+    for (const { path, promise } of promises) promise.resolve(this.#capabilityAt(path));
+    const sink = this.#sink;
+    if (sink === null) this.#letGo();
+    else if ('results' in outcome) sink.returned(outcome.results);
+    else sink.failed(outcome.error);
+    this.unhold();
+  }
+
+  finish(): void {
+    if (this.#sink === null) return;
+    this.#sink = null;
+    if (this.#outcome !== null) this.#letGo();
+    this.unhold();
+  }
+
+  /** Hands back what the outcome holds. */
+  #letGo(): void {
+    const promises = [...this.#promises.values()];
+    this.#promises.clear();
+    for (const { promise } of promises) promise.release();
+    if (this.#outcome !== null && 'results' in this.#outcome) this.#outcome.results.release();
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * Capabilities on the other side of a connection.
+ *
+ * `ImportedCapability` and `PipelinedCapability` address one thing, strictly: an entry of our import table, or a place
+ * in the results of a question. `RemotePromise` stands before one of them until it is known what it has become, and then
+ * sends calls there, under an embargo where order demands one.
+ */
+import { type Call, type CallInProgress, Capability, type ReturnSink, settled } from './capability.js';
+import type { Connection } from './connection.js';
+import { PromisedCapability, QueuedCapability } from './promised.js';
+import type { Question } from './question.js';
+
+export abstract class RemoteCapability extends Capability {
+  constructor(readonly connection: Connection) {
+    super();
+  }
+
+  override call(call: Call, sink: ReturnSink): CallInProgress {
+    return this.connection.ask(this, call, sink);
+  }
+
+  /** How a message to the peer addresses it. */
+  abstract readonly address: Address;
+}
+
+/** `MessageTarget` and the two receiver-side kinds of `CapDescriptor`, in one. */
+export type Address =
+  | { readonly kind: 'imported'; readonly id: number }
+  | { readonly kind: 'pipelined'; readonly questionId: number; readonly path: readonly number[] };
+
+export class ImportedCapability extends RemoteCapability {
+  /** How often the peer has sent us this: what Release must give back. */
+  received = 0;
+  /** What stands before this while it is an unresolved promise; null where it is settled. Not owned. */
+  promise: RemotePromise | null = null;
+  readonly address: Address;
+
+  constructor(
+    connection: Connection,
+    readonly id: number,
+  ) {
+    super(connection);
+    this.address = { kind: 'imported', id };
+  }
+
+  protected override dropped(): void {
+    this.connection.releaseImport(this);
+  }
+}
+
+export class PipelinedCapability extends RemoteCapability {
+  readonly address: Address;
+
+  constructor(
+    private readonly question: Question,
+    readonly path: readonly number[],
+  ) {
+    super(question.connection);
+    this.address = { kind: 'pipelined', questionId: question.id, path };
+    question.hold();
+  }
+
+  protected override dropped(): void {
+    this.question.unhold();
+  }
+}
+
+export class RemotePromise extends PromisedCapability {
+  /** Whether calls or references went through this: then they may still be on their way when it resolves. */
+  #used = false;
+
+  /** Takes over the reference to `early`, where calls go until this is resolved. */
+  constructor(
+    readonly early: RemoteCapability,
+    private readonly left: () => void,
+  ) {
+    super();
+  }
+
+  get connection(): Connection {
+    return this.early.connection;
+  }
+
+  /** Records that something that names this is sent to the peer. */
+  use(): RemoteCapability {
+    this.#used = true;
+    return this.early;
+  }
+
+  override call(call: Call, sink: ReturnSink): CallInProgress {
+    return this.resolution === null ? this.use().call(call, sink) : this.resolution.call(call, sink);
+  }
+
+  /**
+   * What the peer says this has become; takes over the reference. Whatever was sent through this may have to come back
+   * to us through the peer, if the replacement is on our side: calls are held back until the peer has echoed a
+   * Disembargo behind them. A broken capability needs none, and neither does one on the same connection: there the calls
+   * travel the same path as before. If that one is a promise, the embargo becomes its task.
+   */
+  resolve(replacement: Capability): void {
+    const end = settled(replacement);
+    if (end instanceof RemotePromise && end.connection === this.connection) {
+      end.#used ||= this.#used;
+    } else if (
+      this.#used &&
+      end !== this &&
+      end.brokenBy === null &&
+      !(end instanceof RemoteCapability && end.connection === this.connection)
+    ) {
+      const embargo = new QueuedCapability();
+      this.connection.disembargo(this.early, embargo.retain(), replacement);
+      this.become(embargo);
+      this.early.release();
+      return;
+    }
+    this.become(replacement);
+    this.early.release();
+  }
+
+  protected override dropped(): void {
+    if (this.resolution === null) {
+      this.left();
+      this.early.release();
+    }
+    super.dropped();
+  }
+}
+
+/**
+ * A capability that the peer sent back to us and that stands for something of the peer's: a promise of ours that has
+ * become a thing of theirs, of which they cannot know yet. Calls go on to it strictly; to everybody else it looks like an
+ * object of our own, so that no path is shortened through it (the Tribble four-way race; see Disembargo in rpc.capnp).
+ */
+export class ReflectedCapability extends Capability {
+  constructor(private readonly target: Capability) {
+    super();
+  }
+
+  override call(call: Call, sink: ReturnSink): CallInProgress {
+    return this.target.call(call, sink);
+  }
+
+  protected override dropped(): void {
+    this.target.release();
+  }
+}

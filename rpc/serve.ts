@@ -1,0 +1,167 @@
+/**
+ * JavaScript objects as capabilities: an object with one method for each method of an interface.
+ *
+ * The object may be hostile (a domain's): nothing of it is read but the method that was called, what it throws is told to
+ * nobody but as a bounded message, and a result is only ever copied, by the codec.
+ */
+import { CodecError, type InterfaceType, MessageBuilder, MessageError, type MethodType } from '../schema/index.js';
+import { callController, type CallController, type CallSignal } from './call-signal.js';
+import type { Capability } from './capability.js';
+import { RpcError } from './error.js';
+import { IncomingCapabilities } from './incoming.js';
+import { type Dispatcher, type LocalCall, LocalCapability } from './local.js';
+import { OutgoingCapabilities } from './outgoing.js';
+import { Payload } from './payload.js';
+import { stubFor, type Stub } from './stub.js';
+
+/** What a method is called with besides its params. */
+export interface CallContext {
+  /** Aborted when the caller cancels, or its connection is gone. */
+  readonly signal: CallSignal;
+}
+
+/**
+ * A stub for `implementation` as an object of `type`. The same object served twice as the same type is the same
+ * capability as long as it is in use. When the last reference to it is gone, its `[Symbol.dispose]` is called, if it has
+ * one. The caller disposes the stub.
+ */
+export function serve<T = Stub>(type: InterfaceType, implementation: object): T {
+  return stubFor(served(type, implementation), type) as T;
+}
+
+/** The same as a capability: a new reference. */
+export function served(type: InterfaceType, implementation: object): Capability {
+  const known = live.get(implementation)?.get(type);
+  if (known !== undefined) return known.retain();
+  let faces = live.get(implementation);
+  if (faces === undefined) {
+    faces = new Map();
+    live.set(implementation, faces);
+  }
+  const capability = new LocalCapability(new Served(type, implementation));
+  faces.set(type, capability);
+  return capability;
+}
+
+const live = new WeakMap<object, Map<InterfaceType, LocalCapability>>();
+
+let also: { type: InterfaceType; implement: (object: object, type: InterfaceType) => object } | null = null;
+
+/**
+ * Makes every object that is served in this thread answer the interface `type` besides its own, by what `implement` gives
+ * for it. For a domain's shell, whose objects tell the broker who they are.
+ */
+export function serveAlso(type: InterfaceType, implement: (object: object, type: InterfaceType) => object): void {
+  also = { type, implement };
+}
+
+class Served implements Dispatcher {
+  constructor(
+    private readonly type: InterfaceType,
+    private readonly implementation: object,
+  ) {}
+
+  dispatch(call: LocalCall): void {
+    const method = this.type.methodById(call.interfaceId, call.methodId);
+    if (method !== undefined) return start(call, method, this.implementation);
+    const other = also?.type.methodById(call.interfaceId, call.methodId);
+    if (also !== null && other !== undefined) {
+      return start(call, other, also.implement(this.implementation, this.type));
+    }
+    call.params.release();
+    const id = `0x${call.interfaceId.toString(16).padStart(16, '0')}`;
+    call.fail(
+      new RpcError('unimplemented', `${this.type.name} has no method ${call.methodId} of interface ${id}`, {
+        code: 'ERR_RPC_UNKNOWN_METHOD',
+      }),
+    );
+  }
+
+  dropped(): void {
+    live.get(this.implementation)?.delete(this.type);
+    const dispose: unknown = (this.implementation as { [Symbol.dispose]?: unknown })[dispose_];
+    if (typeof dispose === 'function') void Promise.resolve().then(() => Reflect.apply(dispose, this.implementation, []));
+  }
+}
+
+/** Taken when the module is loaded: a locked-down realm may not have it any more. */
+const dispose_: typeof Symbol.dispose = Symbol.dispose;
+
+/** Methods start in the order of the calls, each in a turn of its own, so that no caller is entered again. */
+function start(call: LocalCall, method: MethodType, implementation: object): void {
+  void Promise.resolve().then(() => run(call, method, implementation));
+}
+
+async function run(call: LocalCall, method: MethodType, implementation: object): Promise<void> {
+  const incoming = new IncomingCapabilities(call.params);
+  try {
+    if (call.canceled) throw new RpcError('failed', 'the call was canceled', { code: 'ERR_RPC_CANCELED' });
+    const params = method.params.decode(call.params.content, incoming, `${method.name}.params`);
+    const implemented = (implementation as Record<string, unknown>)[method.name];
+    if (typeof implemented !== 'function' || implemented === (Object.prototype as Record<string, unknown>)[method.name]) {
+      throw new RpcError('unimplemented', `${method.interface.name}.${method.name} is not implemented`, {
+        code: 'ERR_RPC_UNKNOWN_METHOD',
+      });
+    }
+    const context = new Context(call);
+    const results: unknown = await Reflect.apply(implemented, implementation, [params, context]);
+    call.return_(encodeResults(method, results));
+  } catch (thrown) {
+    call.fail(errorFor(thrown));
+  } finally {
+    incoming.dispose();
+    call.params.release();
+  }
+}
+
+function encodeResults(method: MethodType, results: unknown): Payload {
+  const message = new MessageBuilder();
+  const outgoing = new OutgoingCapabilities();
+  try {
+    method.results.encode(results ?? {}, message.root, outgoing, `${method.name}.results`);
+    return new Payload(message.asReader().root, outgoing.list);
+  } catch (error) {
+    outgoing.release();
+    throw error;
+  }
+}
+
+/** `thrown` may be a hostile proxy, which even `instanceof` enters. */
+function errorFor(thrown: unknown): RpcError {
+  try {
+    if (thrown instanceof MessageError) {
+      return new RpcError('failed', `the params cannot be read: ${thrown.message}`, {
+        code: 'ERR_RPC_BAD_PARAMS',
+        cause: thrown,
+      });
+    }
+    if (thrown instanceof CodecError) {
+      return new RpcError('failed', thrown.message, { code: 'ERR_RPC_BAD_VALUE', cause: thrown });
+    }
+  } catch {
+    // It is neither.
+  }
+  return RpcError.from(thrown);
+}
+
+class Context implements CallContext {
+  #controller: CallController | null = null;
+  readonly #call: LocalCall;
+
+  constructor(call: LocalCall) {
+    this.#call = call;
+    Object.freeze(this);
+  }
+
+  get signal(): CallSignal {
+    if (this.#controller === null) {
+      const controller = callController();
+      this.#controller = controller;
+      const reason = new RpcError('failed', 'the call was canceled', { code: 'ERR_RPC_CANCELED' });
+      if (this.#call.canceled) controller.abort(reason);
+      else this.#call.onCancel(() => controller.abort(reason));
+    }
+    return this.#controller.signal;
+  }
+}
+Object.freeze(Context.prototype);

@@ -1,0 +1,128 @@
+/**
+ * Two ends in one process, for tests: messages are copied and delivered in order, and each direction is a `Link` that can
+ * be blocked, let through one message at a time, and cut, so that every race is deterministic.
+ */
+import { RpcError } from '../error.js';
+import type { Transport, TransportReceiver } from './transport.js';
+
+/** One direction. */
+export class Link {
+  readonly #queue: Uint8Array[] = [];
+  #receiver: TransportReceiver | null = null;
+  #blocked = false;
+  #scheduled = false;
+  #ended: RpcError | null = null;
+  /** Every message that was delivered, oldest first, if `record` was set. */
+  readonly trace: Uint8Array[] = [];
+  record = false;
+  delivered = 0;
+
+  /** Messages that wait. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  block(): void {
+    this.#blocked = true;
+  }
+
+  unblock(): void {
+    this.#blocked = false;
+    this.#schedule();
+  }
+
+  /** Delivers the next `count` messages of a blocked link, now. */
+  step(count = 1): void {
+    for (let i = 0; i < count; i++) this.#deliver();
+  }
+
+  attach(receiver: TransportReceiver): void {
+    this.#receiver = receiver;
+    this.#schedule();
+  }
+
+  push(message: Uint8Array): void {
+    if (this.#ended !== null) return;
+    this.#queue.push(message.slice());
+    this.#schedule();
+  }
+
+  /** Ends the direction behind what was sent; with `now`, what still waits is lost. */
+  end(reason: RpcError, now = false): void {
+    if (this.#ended !== null) return;
+    this.#ended = reason;
+    if (now) this.#queue.length = 0;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#blocked || this.#receiver === null) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      while (!this.#blocked && this.#deliver());
+    });
+  }
+
+  #deliver(): boolean {
+    const receiver = this.#receiver;
+    if (receiver === null) return false;
+    const message = this.#queue.shift();
+    if (message !== undefined) {
+      this.delivered++;
+      if (this.record) this.trace.push(message);
+      receiver.message([message]);
+      return true;
+    }
+    if (this.#ended !== null) {
+      this.#receiver = null;
+      receiver.closed(this.#ended);
+    }
+    return false;
+  }
+}
+
+class MemoryTransport implements Transport {
+  constructor(
+    private readonly outward: Link,
+    private readonly inward: Link,
+  ) {}
+
+  start(receiver: TransportReceiver): void {
+    this.inward.attach(receiver);
+  }
+
+  send(segment: Uint8Array): void {
+    this.outward.push(segment);
+  }
+
+  close(): void {
+    this.outward.end(new RpcError('disconnected', 'the peer closed the connection', { code: 'ERR_RPC_CLOSED' }));
+    this.inward.end(new RpcError('disconnected', 'the connection was closed', { code: 'ERR_RPC_CLOSED' }), true);
+  }
+}
+
+export interface MemoryPair {
+  readonly left: Transport;
+  readonly right: Transport;
+  readonly leftToRight: Link;
+  readonly rightToLeft: Link;
+  /** Cuts both directions at once: what is on its way is lost. */
+  cut(): void;
+}
+
+export function memoryPair(): MemoryPair {
+  const leftToRight = new Link();
+  const rightToLeft = new Link();
+  return {
+    left: new MemoryTransport(leftToRight, rightToLeft),
+    right: new MemoryTransport(rightToLeft, leftToRight),
+    leftToRight,
+    rightToLeft,
+    cut() {
+      const reason = new RpcError('disconnected', 'the link was cut', { code: 'ERR_RPC_LOST' });
+      leftToRight.end(reason, true);
+      rightToLeft.end(reason, true);
+    },
+  };
+}

@@ -1,0 +1,26 @@
+@0xb7c3e05d8f2a9164;
+# Between the broker's supervisor and a host process, over the descriptor that the host inherits. The
+# bootstrap capability of the host's side is a `Host`.
+
+interface Host {
+  assign @0 (socket :Text, token :Data, limits :Limits) -> (thread :UInt32);
+  # Gives a parked thread to a domain: it connects to the unix socket `socket` and enters with `token`.
+  # overloaded where no thread may be added. Returns as soon as the thread has its orders.
+
+  ended @1 (thread :UInt32) -> (reason :Text);
+  # Returns when the thread is gone, and says why.
+
+  terminate @2 (thread :UInt32) -> ();
+  # Ends a thread. Returns when it is gone; a thread that cannot be terminated keeps this waiting, and
+  # the supervisor kills the host.
+
+  ping @3 () -> ();
+  # The host's own loop is alive.
+}
+
+struct Limits {
+  heapMebibytes @0 :UInt32;
+  # The old generation of the thread's heap.
+  turnMillis @1 :UInt32;
+  # The longest turn: a thread that has not come back to its loop for so long is terminated.
+}
