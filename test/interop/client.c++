@@ -374,7 +374,10 @@ class Client {
 // `sturdy+unix:///PATH` or `sturdy://HOST:PORT/`, as kj names addresses.
 kj::String kjAddress(kj::StringPtr address) {
   constexpr kj::StringPtr UNIX = "sturdy+unix://"_kj, TCP = "sturdy://"_kj;
-  if (address.startsWith(UNIX)) return kj::str("unix:", address.slice(UNIX.size()));
+  if (address.startsWith(UNIX)) {
+    auto path = kj::decodeUriComponent(address.slice(UNIX.size()));
+    return kj::str("unix:", path);
+  }
   KJ_REQUIRE(address.startsWith(TCP) && address.endsWith("/"), "not an address", address);
   return kj::str(address.slice(TCP.size(), address.size() - 1));
 }

@@ -13,7 +13,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import capnp
 
@@ -272,7 +272,7 @@ def read_refs(path):
 async def connect(address):
     parts = urlsplit(address)
     if parts.scheme == "sturdy+unix":
-        return await capnp.AsyncIoStream.create_unix_connection(parts.path)
+        return await capnp.AsyncIoStream.create_unix_connection(unquote(parts.path))
     return await capnp.AsyncIoStream.create_connection(parts.hostname, parts.port)
 
 
