@@ -1,0 +1,80 @@
+/**
+ * How a domain comes in: the private socket, where a thread shows the token that it was started with, and gets its
+ * program, its grants, and nothing else.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { type ConnectionLimits, RpcError, Session, serve, StreamTransport, type Stub } from '../rpc/index.js';
+import { sturdySchema } from '../schema/index.js';
+
+/** How long a token is good for, in milliseconds. */
+const TOKEN_LIFE = 10_000;
+
+/** What the broker does for a domain that has come in: Admission of schema/domain.capnp. */
+export interface AdmissionServer {
+  load(): Promise<object>;
+  ready(params: { restorer: Stub }): Promise<void>;
+  failed(params: { message: string }): void;
+  own(params: { cap: Stub | null }): Promise<object>;
+}
+
+/** Makes the admission of the domain whose thread is at the other end of `session`. */
+export type Admit = (session: Session) => AdmissionServer;
+
+export class Entrance {
+  readonly #expected = new Map<string, { admit: Admit; timer: NodeJS.Timeout }>();
+  readonly #sessions = new Set<Session>();
+
+  constructor(private readonly limits: Partial<ConnectionLimits>) {}
+
+  /** A new token, good once. Whoever shows it in time is let in by `admit`. */
+  expect(admit: Admit): Uint8Array {
+    const token = new Uint8Array(randomBytes(32));
+    const key = keyOf(token);
+    const timer = setTimeout(() => this.#expected.delete(key), TOKEN_LIFE);
+    timer.unref();
+    this.#expected.set(key, { admit, timer });
+    return token;
+  }
+
+  /** A connection to the private socket. It has as long to enter as a token lives. */
+  accept(socket: Socket): void {
+    let entered = false;
+    const threshold = serve(sturdySchema().interface('Threshold'), {
+      enter: ({ token }: { token: Uint8Array }) => {
+        const key = keyOf(token);
+        const expected = entered ? undefined : this.#expected.get(key);
+        if (expected === undefined) {
+          setImmediate(() => session.close('no such token'));
+          throw new RpcError('failed', 'no such token', { code: 'ERR_TOKEN' });
+        }
+        entered = true;
+        this.#expected.delete(key);
+        clearTimeout(expected.timer);
+        return { admission: expected.admit(session) };
+      },
+    });
+    const session = new Session(new StreamTransport(socket, this.limits), { bootstrap: threshold, limits: this.limits });
+    threshold[Symbol.dispose]();
+    this.#sessions.add(session);
+    const timer = setTimeout(() => {
+      if (!entered) session.close('nobody entered');
+    }, TOKEN_LIFE);
+    timer.unref();
+    void session.closed.then(() => {
+      clearTimeout(timer);
+      this.#sessions.delete(session);
+    });
+  }
+
+  close(): void {
+    for (const { timer } of this.#expected.values()) clearTimeout(timer);
+    this.#expected.clear();
+    for (const session of this.#sessions) session.close('the broker stops');
+  }
+}
+
+/** Tokens are looked up by their digests, so that the time of a look-up tells nothing of them. */
+function keyOf(token: Uint8Array): string {
+  return createHash('sha256').update(token).digest('base64');
+}

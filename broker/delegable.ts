@@ -1,0 +1,120 @@
+/**
+ * What the broker answers on behalf of every capability that it hands out: Delegable and Persistent of the public
+ * protocol. By these a holder mints references no stronger than what it holds.
+ */
+import { type CallContext, type Capability, RpcError, served, stubFor } from '../rpc/index.js';
+import { type InterfaceType, sturdySchema } from '../schema/index.js';
+import { GrantedCapability } from './granted.js';
+import { grantPower } from './grant-power.js';
+import type { Grants } from './grants.js';
+import type { Home, Identity } from './home.js';
+import { Membrane, type MembranedCapability, type MembraneServices } from './membrane.js';
+import { conjunction, policyFromWire, policyToWire, type WirePolicy } from './policy.js';
+import { ownerFromWire, type WireOwner } from './owner.js';
+
+export interface DelegableParams {
+  readonly policy?: WirePolicy | null;
+  readonly label?: string;
+  readonly sealFor?: WireOwner | null;
+}
+
+export class Delegation implements MembraneServices {
+  readonly #delegable: InterfaceType = sturdySchema().interface('Delegable');
+  readonly #identified = sturdySchema().interface('Identified').id;
+
+  constructor(
+    private readonly grants: Grants,
+    private readonly homeOf: (domainId: string) => Home | undefined,
+  ) {}
+
+  answers(interfaceId: bigint): boolean {
+    return this.#delegable.extends(interfaceId);
+  }
+
+  conceals(interfaceId: bigint): boolean {
+    return interfaceId === this.#identified;
+  }
+
+  serviceFor(capability: MembranedCapability): Capability {
+    // Alive as long as the call on it is.
+    const held = capability.retain();
+    return served(this.#delegable, new DelegableServer(held, this.grants, this.homeOf));
+  }
+}
+
+class DelegableServer {
+  readonly #held: MembranedCapability;
+
+  constructor(
+    held: MembranedCapability,
+    private readonly grants: Grants,
+    private readonly homeOf: (domainId: string) => Home | undefined,
+  ) {
+    this.#held = held;
+  }
+
+  get #membrane(): Membrane {
+    return this.#held.membrane;
+  }
+
+  async save({ sealFor }: { sealFor?: WireOwner | null }): Promise<object> {
+    const { secret } = await this.#mint({ sealFor: sealFor ?? null, label: this.#membrane.grant.row.label });
+    return { sturdyRef: { secret } };
+  }
+
+  async attenuate(params: DelegableParams, context: CallContext): Promise<object> {
+    const { grant, secret } = await this.#mint(params);
+    const narrowed = new Membrane(grant, this.#membrane.services).outward(this.#held.inner.retain());
+    return {
+      ref: { secret },
+      grant: context.use(grantPower(grant, this.grants, this.homeOf)),
+      cap: context.use(stubFor(narrowed, null)),
+    };
+  }
+
+  async describe(): Promise<object> {
+    const { home, identity } = await this.#target();
+    return {
+      interfaceId: identity.interfaceId,
+      schema: home.schema,
+      policy: policyToWire(conjunction(this.#membrane.grant.policies)),
+    };
+  }
+
+  async #mint({ policy, label, sealFor }: DelegableParams) {
+    const { home, identity } = await this.#target();
+    if (!identity.persistent) {
+      throw new RpcError('failed', `this object of domain ${home.name} has no object id and cannot be saved`, {
+        code: 'ERR_NOT_PERSISTENT',
+      });
+    }
+    return this.grants.mint({
+      parent: this.#membrane.grant,
+      home,
+      object: identity.object,
+      policy: policyFromWire(policy),
+      label: label ?? '',
+      owner: ownerFromWire(sealFor),
+      by: `grant ${this.#membrane.grant.row.id}`,
+    });
+  }
+
+  /** The object itself: it has to be one of the domain that the grant is to, for only that can be asked for it again. */
+  async #target(): Promise<{ home: Home; identity: Identity }> {
+    const { row } = this.#membrane.grant;
+    const home = this.homeOf(row.domainId);
+    if (home === undefined) throw new RpcError('failed', `domain ${row.domain} is not configured any more`);
+    const inner = this.#held.inner;
+    const identity = await home.identify(inner instanceof GrantedCapability ? await inner.target() : inner);
+    if (identity === null) {
+      throw new RpcError('failed', `this object is not one of domain ${home.name}'s own and cannot be saved through it`, {
+        code: 'ERR_NOT_PERSISTENT',
+      });
+    }
+    return { home, identity };
+  }
+
+  [Symbol.dispose](): void {
+    this.#held.release();
+  }
+}

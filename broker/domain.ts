@@ -1,0 +1,278 @@
+/**
+ * One domain: started when it is needed, ended when it is told to or when its thread dies, and tried again after a pause
+ * when it fails. The home of its objects.
+ */
+import type { Logger } from 'pino';
+import {
+  Capability,
+  capabilityOf,
+  RpcError,
+  type Session,
+  type Stub,
+  settled,
+  stubFor,
+  RemoteCapability,
+} from '../rpc/index.js';
+import { type SchemaGraph, sturdySchema } from '../schema/index.js';
+import type { Entrance } from './admission.js';
+import type { DomainConfig } from './config.js';
+import type { Home, Identity } from './home.js';
+import { ownership } from './ownership.js';
+import type { Placement, Supervisor } from './supervisor.js';
+
+/** How long a start may take, from the order to the domain's `ready`. */
+const START_LIMIT = 30_000;
+
+/** A domain that failed is tried again after this, doubled each time, up to the longest. In milliseconds. */
+const FIRST_PAUSE = 200;
+const LONGEST_PAUSE = 30_000;
+
+/** A domain that ran for so long has recovered: its failures are forgotten. */
+const RECOVERED = 10_000;
+
+/** What the shell is given: Program of schema/domain.capnp. The stubs in `grants` are this instance's own. */
+export interface Program {
+  readonly source: string;
+  readonly grants: readonly { name: string; interfaceId: bigint; cap: Stub }[];
+}
+
+export interface DomainOptions {
+  readonly id: string;
+  readonly name: string;
+  readonly config: DomainConfig;
+  readonly graph: SchemaGraph;
+  readonly schema: Uint8Array;
+  /** The program and the grants for a new instance. */
+  program(): Promise<Program>;
+  readonly supervisor: Supervisor;
+  readonly entrance: Entrance;
+  readonly log: Logger;
+}
+
+/** A running thread. */
+interface Instance {
+  readonly session: Session;
+  readonly restorer: Stub & { restore(params: { object: Uint8Array }): PromiseLike<unknown> & { cap: Stub } };
+  readonly since: number;
+}
+
+type State =
+  | { readonly is: 'stopped' }
+  | { readonly is: 'starting'; readonly ready: Promise<Instance> }
+  | { readonly is: 'running'; readonly instance: Instance }
+  | { readonly is: 'failed'; readonly until: number };
+
+export class Domain implements Home {
+  readonly id: string;
+  readonly name: string;
+  readonly graph: SchemaGraph;
+  readonly schema: Uint8Array;
+  readonly #options: DomainOptions;
+  readonly #log: Logger;
+  #state: State = { is: 'stopped' };
+  #placement: Placement | null = null;
+  #starts = 0;
+  #failures = 0;
+  #detail = '';
+  #retry: NodeJS.Timeout | null = null;
+  #closing = false;
+
+  constructor(options: DomainOptions) {
+    this.#options = options;
+    this.id = options.id;
+    this.name = options.name;
+    this.graph = options.graph;
+    this.schema = options.schema;
+    this.#log = options.log.child({ domain: options.name });
+  }
+
+  get info(): { id: string; name: string; state: State['is']; detail: string; starts: number; hostPid: number } {
+    return {
+      id: this.id,
+      name: this.name,
+      state: this.#state.is,
+      detail: this.#detail,
+      starts: this.#starts,
+      hostPid: this.#placement?.hostPid ?? 0,
+    };
+  }
+
+  // ---- the home of its objects ----------------------------------------------------------------------------------
+
+  async restore(object: string): Promise<Capability> {
+    const instance = await this.running();
+    const pending = instance.restorer.restore({ object: new TextEncoder().encode(object) });
+    const { cap } = (await pending) as { cap: Stub | null };
+    if (cap === null) {
+      throw new RpcError('failed', `domain ${this.name} has no object ${JSON.stringify(object)}`, { code: 'ERR_DOMAIN_NO_OBJECT' });
+    }
+    using stub = cap;
+    return capabilityOf(stub).retain();
+  }
+
+  async identify(capability: Capability): Promise<Identity | null> {
+    const state = this.#state;
+    const end = settled(capability);
+    if (state.is !== 'running' || !(end instanceof RemoteCapability)) return null;
+    if (end.connection !== state.instance.session.connection) return null;
+    using identified = stubFor(end.retain(), sturdySchema().interface('Identified')) as Stub & {
+      identify(params: object): Promise<{ object: Uint8Array; interfaceId: bigint; persistent: boolean }>;
+    };
+    const { object, interfaceId, persistent } = await identified.identify({});
+    if (!this.graph.has(interfaceId)) return null;
+    return { object: new TextDecoder('utf-8', { fatal: true }).decode(object), interfaceId, persistent };
+  }
+
+  // ---- its life ---------------------------------------------------------------------------------------------------
+
+  /** The running instance; starts one if there is none. Rejects with `disconnected`, naming the domain and the reason. */
+  running(): Promise<Instance> {
+    const state = this.#state;
+    if (this.#closing) return Promise.reject(this.#unavailable('the broker stops'));
+    if (state.is === 'running') return Promise.resolve(state.instance);
+    if (state.is === 'starting') return state.ready;
+    if (state.is === 'failed' && Date.now() < state.until) {
+      return Promise.reject(this.#unavailable(`${this.#detail}; tried ${this.#failures} times, again in ${state.until - Date.now()} ms`));
+    }
+    const ready = this.#start();
+    this.#state = { is: 'starting', ready };
+    ready.then(
+      (instance) => {
+        if (this.#state.is === 'starting') this.#state = { is: 'running', instance };
+        this.#detail = '';
+        this.#log.info({ starts: this.#starts, host: this.#placement?.hostPid }, 'domain started');
+      },
+      (error: unknown) => this.#failed(RpcError.from(error).message),
+    );
+    return ready;
+  }
+
+  async #start(): Promise<Instance> {
+    this.#starts++;
+    const program = await this.#options.program();
+    const { promise: entered, resolve: enter, reject: refuse } = withResolvers<Instance>();
+    const token = this.#options.entrance.expect((session) => this.#admit(session, program, enter, refuse));
+    const timer = setTimeout(() => refuse(new Error(`it was not ready within ${START_LIMIT} ms`)), START_LIMIT);
+    try {
+      const { limits, group, trusted } = this.#options.config;
+      const placement = await this.#options.supervisor.start({
+        domain: this.name,
+        group: group ?? (trusted ? 'trusted' : `domain:${this.name}`),
+        limits: { heapMebibytes: limits.heapMiB, turnMillis: limits.turnMillis },
+        token,
+        onEnd: (reason) => {
+          refuse(new Error(reason));
+          this.#ended(placement, reason);
+        },
+      });
+      this.#placement = placement;
+      return await entered;
+    } catch (cause) {
+      await this.#placement?.terminate('the start failed').catch(() => {});
+      this.#placement = null;
+      throw this.#unavailable(RpcError.from(cause).message, cause);
+    } finally {
+      clearTimeout(timer);
+      for (const { cap } of program.grants) cap[Symbol.dispose]();
+    }
+  }
+
+  #admit(session: Session, program: Program, enter: (instance: Instance) => void, refuse: (error: Error) => void) {
+    let loaded = false;
+    void session.closed.then((reason) => refuse(new Error(`its connection ended: ${reason.message}`)));
+    return {
+      load: async () => {
+        if (loaded) throw new RpcError('failed', 'the program was loaded already');
+        loaded = true;
+        return {
+          program: {
+            name: this.name,
+            source: program.source,
+            schema: this.schema,
+            mainInterface: this.graph.interface(this.#options.config.interface).id,
+            grants: program.grants,
+          },
+        };
+      },
+      ready: async ({ restorer }: { restorer: Stub }) => {
+        const kept = restorer.dup() as Instance['restorer'];
+        enter({ session, restorer: kept, since: Date.now() });
+      },
+      failed: ({ message }: { message: string }) => refuse(new Error(message)),
+      own: ({ cap }: { cap: Stub | null }) => ownership(cap, this),
+    };
+  }
+
+  #failed(reason: string): void {
+    this.#failures++;
+    const pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (this.#failures - 1));
+    this.#detail = reason;
+    this.#state = { is: 'failed', until: Date.now() + pause };
+    this.#log.error({ failures: this.#failures, pause }, `domain failed: ${reason}`);
+    if (this.#options.config.start === 'eager' && !this.#closing) {
+      this.#retry = setTimeout(() => void this.running().catch(() => {}), pause);
+      this.#retry.unref();
+    }
+  }
+
+  /** The thread is gone. */
+  #ended(placement: Placement, reason: string): void {
+    if (this.#placement === placement) this.#placement = null;
+    const state = this.#state;
+    if (state.is !== 'running') return;
+    state.instance.session.close(`domain ${this.name} ended: ${reason}`);
+    if (Date.now() - state.instance.since > RECOVERED) this.#failures = 0;
+    this.#state = { is: 'stopped' };
+    if (this.#stopping) {
+      this.#detail = reason;
+      this.#log.info(`domain stopped: ${reason}`);
+    } else {
+      this.#failed(`it ended: ${reason}`);
+    }
+  }
+
+  #stopping = false;
+
+  /** Ends the thread, if there is one. Live capabilities to its objects break; its references stay good. */
+  async stop(reason: string): Promise<void> {
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#retry = null;
+    if (this.#state.is === 'starting') await this.#state.ready.catch(() => {});
+    const placement = this.#placement;
+    if (placement === null) {
+      this.#state = { is: 'stopped' };
+      return;
+    }
+    this.#stopping = true;
+    try {
+      await placement.terminate(reason);
+      this.#ended(placement, reason);
+    } finally {
+      this.#stopping = false;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.stop('the broker stops');
+  }
+
+  #unavailable(reason: string, cause?: unknown): RpcError {
+    return new RpcError('disconnected', `domain ${this.name} cannot be started: ${reason}`, {
+      code: 'ERR_DOMAIN_UNAVAILABLE',
+      cause,
+    });
+  }
+}
+
+function withResolvers<T>(): { promise: Promise<T>; resolve(value: T): void; reject(error: Error): void } {
+  let resolve: (value: T) => void = () => {};
+  let reject: (error: Error) => void = () => {};
+  const promise = new Promise<T>((fulfil, fail) => {
+    resolve = fulfil;
+    reject = fail;
+  });
+  // A late refusal after the promise has settled is nobody's business.
+  promise.catch(() => {});
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,27 @@
+/**
+ * Where the target of a grant lives: something that can find its objects again by their ids. A domain is a home, and the
+ * broker is one, for its own objects.
+ */
+import type { Capability } from '../rpc/index.js';
+import type { SchemaGraph } from '../schema/index.js';
+
+/** What an object says of itself. */
+export interface Identity {
+  readonly object: string;
+  readonly interfaceId: bigint;
+  /** False: it has no id, and cannot be saved. */
+  readonly persistent: boolean;
+}
+
+export interface Home {
+  readonly id: string;
+  readonly name: string;
+  /** Every interface that its objects speak. */
+  readonly graph: SchemaGraph;
+  /** The same, as the CodeGeneratorRequest that it was loaded from. */
+  readonly schema: Uint8Array;
+  /** The object of this id: a new reference. Starts what must be started. Rejects with RpcError. */
+  restore(object: string): Promise<Capability>;
+  /** Who `capability`, an object as it comes from here, is. Null: it is none of this home. */
+  identify(capability: Capability): Promise<Identity | null>;
+}

@@ -1,0 +1,231 @@
+/**
+ * The membrane of a grant, towards one holder: what stands between a domain (inside) and whoever holds the grant (outside).
+ *
+ * It is deep: whatever passes out through it, as a result or as an argument of a callback, is under the grant. What a
+ * holder passes in is bound to the grant's life, but not to its method list. And coming home is not amplification: a
+ * capability that went out under a restriction stays under it when it comes back, even to the domain that made it; only
+ * one that came through a grant without restriction unwraps. What a holder passed in and gets back is its own again.
+ *
+ * It decides on the bytes it forwards, and forwards at once: a call is under way towards its target when `call` returns.
+ */
+import {
+  BrokenCapability,
+  type Call,
+  type CallInProgress,
+  Capability,
+  capabilityIn,
+  Payload,
+  type ReturnSink,
+  RpcError,
+  settled,
+} from '../rpc/index.js';
+import type { Cuttable, LiveGrant } from './live-grant.js';
+
+/** Which way a capability went through the membrane. */
+type Direction = 'out' | 'in';
+
+/** Interfaces that the broker answers itself, for what passed out: saving and attenuating. */
+export interface MembraneServices {
+  /** Whether calls of this interface are the broker's. */
+  answers(interfaceId: bigint): boolean;
+  /** Whether no holder may call this interface at all: it is between the domain and the broker. */
+  conceals(interfaceId: bigint): boolean;
+  /** A capability that answers for `capability`: a new reference. */
+  serviceFor(capability: MembranedCapability): Capability;
+}
+
+export class Membrane {
+  readonly #wrapped: Record<Direction, Map<Capability, MembranedCapability>> = { out: new Map(), in: new Map() };
+
+  constructor(
+    readonly grant: LiveGrant,
+    readonly services: MembraneServices,
+    /** Told whenever nothing is wrapped by it any more. */
+    private readonly idle: () => void = () => {},
+  ) {}
+
+  /** Passes a capability out, to the holder. Takes the reference over and gives a new one. */
+  outward(capability: Capability): Capability {
+    const end = settled(capability);
+    if (end instanceof MembranedCapability && end.membrane === this) {
+      // A holder's own, which comes back; or one that is out already.
+      return exchange(capability, end.direction === 'in' ? end.inner : end);
+    }
+    return this.#wrap(exchange(capability, end), 'out');
+  }
+
+  /** Passes a capability in, to the domain. Takes the reference over and gives a new one. */
+  inward(capability: Capability): Capability {
+    const end = settled(capability);
+    if (end instanceof MembranedCapability && end.direction === 'out') {
+      const { grant } = end.membrane;
+      const home = grant.row.domainId === this.grant.row.domainId;
+      // The domain's own, come home. What is dead stays wrapped, so that it stays dead.
+      if (home && !grant.restricted && grant.dead() === null) return exchange(capability, end.inner);
+      if (end.membrane === this) return exchange(capability, end);
+    }
+    if (end instanceof MembranedCapability && end.membrane === this) return exchange(capability, end);
+    return this.#wrap(exchange(capability, end), 'in');
+  }
+
+  #wrap(inner: Capability, direction: Direction): Capability {
+    if (inner.brokenBy !== null) return inner;
+    const known = this.#wrapped[direction].get(inner);
+    if (known !== undefined) {
+      inner.release();
+      return known.retain();
+    }
+    const wrapped = new MembranedCapability(this, inner, direction, () => {
+      this.#wrapped[direction].delete(inner);
+      if (this.#wrapped.out.size + this.#wrapped.in.size === 0) this.idle();
+    });
+    this.#wrapped[direction].set(inner, wrapped);
+    return wrapped;
+  }
+
+  /** The payload with every capability passed on. Takes `payload` over. */
+  pass(payload: Payload, direction: Direction): Payload {
+    if (payload.capabilities.length === 0) return payload;
+    const capabilities = payload.capabilities.map((capability) => {
+      if (capability === null) return null;
+      return direction === 'out' ? this.outward(capability.retain()) : this.inward(capability.retain());
+    });
+    payload.release();
+    return new Payload(payload.content, capabilities);
+  }
+}
+
+/** A reference to `to`, for one to `from`, on which it depends. */
+function exchange(from: Capability, to: Capability): Capability {
+  if (from === to) return from;
+  to.retain();
+  from.release();
+  return to;
+}
+
+export class MembranedCapability extends Capability {
+  #resolution: Capability | null = null;
+
+  /** Takes over the reference to `inner`. */
+  constructor(
+    readonly membrane: Membrane,
+    readonly inner: Capability,
+    readonly direction: Direction,
+    private readonly left: () => void,
+  ) {
+    super();
+  }
+
+  override get isPromise(): boolean {
+    return this.inner.isPromise;
+  }
+
+  override get resolution(): Capability | null {
+    if (this.#resolution === null && this.inner.resolution !== null) {
+      const resolved = settled(this.inner).retain();
+      this.#resolution = this.direction === 'out' ? this.membrane.outward(resolved) : this.membrane.inward(resolved);
+    }
+    return this.#resolution;
+  }
+
+  override onResolution(listener: () => void): () => void {
+    return this.inner.onResolution(listener);
+  }
+
+  override call(call: Call, sink: ReturnSink): CallInProgress {
+    const { grant, services } = this.membrane;
+    const refusal =
+      this.direction === 'in'
+        ? grant.dead()
+        : services.conceals(call.interfaceId)
+          ? new RpcError('unimplemented', 'this interface is between a domain and the broker')
+          : services.answers(call.interfaceId)
+            ? grant.dead()
+            : grant.refuses(call.interfaceId, call.methodId);
+    if (refusal !== null) {
+      call.params.release();
+      return BrokenCapability.failing(refusal, sink);
+    }
+    if (this.direction === 'out' && services.answers(call.interfaceId)) {
+      const service = services.serviceFor(this);
+      const inProgress = service.call(call, sink);
+      service.release();
+      return inProgress;
+    }
+    return new MembranedCall(this, call, sink);
+  }
+
+  protected override dropped(): void {
+    this.left();
+    this.#resolution?.release();
+    this.inner.release();
+  }
+}
+
+/** A call that crosses the membrane: its results come back the other way, and it ends when the grant does. */
+class MembranedCall implements CallInProgress, Cuttable {
+  readonly #membrane: Membrane;
+  readonly #back: Direction;
+  #sink: ReturnSink | null;
+  #inner: CallInProgress | null = null;
+  #outcome: { results: Payload } | { error: RpcError } | null = null;
+  #cut = false;
+
+  constructor(target: MembranedCapability, call: Call, sink: ReturnSink) {
+    this.#membrane = target.membrane;
+    this.#back = target.direction;
+    this.#sink = sink;
+    this.#membrane.grant.enter(this);
+    const params = this.#membrane.pass(call.params, this.#back === 'out' ? 'in' : 'out');
+    const inner = target.inner.call({ interfaceId: call.interfaceId, methodId: call.methodId, params }, this);
+    if (this.#sink === null || this.#cut) inner.finish();
+    else this.#inner = inner;
+  }
+
+  returned(results: Payload): void {
+    if (this.#outcome !== null) return;
+    this.#end({ results: this.#membrane.pass(results.share(), this.#back) });
+  }
+
+  failed(error: RpcError): void {
+    this.#end({ error });
+  }
+
+  cut(reason: RpcError): void {
+    if (this.#outcome !== null) return;
+    this.#cut = true;
+    this.#end({ error: reason });
+    const inner = this.#inner;
+    this.#inner = null;
+    inner?.finish();
+  }
+
+  #end(outcome: { results: Payload } | { error: RpcError }): void {
+    if (this.#outcome !== null) return;
+    this.#outcome = outcome;
+    this.#membrane.grant.leave(this);
+    if ('results' in outcome) this.#sink?.returned(outcome.results);
+    else this.#sink?.failed(outcome.error);
+  }
+
+  pipelined(path: readonly number[]): Capability {
+    const outcome = this.#outcome;
+    if (outcome !== null && 'error' in outcome) return new BrokenCapability(outcome.error);
+    if (this.#inner === null) {
+      if (outcome !== null) return capabilityIn(outcome.results, path);
+      throw new Error('a call was pipelined on after it was finished');
+    }
+    const inner = this.#inner.pipelined(path);
+    return this.#back === 'out' ? this.#membrane.outward(inner) : this.#membrane.inward(inner);
+  }
+
+  finish(): void {
+    if (this.#sink === null) return;
+    this.#sink = null;
+    this.#membrane.grant.leave(this);
+    if (this.#outcome !== null && 'results' in this.#outcome) this.#outcome.results.release();
+    const inner = this.#inner;
+    this.#inner = null;
+    inner?.finish();
+  }
+}

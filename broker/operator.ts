@@ -1,0 +1,120 @@
+/** The operator's capability, and the broker as a home: for the objects that are its own. */
+import { type CallContext, type Capability, capabilityOf, RpcError, serve, served, settled, type Stub } from '../rpc/index.js';
+import { type SchemaGraph, sturdySchema, sturdySchemaBytes } from '../schema/index.js';
+import type { DelegableParams } from './delegable.js';
+import type { Domain } from './domain.js';
+import { grantInfo, grantPower } from './grant-power.js';
+import type { Grants } from './grants.js';
+import type { Home, Identity } from './home.js';
+import { ownerFromWire } from './owner.js';
+import { policyFromWire } from './policy.js';
+
+/** The name and the id of the broker as a home. No domain may have it. */
+export const BROKER_HOME = 'sturdy';
+
+export const OPERATOR_OBJECT = 'operator';
+
+/** What the operator may ask of the broker. */
+export interface OperatorPowers {
+  readonly grants: Grants;
+  readonly domains: ReadonlyMap<string, Domain>;
+  homeOf(domainId: string): Home | undefined;
+  health(): { ready: boolean; uptimeMillis: bigint; connections: number; detail: string };
+}
+
+export class BrokerHome implements Home {
+  readonly id = BROKER_HOME;
+  readonly name = BROKER_HOME;
+  readonly graph: SchemaGraph = sturdySchema();
+  readonly schema: Uint8Array = sturdySchemaBytes();
+  readonly #operator: OperatorServer;
+
+  constructor(powers: OperatorPowers) {
+    this.#operator = new OperatorServer(powers);
+  }
+
+  async restore(object: string): Promise<Capability> {
+    if (object !== OPERATOR_OBJECT) {
+      throw new RpcError('failed', `the broker has no object ${JSON.stringify(object)}; it has ${OPERATOR_OBJECT}`);
+    }
+    return served(this.graph.interface('Operator'), this.#operator);
+  }
+
+  async identify(capability: Capability): Promise<Identity | null> {
+    using mine = serve(this.graph.interface('Operator'), this.#operator);
+    if (settled(capability) !== capabilityOf(mine)) return null;
+    return { object: OPERATOR_OBJECT, interfaceId: this.graph.interface('Operator').id, persistent: true };
+  }
+}
+
+const GRANTS_PAGE = 1000;
+
+class OperatorServer {
+  readonly #powers: OperatorPowers;
+
+  constructor(powers: OperatorPowers) {
+    this.#powers = powers;
+  }
+
+  domains(): object {
+    return { domains: [...this.#powers.domains.values()].map(({ info }) => info) };
+  }
+
+  async start({ domain }: { domain: string }): Promise<void> {
+    await this.#domain(domain).running();
+  }
+
+  async stop({ domain }: { domain: string }): Promise<void> {
+    await this.#domain(domain).stop('stopped by the operator');
+  }
+
+  async mint(
+    params: DelegableParams & { domain: string; object: string },
+    context: CallContext,
+  ): Promise<object> {
+    const { grants, homeOf } = this.#powers;
+    const home = this.#domain(params.domain);
+    // The object has to exist: a reference to nothing would only be found out by whoever it is given to.
+    (await home.restore(params.object)).release();
+    const { grant, secret } = await grants.mint({
+      parent: null,
+      home,
+      object: params.object,
+      policy: policyFromWire(params.policy),
+      label: params.label ?? '',
+      owner: ownerFromWire(params.sealFor),
+      by: 'operator',
+    });
+    return { ref: { secret }, grant: context.use(grantPower(grant, grants, homeOf)) };
+  }
+
+  grants({ after, limit }: { after: string; limit: number }): object {
+    const { grants } = this.#powers;
+    const rows = grants.rows(after, limit === 0 ? GRANTS_PAGE : Math.min(limit, GRANTS_PAGE));
+    return { grants: rows.map((row) => grantInfo(row, grants)) };
+  }
+
+  grant({ id }: { id: string }, context: CallContext): { grant: Stub } {
+    const { grants, homeOf } = this.#powers;
+    const grant = grants.get(id);
+    if (grant === null) {
+      throw new RpcError('failed', `there is no grant ${JSON.stringify(id)}; \`sturdy grants\` lists them`, { code: 'ERR_NO_SUCH_GRANT' });
+    }
+    return { grant: context.use(grantPower(grant, grants, homeOf)) };
+  }
+
+  health(): object {
+    return this.#powers.health();
+  }
+
+  #domain(name: string): Domain {
+    const domain = this.#powers.domains.get(name);
+    if (domain === undefined) {
+      const known = [...this.#powers.domains.keys()].join(', ');
+      throw new RpcError('failed', `there is no domain ${JSON.stringify(name)}; there are ${known === '' ? 'none' : known}`, {
+        code: 'ERR_NO_SUCH_DOMAIN',
+      });
+    }
+    return domain;
+  }
+}

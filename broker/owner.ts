@@ -1,0 +1,38 @@
+/** To whom a grant is sealed: Owner of schema/sturdy.capnp. */
+import { RpcError } from '../rpc/index.js';
+import type { GrantOwner } from './store/store.js';
+
+export interface WireOwner {
+  readonly anyone?: null;
+  readonly unixUser?: number;
+  readonly certificate?: Uint8Array;
+  readonly domain?: string;
+}
+
+/** Refuses an identity that this broker has no way to tell: a seal that nothing checks would be worse than none. */
+export function ownerFromWire(owner: WireOwner | null | undefined): GrantOwner {
+  if (owner === null || owner === undefined || owner.anyone !== undefined) return { kind: 'anyone' };
+  if (owner.domain !== undefined) return { kind: 'domain', id: owner.domain };
+  if (owner.unixUser !== undefined) {
+    throw new RpcError('failed', 'sealFor.unixUser: this platform does not tell the uid of a unix socket\'s peer', {
+      code: 'ERR_OWNER_UNAVAILABLE',
+    });
+  }
+  if (owner.certificate !== undefined) {
+    throw new RpcError('failed', 'sealFor.certificate: this broker has no TLS listener', { code: 'ERR_OWNER_UNAVAILABLE' });
+  }
+  return { kind: 'anyone' };
+}
+
+export function ownerToWire(owner: GrantOwner): WireOwner {
+  switch (owner.kind) {
+    case 'anyone':
+      return { anyone: null };
+    case 'domain':
+      return { domain: owner.id };
+    case 'unixUser':
+      return { unixUser: owner.uid };
+    case 'certificate':
+      return { certificate: owner.fingerprint };
+  }
+}

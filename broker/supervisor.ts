@@ -1,0 +1,122 @@
+/**
+ * The supervisor of the hosts: one process for each trust group, started on demand, in which the domains of that group
+ * have a thread each (R6). What it can do to a thread is end it, by asking its host, and where that is not enough, by
+ * killing the host. It knows no domain's capabilities, restarts nothing, and loads no domain's code: it shares no process
+ * with one.
+ */
+
+import type { Host } from './host.js';
+import { Hosts } from './hosts.js';
+
+/** As much of a pino logger as is used here. */
+export interface SupervisorLog {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+export interface SupervisorOptions {
+  /** The broker's private unix socket, where domains enter. */
+  readonly socket: string;
+  readonly log: SupervisorLog;
+  /**
+   * Threads that each host keeps parked, and hosts that are kept ready for a group that has none. Default 1. Each costs the
+   * memory of a thread, or of a process.
+   */
+  readonly warm?: number;
+  /** Threads of a host and a class of limits. Default 256. */
+  readonly maxThreads?: number;
+  /** The module that a host process runs. Default: the one beside this, in the built tree. */
+  readonly hostModule?: string;
+}
+
+export interface StartRequest {
+  /** For the log. */
+  readonly domain: string;
+  /** The trust group: domains of one group share a host. */
+  readonly group: string;
+  readonly limits: { readonly heapMebibytes: number; readonly turnMillis: number };
+  /** With which the thread will enter the Threshold. */
+  readonly token: Uint8Array;
+  /** The thread is gone. Called once, whatever the reason, and only for a placement that was given. */
+  onEnd(reason: string): void;
+}
+
+/** A domain's thread. */
+export interface Placement {
+  readonly hostPid: number;
+  /**
+   * Ends the thread, within 250 ms, and with its host if it must be. Returns when it is gone, and after `onEnd(reason)`.
+   * Safe to call again; the first reason counts.
+   */
+  terminate(reason: string): Promise<void>;
+}
+
+/** A thread that has not ended by then is ended with its host. */
+const TERMINATE_MILLIS = 250;
+
+export class Supervisor {
+  readonly #hosts: Hosts;
+  readonly #socket: string;
+  readonly #log: SupervisorLog;
+
+  constructor(options: SupervisorOptions) {
+    this.#socket = options.socket;
+    this.#log = options.log;
+    this.#hosts = new Hosts(options);
+  }
+
+  /**
+   * Gives a thread its orders. Rejects with `overloaded` where the group's host may have no more threads, and with
+   * `disconnected` where its host died. That the domain is ready is told by the domain itself, to its Threshold.
+   */
+  async start(request: StartRequest): Promise<Placement> {
+    const { domain, group, limits, token, onEnd } = request;
+    const host = this.#hosts.of(group, limits.heapMebibytes);
+    const thread = await host.assign({ socket: this.#socket, token, limits });
+    const placed = new PlacedThread(host, thread, (reason) => {
+      this.#log.info({ domain, hostPid: host.pid, reason }, 'a domain ended');
+      onEnd(reason);
+    });
+    this.#log.debug({ domain, group, hostPid: host.pid }, 'a domain has a thread');
+    return placed;
+  }
+
+  /** Ends every host, and with them every thread. */
+  async close(): Promise<void> {
+    await this.#hosts.close('the broker stops');
+  }
+}
+
+class PlacedThread implements Placement {
+  readonly hostPid: number;
+  readonly #gone: Promise<void>;
+  #reason: string | null = null;
+
+  constructor(
+    private readonly host: Host,
+    private readonly thread: number,
+    onEnd: (reason: string) => void,
+  ) {
+    this.hostPid = host.pid;
+    const ended = host.ended(thread).catch((error: Error) => {
+      // The host died before it could answer, which is the reason then, or it is confused, and of no use.
+      host.kill(`it could not say whether a thread has ended: ${error.message}`);
+      return host.gone;
+    });
+    this.#gone = ended.then((reason) => onEnd(this.#reason ?? reason));
+  }
+
+  async terminate(reason: string): Promise<void> {
+    if (this.#reason === null) {
+      this.#reason = reason;
+      const stalled = setTimeout(() => {
+        this.host.kill(`the thread of one of its domains could not be stopped (${reason})`);
+      }, TERMINATE_MILLIS);
+      // Where it fails, the thread or its host is gone, or will be when the time is up.
+      this.host.terminate(this.thread).catch(() => {});
+      void this.#gone.finally(() => clearTimeout(stalled));
+    }
+    await this.#gone;
+  }
+}
