@@ -1,0 +1,170 @@
+/**
+ * A domain's thread, from its first instant to its last: a Piscina task. Loading this module loads every trusted module
+ * that the thread will ever need; then it locks the thread down, parks, and waits for its orders. With them it connects to
+ * the broker's private socket, shows its token, takes the program, evaluates it in a compartment, and serves its objects
+ * until the connection ends, and the thread with it.
+ *
+ * Nothing of a program is loaded before the token was accepted. What comes from the program is hostile (R4): it is passed
+ * on to rpc/, which copies it by the codec, and is otherwise not looked at; nothing of it ever reaches the message port,
+ * and no error of it may reach Node's own reporting, which would inspect and clone it.
+ */
+
+import process from 'node:process';
+import { threadId } from 'node:worker_threads';
+import { connectSocket, RpcError, type Session, type Stub, serve, serveAlso } from '../rpc/index.js';
+import { AnyPointer, CodecError, MessageError, SchemaGraph, sturdySchema } from '../schema/index.js';
+import { makeCompartment } from './compartment.js';
+import { makeConsole, type WriteLog } from './console.js';
+import { type Locked, lockdown } from './lockdown.js';
+import { makeWorld, type Ownership } from './make-world.js';
+import { OwnObjects } from './objects.js';
+import type { FromThread, Seat, ToThread } from './orders.js';
+
+const exit = process.exit.bind(process);
+
+/** The domain's side of domain.capnp, as stubs. */
+interface Threshold extends Stub {
+  enter(params: { token: Uint8Array }): { admission: Admission } & Promise<{ admission: Admission }>;
+}
+
+interface Admission extends Stub {
+  load(): Promise<{ program: LoadedProgram }>;
+  ready(params: { restorer: Stub }): Promise<object>;
+  failed(params: { message: string }): Promise<object>;
+  own(params: { cap: Stub }): Promise<{ result: Ownership }>;
+}
+
+interface LoadedProgram {
+  readonly name: string;
+  readonly source: string;
+  readonly schema: Uint8Array;
+  readonly mainInterface: bigint;
+  readonly grants: readonly {
+    readonly name: string;
+    readonly interfaceId: bigint;
+    readonly cap: Stub | null;
+  }[];
+}
+
+interface LogPower extends Stub {
+  write(params: { level: string; message: string }): Promise<object>;
+}
+
+/** The task. Its promise never settles: a thread that is done exits, so that it is never used again. */
+export default function shell({ orders }: Seat): Promise<never> {
+  const post = (message: FromThread): void => orders.postMessage(message);
+  const end = (reason: string): never => {
+    post({ kind: 'over', reason });
+    return exit(0);
+  };
+  process.on('uncaughtException', (error) => end(`the shell failed: ${RpcError.from(error).message}`));
+  const locked = lockdown();
+  hardenVisible(locked);
+  let entered = false;
+  orders.on('message', (message: ToThread) => {
+    if (message.kind === 'ping') {
+      post({ kind: 'alive' });
+    } else if (!entered) {
+      entered = true;
+      inhabit(locked, message).then(end, (error: unknown) => end(RpcError.from(error).message));
+    }
+  });
+  post({ kind: 'parked', threadId });
+  return new Promise(() => {});
+}
+
+/**
+ * Classes of ours whose instances a program gets to see. They were made before lockdown, so those of errors inherit from
+ * the untamed Error, which the program must not find behind them.
+ */
+function hardenVisible({ harden }: Locked): void {
+  for (const error of [RpcError, CodecError, MessageError])
+    Object.setPrototypeOf(error, Error.prototype.constructor);
+  for (const type of [RpcError, CodecError, MessageError, AnyPointer]) harden(type);
+}
+
+/** One domain's life. Gives the reason of its end. */
+async function inhabit(locked: Locked, { socket, token }: ToThread & { kind: 'enter' }): Promise<string> {
+  const protocol = sturdySchema();
+  const session = await connectSocket({ path: socket });
+  const threshold = session.bootstrap<Threshold>(protocol.interface('Threshold'));
+  const { admission } = await threshold.enter({ token });
+  threshold[Symbol.dispose]();
+  const { program } = await admission.load();
+  try {
+    const objects = await begin(locked, program, admission);
+    const restorer = serve<Stub>(protocol.interface('Restorer'), {
+      restore: async ({ object }: { object: Uint8Array }) => ({ cap: await objects.restore(object) }),
+    });
+    await admission.ready({ restorer });
+    restorer[Symbol.dispose]();
+  } catch (error) {
+    return failed(admission, session, error);
+  }
+  return (await session.closed).message;
+}
+
+async function failed(admission: Admission, session: Session, error: unknown): Promise<string> {
+  const { message } = RpcError.from(error);
+  // Where the connection is what failed, nobody is left to be told.
+  await admission.failed({ message }).catch(() => {});
+  session.close();
+  return `it could not be started: ${message}`;
+}
+
+/** Evaluates the program and starts it. */
+async function begin(locked: Locked, program: LoadedProgram, admission: Admission): Promise<OwnObjects> {
+  const graph = SchemaGraph.load(program.schema);
+  const grants = program.grants.map(({ name, interfaceId, cap }) => {
+    if (cap === null) throw new RpcError('failed', `the grant ${name} came without a capability`);
+    return { name, stub: cap.as<Stub>(graph.interface(interfaceId)) };
+  });
+  const objects = new OwnObjects(graph, graph.interface(program.mainInterface));
+  const identified = sturdySchema().interface('Identified');
+  serveAlso(identified, (object, type) => ({ identify: () => objects.identify(object, type) }));
+
+  const log = grants.find(({ name }) => name === 'log')?.stub as LogPower | undefined;
+  const write: WriteLog | null = log === undefined ? null : writerTo(log);
+  process.on('unhandledRejection', (reason) => {
+    write?.('error', `unhandled rejection: ${RpcError.from(reason).message}`);
+  });
+
+  const world = makeWorld({
+    name: program.name,
+    graph,
+    grants,
+    objects,
+    own: async (cap) => (await admission.own({ cap })).result,
+  });
+  const place = makeCompartment(locked, write === null ? {} : { console: makeConsole(write) });
+  const start = place.evaluate(program.source);
+  if (typeof start !== 'function') {
+    throw new RpcError('failed', `the default export must be a function of the world, not ${typeof start}`);
+  }
+  const started: unknown = await Reflect.apply(start, undefined, [world]);
+  const main = memberOf(started, 'main');
+  if (typeof main !== 'object' || main === null) {
+    throw new RpcError('failed', 'the default export must return { main }, the object of the main interface');
+  }
+  const restore = memberOf(started, 'restore');
+  if (restore !== undefined && typeof restore !== 'function') {
+    throw new RpcError('failed', `restore must be a function of an object id, not ${typeof restore}`);
+  }
+  objects.start(
+    main,
+    restore === undefined ? null : (objectId) => Reflect.apply(restore, started, [objectId]),
+  );
+  return objects;
+}
+
+/** One property of what the program returned, read once. What its getter throws is the program's failure to start. */
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+}
+
+/** A line that the log refuses (over its rate, or gone) is lost; that is what its interface says of it. */
+function writerTo(log: LogPower): WriteLog {
+  return (level, message) => {
+    log.write({ level, message }).catch(() => {});
+  };
+}
