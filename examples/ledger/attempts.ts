@@ -1,6 +1,8 @@
-// What the plugin would do if it could: ways to the file system, the process, the network and to more
-// power over the account than it was given. Each has to fail, and each failure is reported. These are the
-// plain attempts that everybody thinks of; the ones that break sandboxes are in test/escapes.
+/**
+ * What the plugin would do if it could: ways to the file system, the process, the network and to more power
+ * over the account than it was given. Each has to fail, and each failure is reported. These are the plain
+ * attempts that everybody thinks of; the ones that break sandboxes are in test/escapes.
+ */
 
 import type { Page } from './book.js';
 import type { Posting } from './posting.js';

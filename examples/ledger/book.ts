@@ -1,6 +1,8 @@
-// The books: accounts and their entries in the storage power, each posting one atomic write. Nothing is
-// kept in memory between two postings, so a domain killed at any instant starts again from what is true.
-// It knows nothing of capabilities; who may post what is decided in ledger.ts.
+/**
+ * The books: accounts and their entries in the storage power, each posting one atomic write. Nothing is kept
+ * in memory between two postings, so a domain killed at any instant starts again from what is true. It knows
+ * nothing of capabilities; who may post what is decided in ledger.ts.
+ */
 
 import { checkPosting, newBalance, type Posting } from './posting.js';
 import {

@@ -52,8 +52,8 @@ interface Account {
   # The entry whose number is `after` + 1; waits until it is booked.
 
   watch @5 (watcher :Watcher) -> (watch :Watch);
-  # From now on calls `watcher` for each entry that is booked, in order, until `watch.stop`, or until a
-  # call on `watcher` fails, or until 32 of them have had no answer. At most 16 watchers an account.
+  # From now on calls `watcher` for each entry that is booked, in order, until `watch` is stopped or let
+  # go, or a call on `watcher` fails, or 32 of them have had no answer. At most 16 watchers an account.
 }
 
 interface Watcher {

@@ -1,19 +1,27 @@
-// The example's trusted domain: a small bank. Here stand the objects that callers see and the decision
-// who may post what; the books are kept in book.ts. It never books anything on the word of a name: an
-// account in a parameter counts for exactly what the capability that was passed allows.
+/**
+ * The example's trusted domain: a small bank. Here stand the objects that callers see and the decision who
+ * may post what; the books are kept in book.ts. It never books anything on the word of a name: an account in
+ * a parameter counts for exactly what the capability that was passed allows.
+ */
 
-import type { World } from 'sturdy/worker';
+import type { CallContext, Program, World } from 'sturdy/worker';
 import { Book, type Clock, type Page, type Storage } from './book.js';
 import { checkName, type Posting } from './posting.js';
 import { type WatcherStub, Watchers } from './watchers.js';
 
-type Stub = Parameters<World['own']>[0];
-interface Call {
-  readonly signal: AbortSignal;
+interface Powers {
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly log: Log;
 }
 
-export default function start(world: World) {
-  const { storage, clock } = world.grants as unknown as { storage: Storage; clock: Clock };
+/** `Log` in sturdy.capnp. */
+interface Log {
+  write(params: { level: 'info'; message: string }): Promise<unknown>;
+}
+
+export default function start(world: World<Powers>): Program {
+  const { storage, clock, log } = world.grants;
   const watchersOf = new Map<string, Watchers>();
   const objects = new Map<string, object>();
   const book = new Book(storage, clock, (name, entry) => watchersOf.get(name)?.tell(entry));
@@ -44,7 +52,7 @@ export default function start(world: World) {
     async statement({ page }: { page: Page }) {
       return { name, ...(await book.page(name, page)) };
     },
-    async next({ after }: { after: number }, { signal }: Call) {
+    async next({ after }: { after: number }, { signal }: CallContext) {
       // Waiting begins before looking, so that an entry booked between the two is not missed.
       const waiting = watchers(name).next(after + 1, signal);
       try {
@@ -62,13 +70,15 @@ export default function start(world: World) {
             stop();
             return {};
           },
+          /** The last reference to the watch is gone: nobody could stop it any more. */
+          [Symbol.dispose]: stop,
         },
       };
     },
   });
 
   /** The name of the account behind a capability that somebody passed in, if it allows `method`. */
-  const allowed = async (side: 'from' | 'to', passed: Stub | null, method: string): Promise<string> => {
+  const allowed = async (side: 'from' | 'to', passed: object | null, method: string): Promise<string> => {
     if (passed === null) throw new Error(`${side}: null; must be an account of this ledger`);
     const own = await world.own(passed);
     if (own?.interface !== 'Account') throw new Error(`${side} is not an account of this ledger`);
@@ -80,6 +90,8 @@ export default function start(world: World) {
     main: {
       async open({ name }: { name: string }) {
         const isNew = await book.open(checkName(name));
+        // What was opened is open, whether or not the log had room for a line.
+        if (isNew) log.write({ level: 'info', message: `opened account ${name}` }).catch(() => undefined);
         return { account: account(name), isNew };
       },
       async find({ name }: { name: string }) {
@@ -90,7 +102,7 @@ export default function start(world: World) {
         const found = await book.accounts(after === '' ? '' : checkName(after), limit);
         return { accounts: found.map((summary) => ({ ...summary, account: account(summary.name) })) };
       },
-      async transfer({ from, to, ...posting }: Posting & { from: Stub | null; to: Stub | null }) {
+      async transfer({ from, to, ...posting }: Posting & { from: object | null; to: object | null }) {
         // Asked before the books are opened: a promise that never resolves may hold up its own call only.
         const payer = await allowed('from', from, 'Account.withdraw');
         const payee = await allowed('to', to, 'Account.deposit');

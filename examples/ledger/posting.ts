@@ -1,6 +1,8 @@
-// What a caller may ask the ledger to book: the rules for names, amounts, memos, attachments and
-// references. The codec has made sure of the types; everything else about a posting is hostile until it
-// has been through here.
+/**
+ * What a caller may ask the ledger to book: the rules for names, amounts, memos, attachments and references.
+ * The codec has made sure of the types; everything else about a posting is hostile until it has been through
+ * here.
+ */
 
 export interface Posting {
   readonly cents: bigint;

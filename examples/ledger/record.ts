@@ -1,5 +1,7 @@
-// How the ledger writes its records: JSON in ASCII, because a compartment has no TextEncoder and storage
-// keeps bytes. Only the ledger's own records are read here, never what a caller sent.
+/**
+ * How the ledger writes its records: JSON in ASCII, because a compartment has no TextEncoder and storage
+ * keeps bytes. Only the ledger's own records are read here, never what a caller sent.
+ */
 
 export interface AccountRecord {
   readonly balance: bigint;

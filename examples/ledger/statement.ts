@@ -1,9 +1,10 @@
-// The example's untrusted plugin: it renders a statement with a template engine straight from npm. All
-// that it holds is `account`, a read-only facet of one account; attempts.ts is what it would do if it
-// could.
+/**
+ * The example's untrusted plugin: it renders a statement with a template engine straight from npm. All that
+ * it holds is `account`, a read-only facet of one account; attempts.ts is what it would do if it could.
+ */
 
 import Handlebars from 'handlebars';
-import type { World } from 'sturdy/worker';
+import type { Program, World } from 'sturdy/worker';
 import { type AccountStub, attempts } from './attempts.js';
 import { money } from './posting.js';
 
@@ -28,8 +29,8 @@ const HTML = `<h1>Account {{name}}</h1>
 <p>Balance: {{closing}}</p>
 `;
 
-export default function start(world: World) {
-  const { account } = world.grants as unknown as { account: AccountStub };
+export default function start(world: World<{ account: AccountStub }>): Program {
+  const { account } = world.grants;
   Handlebars.registerHelper('padded', (amount: string) => amount.padStart(12));
   const templates = {
     text: Handlebars.compile(TEXT, { noEscape: true }),

@@ -1,7 +1,10 @@
-// Who wants to be told of an account's entries: callbacks that are held past the call which brought
-// them, and calls that wait. Both are other people's code or other people's patience, so both are bounded,
-// and nothing here ever waits for a watcher.
+/**
+ * Who wants to be told of an account's entries: callbacks that are held past the call which brought them, and
+ * calls that wait. Both are other people's code or other people's patience, so both are bounded, and nothing
+ * here ever waits for a watcher.
+ */
 
+import type { CallSignal } from 'sturdy/worker';
 import type { Entry } from './record.js';
 
 /** A stub of `Watcher` in ledger.capnp. */
@@ -38,7 +41,7 @@ export class Watchers {
    * Waits for the entry of this number. `entry` rejects when `signal` aborts or on `cancel`, which the
    * caller calls in any case when it has its answer.
    */
-  next(number: number, signal: AbortSignal): { entry: Promise<Entry>; cancel(): void } {
+  next(number: number, signal: CallSignal): { entry: Promise<Entry>; cancel(): void } {
     if (this.#waiting.size >= MAX_WAITING) {
       throw new Error(`account ${this.#account} has ${MAX_WAITING} calls waiting, which is the limit`);
     }
@@ -53,7 +56,7 @@ export class Watchers {
     });
     // Whether anybody still looks at it when it is cancelled does not matter.
     entry.catch(() => undefined);
-    signal.addEventListener('abort', cancel, { once: true });
+    signal.addEventListener('abort', cancel);
     if (signal.aborted) cancel();
     return { entry, cancel };
   }
