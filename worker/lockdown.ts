@@ -128,7 +128,7 @@ function stripProcess(): void {
   process.argv.length = 0;
   process.execArgv.length = 0;
   const ways =
-    'binding _linkedBinding dlopen getBuiltinModule mainModule stdin stdout stderr openStdin kill _kill ' +
+    'binding _linkedBinding dlopen getBuiltinModule mainModule openStdin kill _kill ' +
     '_debugProcess _debugEnd _startProfilerIdleNotifier _stopProfilerIdleNotifier report permission chdir ' +
     'umask abort _getActiveHandles _getActiveRequests loadEnvFile';
   for (const name of ways.split(' ')) remove(process, name);

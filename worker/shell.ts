@@ -94,7 +94,9 @@ async function inhabit(locked: Locked, { socket, token }: ToThread & { kind: 'en
   try {
     const objects = await begin(locked, program, admission);
     const restorer = serve<Stub>(protocol.interface('Restorer'), {
-      restore: async ({ object }: { object: Uint8Array }) => ({ cap: await objects.restore(object) }),
+      restore: async ({ object }: { object: Uint8Array }, context: CallContext) => ({
+        cap: context.use(await objects.restore(object)),
+      }),
     });
     await admission.ready({ restorer });
     restorer[Symbol.dispose]();
