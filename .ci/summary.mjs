@@ -13,7 +13,7 @@ console.log(`${passed} passed, ${status === '0' ? failed : Math.max(failed, 1)} 
 /** The results as vitest's JSON reporter wrote them; nothing where it never came to that. */
 function counted(text) {
   if (text === '') {
-    console.log('no test has run: see above for what stopped the build, the linter or vitest');
+    console.log('no test has run to its end: see above for what stopped it');
     return { passed: 0, failed: 0, skipped: 0 };
   }
   const results = JSON.parse(text);
