@@ -5,6 +5,7 @@
  * with one.
  */
 
+import { setImmediate } from 'node:timers/promises';
 import type { Host } from './host.js';
 import { Hosts } from './hosts.js';
 
@@ -38,7 +39,7 @@ export interface StartRequest {
   readonly limits: { readonly heapMebibytes: number; readonly turnMillis: number };
   /** With which the thread will enter the Threshold. */
   readonly token: Uint8Array;
-  /** The thread is gone. Called once, whatever the reason, and only for a placement that was given. */
+  /** The thread is gone. Called once, whatever the reason, and only after the placement was given. */
   onEnd(reason: string): void;
 }
 
@@ -104,7 +105,11 @@ class PlacedThread implements Placement {
       host.kill(`it could not say whether a thread has ended: ${error.message}`);
       return host.gone;
     });
-    this.#gone = ended.then((reason) => onEnd(this.#reason ?? reason));
+    this.#gone = ended.then(async (reason) => {
+      // Never before whoever started it has the placement.
+      await setImmediate();
+      onEnd(this.#reason ?? reason);
+    });
   }
 
   async terminate(reason: string): Promise<void> {

@@ -11,7 +11,15 @@
 
 import process from 'node:process';
 import { threadId } from 'node:worker_threads';
-import { connectSocket, RpcError, type Session, type Stub, serve, serveAlso } from '../rpc/index.js';
+import {
+  type CallContext,
+  connectSocket,
+  RpcError,
+  type Session,
+  type Stub,
+  serve,
+  serveAlso,
+} from '../rpc/index.js';
 import { AnyPointer, CodecError, MessageError, SchemaGraph, sturdySchema } from '../schema/index.js';
 import { makeCompartment } from './compartment.js';
 import { makeConsole, type WriteLog } from './console.js';

@@ -39,7 +39,6 @@ export class ThreadPool {
       resourceLimits: {
         maxOldGenerationSizeMb: options.heapMebibytes,
         maxYoungGenerationSizeMb: 16,
-        codeRangeSizeMb: 16,
         stackSizeMb: 4,
       },
       env: {},

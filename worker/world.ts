@@ -6,7 +6,7 @@
  * What the default export of a domain's module is called with. Frozen, and all there is: no Node, no globals but those of
  * standard JavaScript, and `console` where the domain was granted `log`.
  */
-export interface World<Grants extends object = Record<string, any>> {
+export interface World<Grants extends object = AnyGrants> {
   /** The domain's name in the broker's configuration. */
   readonly name: string;
 
@@ -36,6 +36,10 @@ export interface World<Grants extends object = Record<string, any>> {
   own(stub: object): Promise<Own | null>;
 }
 
+/** Grants whose interfaces nobody has declared. */
+// biome-ignore lint/suspicious/noExplicitAny: a stub without a declared interface has any method
+export type AnyGrants = Record<string, any>;
+
 /** What `World.own` says of a capability. */
 export interface Own {
   /** The object's id: empty for the domain's main object. */
@@ -58,6 +62,4 @@ export interface Program {
 }
 
 /** The default export of a domain's module. */
-export type Start<Grants extends object = Record<string, any>> = (
-  world: World<Grants>,
-) => Program | Promise<Program>;
+export type Start<Grants extends object = AnyGrants> = (world: World<Grants>) => Program | Promise<Program>;

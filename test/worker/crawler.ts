@@ -10,7 +10,7 @@
  * The text of an async function of `isTrusted(object)` and `more({ see, mine, attempt, settle })`, by which further roots
  * can be added. It gives lines: `seen <count>`, one for each fault, `done`.
  */
-export const CRAWLER = String.raw`async (isTrusted, more) => {
+export const CRAWLER = `async (isTrusted, more) => {
 const { getPrototypeOf, isFrozen, getOwnPropertyDescriptors } = Object;
 const { ownKeys, apply, construct } = Reflect;
 const seen = new Set();
@@ -57,7 +57,7 @@ const roots = () => {
     'generator': () => { function* g() {} Object.freeze(g.prototype); return g(); }, 'result': () => (function* () { yield 1; })().next(),
     'async function': () => async () => {}, 'async generator function': () => async function* () {},
     'async generator': () => { async function* g() {} Object.freeze(g.prototype); return g(); }, 'arguments': () => (function () { return arguments; })(1),
-    'template': () => ((strings) => strings)${'`a${1}b`'}, 'raw': () => ((strings) => strings.raw)${'`a${1}b`'}, 'match': () => /(?<n>x)/.exec('x'),
+    'template': () => ((strings) => strings)\`a\${1}b\`, 'raw': () => ((strings) => strings.raw)\`a\${1}b\`, 'match': () => /(?<n>x)/.exec('x'),
     'groups': () => /(?<n>x)/d.exec('x').indices.groups, 'revocable': () => Proxy.revocable({}, {}), 'revoke': () => Proxy.revocable({}, {}).revoke,
     'revoked': () => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy.x; },
     'class': () => class { static { this.x = 1; } get y() { return 1; } }, 'bound': () => (function () {}).bind(), 'object': () => ({}),

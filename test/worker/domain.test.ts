@@ -53,7 +53,7 @@ describe('a domain in a thread', () => {
   it('tells the broker who its objects are', async () => {
     const identified = sturdySchema().interface('Identified');
     const item = probeGraph.interface('Item').id;
-    const identify = (stub: any) => stub.as(identified).identify();
+    const identify = (stub: AnyStub) => stub.as(identified).identify();
     expect(await identify((await domain.main.item({ id: 'item-1' })).item)).toEqual({
       object: bytes('item-1'),
       interfaceId: item,

@@ -27,10 +27,13 @@ export interface Launch {
   readonly grants?: readonly { readonly name: string; readonly interfaceId: bigint; readonly cap: Stub }[];
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: the stub of an interface that is only known at run time
+export type AnyStub = any;
+
 /** A domain that is ready. */
 export interface Domain {
-  readonly main: any;
-  readonly restorer: any;
+  readonly main: AnyStub;
+  readonly restorer: AnyStub;
   readonly placement: Placement;
   readonly ended: Promise<string>;
   /** How often `onEnd` was called. */
@@ -111,7 +114,7 @@ export class Doorway {
         end(reason);
       },
     });
-    const found = (await restorer) as any;
+    const found = (await restorer) as AnyStub;
     const { cap } = await found.restore({ object: new Uint8Array(0) });
     return { main: cap.as(probeGraph.interface('Probe')), restorer: found, placement, ended, ends };
   }
@@ -137,7 +140,7 @@ function admissionFor({ program, ready, failed }: Expected): object {
       return {};
     },
     own: async ({ cap }: { cap: Stub }) => {
-      const asked = cap.as<any>(identified);
+      const asked = cap.as<AnyStub>(identified);
       try {
         const { object, interfaceId } = await asked.identify();
         const only = [{ interface: probeGraph.interface('Item').id, methods: ['id'] }];

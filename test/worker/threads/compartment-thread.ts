@@ -7,6 +7,7 @@ import { EventEmitter } from 'node:events';
 import Module from 'node:module';
 import net from 'node:net';
 import process from 'node:process';
+import { runInThisContext } from 'node:vm';
 import { parentPort, workerData } from 'node:worker_threads';
 import { makeCompartment } from '../../../worker/compartment.js';
 import { lockdown } from '../../../worker/lockdown.js';
@@ -25,7 +26,12 @@ const tell = Object.freeze((text: unknown): void => {
 /** Taken before lockdown: what the trusted side, and nobody else, may hold. */
 const trusted = new Set<unknown>(collectTrusted());
 
+/** As ses is run: a script without a loader. It holds on to the untamed `eval`, as ses does. */
+const feralEval = runInThisContext('((feral) => (source) => feral(source))(eval)') as (
+  source: string,
+) => Promise<unknown>;
 const locked = lockdown();
+
 if (tellGlobals) {
   tell(`globals ${Reflect.ownKeys(globalThis).map(String).join(' ')}`);
   tell(
@@ -37,6 +43,10 @@ if (tellGlobals) {
   } catch (error) {
     tell(`load: ${(error as Error).message}`);
   }
+  await feralEval('import("node:fs")').then(
+    () => tell('imported'),
+    (error: NodeJS.ErrnoException) => tell(`import: ${error.code}`),
+  );
 }
 const isTrusted = Object.freeze((value: unknown): boolean => trusted.has(value));
 try {
