@@ -8,6 +8,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { Broker } from '../../broker/index.js';
+import { describeAddress } from '../../rpc/index.js';
 import { CLI, EXAMPLE, exampleConfig, exampleSchema, ROOT } from './place.js';
 import { money } from './posting.js';
 import { ExampleRefs } from './refs-file.js';
@@ -42,13 +43,11 @@ async function prepare(broker: Broker, refsPath: string): Promise<string> {
   await refs.object('statement', 'statement', '');
   refs.close();
 
-  const { unix, tcp } = broker.addresses;
   const [cli, file, operator] = [CLI, refsPath, broker.operatorRefPath].map((path) => relative('.', path));
   return `
 Sturdy is running, with a small bank in it.
 
-  unix socket   ${unix}
-  TCP           ${tcp} (this machine only)
+${broker.addresses.map((address) => `  listening on  ${describeAddress(address)}`).join('\n')}
   references    ${file} (only you can read it): ${refs.names.join(', ')}
   operator      ${operator} (only you can read it)
 

@@ -1,6 +1,15 @@
 @0x985885ddc99dd460;
 # An account's statement, rendered for people: the interface of the example's untrusted plugin.
 
+using Account = import "ledger.capnp".Account;
+
+struct Grants {
+  # What the plugin has to be given. By this its schema has the interface.
+
+  account @0 :Account;
+  # Account.statement is all that it calls, in earnest.
+}
+
 interface Statement {
   render @0 (format :Format, limit :UInt32 = 20) -> (document :Document);
   # The newest `limit` entries (at most 1000) of the one account that the plugin was given.
