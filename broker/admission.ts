@@ -4,7 +4,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { type ConnectionLimits, RpcError, Session, serve, StreamTransport, type Stub } from '../rpc/index.js';
+import { type ConnectionLimits, RpcError, Session, StreamTransport, type Stub, serve } from '../rpc/index.js';
 import { sturdySchema } from '../schema/index.js';
 
 /** How long a token is good for, in milliseconds. */
@@ -54,7 +54,10 @@ export class Entrance {
         return { admission: expected.admit(session) };
       },
     });
-    const session = new Session(new StreamTransport(socket, this.limits), { bootstrap: threshold, limits: this.limits });
+    const session = new Session(new StreamTransport(socket, this.limits), {
+      bootstrap: threshold,
+      limits: this.limits,
+    });
     threshold[Symbol.dispose]();
     this.#sessions.add(session);
     const timer = setTimeout(() => {

@@ -4,13 +4,13 @@
  */
 import { type CallContext, type Capability, RpcError, served, stubFor } from '../rpc/index.js';
 import { type InterfaceType, sturdySchema } from '../schema/index.js';
-import { GrantedCapability } from './granted.js';
 import { grantPower } from './grant-power.js';
+import { GrantedCapability } from './granted.js';
 import type { Grants } from './grants.js';
 import type { Home, Identity } from './home.js';
 import { Membrane, type MembranedCapability, type MembraneServices } from './membrane.js';
-import { conjunction, policyFromWire, policyToWire, type WirePolicy } from './policy.js';
 import { ownerFromWire, type WireOwner } from './owner.js';
+import { conjunction, policyFromWire, policyToWire, type WirePolicy } from './policy.js';
 
 export interface DelegableParams {
   readonly policy?: WirePolicy | null;
@@ -67,7 +67,7 @@ class DelegableServer {
     const narrowed = new Membrane(grant, this.#membrane.services).outward(this.#held.inner.retain());
     return {
       ref: { secret },
-      grant: context.use(grantPower(grant, this.grants, this.homeOf)),
+      grant: context.use(grantPower(grant.row, this.grants, this.homeOf)),
       cap: context.use(stubFor(narrowed, null)),
     };
   }
@@ -84,9 +84,13 @@ class DelegableServer {
   async #mint({ policy, label, sealFor }: DelegableParams) {
     const { home, identity } = await this.#target();
     if (!identity.persistent) {
-      throw new RpcError('failed', `this object of domain ${home.name} has no object id and cannot be saved`, {
-        code: 'ERR_NOT_PERSISTENT',
-      });
+      throw new RpcError(
+        'failed',
+        `this object of domain ${home.name} has no object id and cannot be saved`,
+        {
+          code: 'ERR_NOT_PERSISTENT',
+        },
+      );
     }
     return this.grants.mint({
       parent: this.#membrane.grant,
@@ -107,9 +111,13 @@ class DelegableServer {
     const inner = this.#held.inner;
     const identity = await home.identify(inner instanceof GrantedCapability ? await inner.target() : inner);
     if (identity === null) {
-      throw new RpcError('failed', `this object is not one of domain ${home.name}'s own and cannot be saved through it`, {
-        code: 'ERR_NOT_PERSISTENT',
-      });
+      throw new RpcError(
+        'failed',
+        `this object is not one of domain ${home.name}'s own and cannot be saved through it`,
+        {
+          code: 'ERR_NOT_PERSISTENT',
+        },
+      );
     }
     return { home, identity };
   }

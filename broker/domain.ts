@@ -4,14 +4,14 @@
  */
 import type { Logger } from 'pino';
 import {
-  Capability,
+  type Capability,
   capabilityOf,
+  RemoteCapability,
   RpcError,
   type Session,
   type Stub,
   settled,
   stubFor,
-  RemoteCapability,
 } from '../rpc/index.js';
 import { type SchemaGraph, sturdySchema } from '../schema/index.js';
 import type { Entrance } from './admission.js';
@@ -86,7 +86,14 @@ export class Domain implements Home {
     this.#log = options.log.child({ domain: options.name });
   }
 
-  get info(): { id: string; name: string; state: State['is']; detail: string; starts: number; hostPid: number } {
+  get info(): {
+    id: string;
+    name: string;
+    state: State['is'];
+    detail: string;
+    starts: number;
+    hostPid: number;
+  } {
     return {
       id: this.id,
       name: this.name,
@@ -104,7 +111,9 @@ export class Domain implements Home {
     const pending = instance.restorer.restore({ object: new TextEncoder().encode(object) });
     const { cap } = (await pending) as { cap: Stub | null };
     if (cap === null) {
-      throw new RpcError('failed', `domain ${this.name} has no object ${JSON.stringify(object)}`, { code: 'ERR_DOMAIN_NO_OBJECT' });
+      throw new RpcError('failed', `domain ${this.name} has no object ${JSON.stringify(object)}`, {
+        code: 'ERR_DOMAIN_NO_OBJECT',
+      });
     }
     using stub = cap;
     return capabilityOf(stub).retain();
@@ -132,7 +141,11 @@ export class Domain implements Home {
     if (state.is === 'running') return Promise.resolve(state.instance);
     if (state.is === 'starting') return state.ready;
     if (state.is === 'failed' && Date.now() < state.until) {
-      return Promise.reject(this.#unavailable(`${this.#detail}; tried ${this.#failures} times, again in ${state.until - Date.now()} ms`));
+      return Promise.reject(
+        this.#unavailable(
+          `${this.#detail}; tried ${this.#failures} times, again in ${state.until - Date.now()} ms`,
+        ),
+      );
     }
     const ready = this.#start();
     this.#state = { is: 'starting', ready };
@@ -152,7 +165,10 @@ export class Domain implements Home {
     const program = await this.#options.program();
     const { promise: entered, resolve: enter, reject: refuse } = withResolvers<Instance>();
     const token = this.#options.entrance.expect((session) => this.#admit(session, program, enter, refuse));
-    const timer = setTimeout(() => refuse(new Error(`it was not ready within ${START_LIMIT} ms`)), START_LIMIT);
+    const timer = setTimeout(
+      () => refuse(new Error(`it was not ready within ${START_LIMIT} ms`)),
+      START_LIMIT,
+    );
     try {
       const { limits, group, trusted } = this.#options.config;
       const placement = await this.#options.supervisor.start({
@@ -177,7 +193,12 @@ export class Domain implements Home {
     }
   }
 
-  #admit(session: Session, program: Program, enter: (instance: Instance) => void, refuse: (error: Error) => void) {
+  #admit(
+    session: Session,
+    program: Program,
+    enter: (instance: Instance) => void,
+    refuse: (error: Error) => void,
+  ) {
     let loaded = false;
     void session.closed.then((reason) => refuse(new Error(`its connection ended: ${reason.message}`)));
     return {

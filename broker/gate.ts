@@ -5,7 +5,7 @@
  * even whether the reference ever existed.
  */
 import type { Logger } from 'pino';
-import { type CallContext, RpcError, serve, type Stub, stubFor } from '../rpc/index.js';
+import { type CallContext, RpcError, type Stub, serve, stubFor } from '../rpc/index.js';
 import { sturdySchema } from '../schema/index.js';
 import type { Grants } from './grants.js';
 import type { Home } from './home.js';
@@ -34,7 +34,10 @@ class GateServer {
     this.#options = options;
   }
 
-  async restore({ ref }: { ref: { secret: Uint8Array } | null }, context: CallContext): Promise<{ cap: Stub }> {
+  async restore(
+    { ref }: { ref: { secret: Uint8Array } | null },
+    context: CallContext,
+  ): Promise<{ cap: Stub }> {
     const { grants, homeOf, services, holder, log } = this.#options;
     const grant = grants.find(ref?.secret ?? new Uint8Array(0), holder);
     const home = grant === null ? undefined : homeOf(grant.row.domainId);

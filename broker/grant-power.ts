@@ -1,18 +1,18 @@
 /** Power over one grant, for whoever minted it: the interface Grant of the public protocol. */
-import { type CallContext, RpcError, serve, type Stub } from '../rpc/index.js';
+import { type CallContext, RpcError, type Stub, serve } from '../rpc/index.js';
 import { sturdySchema } from '../schema/index.js';
 import type { DelegableParams } from './delegable.js';
 import type { Grants } from './grants.js';
 import type { Home } from './home.js';
-import type { LiveGrant } from './live-grant.js';
 import { ownerFromWire, ownerToWire } from './owner.js';
 import { policyFromWire, policyToWire } from './policy.js';
 import type { GrantRow } from './store/store.js';
 
 type HomeOf = (domainId: string) => Home | undefined;
 
-export function grantPower(grant: LiveGrant, grants: Grants, homeOf: HomeOf): Stub {
-  return serve(sturdySchema().interface('Grant'), new GrantServer(grant, grants, homeOf));
+/** Power over the grant of this row, which may be one to a domain that is configured no more: it can still be revoked. */
+export function grantPower(row: GrantRow, grants: Grants, homeOf: HomeOf): Stub {
+  return serve(sturdySchema().interface('Grant'), new GrantServer(row, grants, homeOf));
 }
 
 /** GrantInfo of the public protocol. */
@@ -34,34 +34,35 @@ export function grantInfo(row: GrantRow, grants: Grants): object {
 
 class GrantServer {
   constructor(
-    private readonly grant: LiveGrant,
+    private readonly minted: GrantRow,
     private readonly grants: Grants,
     private readonly homeOf: HomeOf,
   ) {}
 
   info(): object {
-    // The row as it is now, not as it was when the power was given.
-    const row = this.grants.row(this.grant.row.id) ?? this.grant.row;
-    return { info: grantInfo(row, this.grants) };
+    // As it is now, not as it was when the power was given.
+    return { info: grantInfo(this.grants.row(this.minted.id) ?? this.minted, this.grants) };
   }
 
   async attenuate({ policy, label, sealFor }: DelegableParams, context: CallContext): Promise<object> {
-    const { row } = this.grant;
-    const home = this.homeOf(row.domainId);
-    if (home === undefined) throw new RpcError('failed', `domain ${row.domain} is not configured any more`);
+    const parent = this.grants.get(this.minted.id);
+    const home = this.homeOf(this.minted.domainId);
+    if (parent === null || home === undefined) {
+      throw new RpcError('failed', `domain ${this.minted.domain} is not configured any more`);
+    }
     const { grant, secret } = await this.grants.mint({
-      parent: this.grant,
+      parent,
       home,
-      object: row.object,
+      object: this.minted.object,
       policy: policyFromWire(policy),
       label: label ?? '',
       owner: ownerFromWire(sealFor),
-      by: `grant ${row.id}`,
+      by: `grant ${this.minted.id}`,
     });
-    return { ref: { secret }, grant: context.use(grantPower(grant, this.grants, this.homeOf)) };
+    return { ref: { secret }, grant: context.use(grantPower(grant.row, this.grants, this.homeOf)) };
   }
 
   async revoke(): Promise<object> {
-    return { revoked: await this.grants.revoke(this.grant.row.id, `grant ${this.grant.row.id}`) };
+    return { revoked: await this.grants.revoke(this.minted.id, `grant ${this.minted.id}`) };
   }
 }

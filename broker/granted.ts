@@ -31,7 +31,8 @@ export class GrantedCapability extends Capability {
   /** The object, restored. Borrowed. */
   async target(): Promise<Capability> {
     const target = this.#restored();
-    while (settled(target).isPromise) await new Promise<void>((resolve) => settled(target).onResolution(resolve));
+    while (settled(target).isPromise)
+      await new Promise<void>((resolve) => settled(target).onResolution(resolve));
     return settled(target);
   }
 
@@ -61,5 +62,8 @@ export class GrantedCapability extends Capability {
 }
 
 function isGone(capability: Capability): boolean {
-  return capability.brokenBy !== null || (capability instanceof RemoteCapability && capability.connection.closedBy !== null);
+  return (
+    capability.brokenBy !== null ||
+    (capability instanceof RemoteCapability && capability.connection.closedBy !== null)
+  );
 }

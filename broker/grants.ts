@@ -5,10 +5,10 @@
  * Durable first: nothing is acknowledged, and nothing is cut, before it is on disk.
  */
 import { RpcError } from '../rpc/index.js';
-import { digestOf, mintSecret } from './store/secret.js';
 import type { Home } from './home.js';
 import { compileMethods, LiveGrant } from './live-grant.js';
 import { EVERYTHING } from './policy.js';
+import { digestOf, mintSecret } from './store/secret.js';
 import type { GrantOwner, GrantRow, Store, StoredPolicy } from './store/store.js';
 
 /** How deep the tree may become. */
@@ -45,14 +45,19 @@ export class Grants {
   async mint(request: MintRequest): Promise<{ grant: LiveGrant; secret: Uint8Array | null }> {
     const { parent, home, object, label } = request;
     if (label.length > MAX_LABEL) {
-      throw new RpcError('failed', `label: ${label.length} characters; at most ${MAX_LABEL} are allowed`, { code: 'ERR_GRANT_LABEL' });
+      throw new RpcError('failed', `label: ${label.length} characters; at most ${MAX_LABEL} are allowed`, {
+        code: 'ERR_GRANT_LABEL',
+      });
     }
     if (parent !== null) {
       const dead = parent.dead();
       if (dead !== null) throw dead;
-      if (!parent.delegable) throw new RpcError('failed', 'the grant is not delegable', { code: 'ERR_GRANT_NOT_DELEGABLE' });
+      if (!parent.delegable)
+        throw new RpcError('failed', 'the grant is not delegable', { code: 'ERR_GRANT_NOT_DELEGABLE' });
       if (depth(parent) >= MAX_GRANT_DEPTH) {
-        throw new RpcError('failed', `the grant is ${MAX_GRANT_DEPTH} levels deep already`, { code: 'ERR_GRANT_DEPTH' });
+        throw new RpcError('failed', `the grant is ${MAX_GRANT_DEPTH} levels deep already`, {
+          code: 'ERR_GRANT_DEPTH',
+        });
       }
     }
     const policy = request.policy ?? EVERYTHING;
@@ -94,7 +99,8 @@ export class Grants {
 
   #bind(row: GrantRow, home: Home): LiveGrant {
     const parent = row.parent === null ? null : this.get(row.parent);
-    if (row.parent !== null && parent === null) throw new Error(`grant ${row.id} has no parent ${row.parent}`);
+    if (row.parent !== null && parent === null)
+      throw new Error(`grant ${row.id} has no parent ${row.parent}`);
     const grant = new LiveGrant(row, parent, home.graph);
     this.#live.set(row.id, new WeakRef(grant));
     this.#forgotten.register(grant, row.id);

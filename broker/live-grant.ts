@@ -60,11 +60,9 @@ export class LiveGrant {
       const allowed = this.#methods.get(interfaceId);
       if (allowed !== 'all' && !allowed?.has(methodId)) {
         const id = `0x${interfaceId.toString(16).padStart(16, '0')}`;
-        return new RpcError(
-          'failed',
-          `the grant does not allow method ${methodId} of interface ${id}`,
-          { code: 'ERR_GRANT_METHOD' },
-        );
+        return new RpcError('failed', `the grant does not allow method ${methodId} of interface ${id}`, {
+          code: 'ERR_GRANT_METHOD',
+        });
       }
     }
     return this.parent === null ? null : this.parent.#refusesMethod(interfaceId, methodId);

@@ -35,7 +35,10 @@ export interface MembraneServices {
 }
 
 export class Membrane {
-  readonly #wrapped: Record<Direction, Map<Capability, MembranedCapability>> = { out: new Map(), in: new Map() };
+  readonly #wrapped: Record<Direction, Map<Capability, MembranedCapability>> = {
+    out: new Map(),
+    in: new Map(),
+  };
 
   constructor(
     readonly grant: LiveGrant,
@@ -123,7 +126,8 @@ export class MembranedCapability extends Capability {
   override get resolution(): Capability | null {
     if (this.#resolution === null && this.inner.resolution !== null) {
       const resolved = settled(this.inner).retain();
-      this.#resolution = this.direction === 'out' ? this.membrane.outward(resolved) : this.membrane.inward(resolved);
+      this.#resolution =
+        this.direction === 'out' ? this.membrane.outward(resolved) : this.membrane.inward(resolved);
     }
     return this.#resolution;
   }

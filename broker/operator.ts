@@ -1,5 +1,14 @@
 /** The operator's capability, and the broker as a home: for the objects that are its own. */
-import { type CallContext, type Capability, capabilityOf, RpcError, serve, served, settled, type Stub } from '../rpc/index.js';
+import {
+  type CallContext,
+  type Capability,
+  capabilityOf,
+  RpcError,
+  type Stub,
+  serve,
+  served,
+  settled,
+} from '../rpc/index.js';
 import { type SchemaGraph, sturdySchema, sturdySchemaBytes } from '../schema/index.js';
 import type { DelegableParams } from './delegable.js';
 import type { Domain } from './domain.js';
@@ -35,7 +44,10 @@ export class BrokerHome implements Home {
 
   async restore(object: string): Promise<Capability> {
     if (object !== OPERATOR_OBJECT) {
-      throw new RpcError('failed', `the broker has no object ${JSON.stringify(object)}; it has ${OPERATOR_OBJECT}`);
+      throw new RpcError(
+        'failed',
+        `the broker has no object ${JSON.stringify(object)}; it has ${OPERATOR_OBJECT}`,
+      );
     }
     return served(this.graph.interface('Operator'), this.#operator);
   }
@@ -85,7 +97,7 @@ class OperatorServer {
       owner: ownerFromWire(params.sealFor),
       by: 'operator',
     });
-    return { ref: { secret }, grant: context.use(grantPower(grant, grants, homeOf)) };
+    return { ref: { secret }, grant: context.use(grantPower(grant.row, grants, homeOf)) };
   }
 
   grants({ after, limit }: { after: string; limit: number }): object {
@@ -96,11 +108,13 @@ class OperatorServer {
 
   grant({ id }: { id: string }, context: CallContext): { grant: Stub } {
     const { grants, homeOf } = this.#powers;
-    const grant = grants.get(id);
-    if (grant === null) {
-      throw new RpcError('failed', `there is no grant ${JSON.stringify(id)}; \`sturdy grants\` lists them`, { code: 'ERR_NO_SUCH_GRANT' });
+    const row = grants.row(id);
+    if (row === null) {
+      throw new RpcError('failed', `there is no grant ${JSON.stringify(id)}; \`sturdy grants\` lists them`, {
+        code: 'ERR_NO_SUCH_GRANT',
+      });
     }
-    return { grant: context.use(grantPower(grant, grants, homeOf)) };
+    return { grant: context.use(grantPower(row, grants, homeOf)) };
   }
 
   health(): object {
@@ -111,9 +125,13 @@ class OperatorServer {
     const domain = this.#powers.domains.get(name);
     if (domain === undefined) {
       const known = [...this.#powers.domains.keys()].join(', ');
-      throw new RpcError('failed', `there is no domain ${JSON.stringify(name)}; there are ${known === '' ? 'none' : known}`, {
-        code: 'ERR_NO_SUCH_DOMAIN',
-      });
+      throw new RpcError(
+        'failed',
+        `there is no domain ${JSON.stringify(name)}; there are ${known === '' ? 'none' : known}`,
+        {
+          code: 'ERR_NO_SUCH_DOMAIN',
+        },
+      );
     }
     return domain;
   }

@@ -14,12 +14,18 @@ export function ownerFromWire(owner: WireOwner | null | undefined): GrantOwner {
   if (owner === null || owner === undefined || owner.anyone !== undefined) return { kind: 'anyone' };
   if (owner.domain !== undefined) return { kind: 'domain', id: owner.domain };
   if (owner.unixUser !== undefined) {
-    throw new RpcError('failed', 'sealFor.unixUser: this platform does not tell the uid of a unix socket\'s peer', {
-      code: 'ERR_OWNER_UNAVAILABLE',
-    });
+    throw new RpcError(
+      'failed',
+      "sealFor.unixUser: this platform does not tell the uid of a unix socket's peer",
+      {
+        code: 'ERR_OWNER_UNAVAILABLE',
+      },
+    );
   }
   if (owner.certificate !== undefined) {
-    throw new RpcError('failed', 'sealFor.certificate: this broker has no TLS listener', { code: 'ERR_OWNER_UNAVAILABLE' });
+    throw new RpcError('failed', 'sealFor.certificate: this broker has no TLS listener', {
+      code: 'ERR_OWNER_UNAVAILABLE',
+    });
   }
   return { kind: 'anyone' };
 }

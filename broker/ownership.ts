@@ -22,7 +22,8 @@ export async function ownership(cap: Stub | null, domain: Home): Promise<object>
     current = await resolved(current.inner);
   }
   if (current.brokenBy !== null) throw current.brokenBy;
-  if (current instanceof GrantedCapability && current.home === domain) current = await resolved(await current.target());
+  if (current instanceof GrantedCapability && current.home === domain)
+    current = await resolved(await current.target());
   const identity = await domain.identify(current);
   if (identity === null || !identity.persistent) return { result: { foreign: null } };
   return {

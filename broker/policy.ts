@@ -60,7 +60,12 @@ export function conjunction(policies: readonly StoredPolicy[]): StoredPolicy {
   return policies.reduce(
     (all, next) => ({
       methods: bothMethods(all.methods, next.methods),
-      expires: all.expires === 0 ? next.expires : next.expires === 0 ? all.expires : Math.min(all.expires, next.expires),
+      expires:
+        all.expires === 0
+          ? next.expires
+          : next.expires === 0
+            ? all.expires
+            : Math.min(all.expires, next.expires),
       delegable: all.delegable && next.delegable,
     }),
     EVERYTHING,
@@ -95,7 +100,11 @@ function byInterface(methods: Exclude<Methods, 'all'>): Exclude<Methods, 'all'> 
     const known = merged.get(entry.interface);
     merged.set(
       entry.interface,
-      known === undefined ? entry.methods : known === 'all' || entry.methods === 'all' ? 'all' : [...new Set([...known, ...entry.methods])],
+      known === undefined
+        ? entry.methods
+        : known === 'all' || entry.methods === 'all'
+          ? 'all'
+          : [...new Set([...known, ...entry.methods])],
     );
   }
   return [...merged].map(([id, names]) => ({ interface: id, methods: names }));

@@ -118,7 +118,9 @@ export class Answer {
     if (this.#redirect !== null) {
       const question = this.#redirect;
       this.#redirect = null;
-      question.settle({ error: new RpcError('failed', 'the call was canceled', { code: 'ERR_RPC_CANCELED' }) });
+      question.settle({
+        error: new RpcError('failed', 'the call was canceled', { code: 'ERR_RPC_CANCELED' }),
+      });
     }
     this.#call?.finish();
     this.#call = null;

@@ -3,7 +3,7 @@
  * reference counts: a capability sent twice in one message counts twice.
  */
 import type { ListBuilder, ListReader, StructBuilder, StructReader } from '../schema/index.js';
-import { BrokenCapability, Capability, settled } from './capability.js';
+import { BrokenCapability, type Capability, settled } from './capability.js';
 import type { Connection } from './connection.js';
 import { Designation } from './designation.js';
 import { ProtocolViolation, RpcError } from './error.js';
@@ -94,7 +94,10 @@ export class CapabilityTable {
     entry.references++;
     exported.push(entry.id);
     const promise = entry.designation.pending || end.brokenBy !== null;
-    into.setU16(layout.CapDescriptor.tag, promise ? layout.CapDescriptor.senderPromise : layout.CapDescriptor.senderHosted);
+    into.setU16(
+      layout.CapDescriptor.tag,
+      promise ? layout.CapDescriptor.senderPromise : layout.CapDescriptor.senderHosted,
+    );
     into.setU32(layout.CapDescriptor.id, entry.id);
   }
 
@@ -113,9 +116,13 @@ export class CapabilityTable {
     const known = this.#exportsByCapability.get(capability);
     if (known !== undefined) return known;
     if (this.#exports.size >= this.limits.exports) {
-      throw new RpcError('overloaded', `the peer holds ${this.limits.exports} capabilities already (limit exports)`, {
-        code: 'ERR_RPC_EXPORT_LIMIT',
-      });
+      throw new RpcError(
+        'overloaded',
+        `the peer holds ${this.limits.exports} capabilities already (limit exports)`,
+        {
+          code: 'ERR_RPC_EXPORT_LIMIT',
+        },
+      );
     }
     const id = this.#exportIds.take();
     const entry = new Export(id, capability, this.connection, (resolved) => this.#resolved(resolved));
@@ -147,7 +154,9 @@ export class CapabilityTable {
     const entry = this.#exports.get(id);
     if (entry === undefined) throw new ProtocolViolation(`Release of export ${id}, which does not exist`);
     if (count > entry.references) {
-      throw new ProtocolViolation(`Release of ${count} references to export ${id}, which has ${entry.references}`);
+      throw new ProtocolViolation(
+        `Release of ${count} references to export ${id}, which has ${entry.references}`,
+      );
     }
     entry.references -= count;
     if (entry.references > 0) return;
@@ -189,7 +198,8 @@ export class CapabilityTable {
       case layout.CapDescriptor.receiverAnswer: {
         const address = readAddress(descriptor.pointer(layout.CapDescriptor.body).struct());
         const found = this.upcalls.answerCapability(address.questionId, address.path);
-        if (found === null) return broken(`the peer named question ${address.questionId}, which does not exist`);
+        if (found === null)
+          return broken(`the peer named question ${address.questionId}, which does not exist`);
         return this.#reflect(found);
       }
       case layout.CapDescriptor.thirdPartyHosted:

@@ -42,7 +42,8 @@ export abstract class Capability {
 
   /** Another reference to the same capability. */
   retain(): this {
-    if (this.#references === 0) throw new Error('a capability was used after its last reference was released');
+    if (this.#references === 0)
+      throw new Error('a capability was used after its last reference was released');
     this.#references++;
     return this;
   }
@@ -96,13 +97,20 @@ export function settled(capability: Capability): Capability {
 
 /** A capability that answers every call with the same error. */
 export class BrokenCapability extends Capability {
-  constructor(override readonly brokenBy: RpcError) {
+  readonly #error: RpcError;
+
+  constructor(error: RpcError) {
     super();
+    this.#error = error;
+  }
+
+  override get brokenBy(): RpcError {
+    return this.#error;
   }
 
   override call(call: Call, sink: ReturnSink): CallInProgress {
     call.params.release();
-    return BrokenCapability.failing(this.brokenBy, sink);
+    return BrokenCapability.failing(this.#error, sink);
   }
 
   /** A call that fails at once. */

@@ -5,9 +5,22 @@
  * It must never throw because of what a peer sends: a peer that breaks the protocol gets an Abort that says why, and the
  * connection ends. What a peer can make it hold is bounded by its limits.
  */
-import { ElementSize, MessageBuilder, MessageError, MessageReader, type StructBuilder, type StructReader } from '../schema/index.js';
+import {
+  ElementSize,
+  MessageBuilder,
+  MessageError,
+  MessageReader,
+  type StructBuilder,
+  type StructReader,
+} from '../schema/index.js';
 import { Answer } from './answer.js';
-import { BrokenCapability, type Call, type CallInProgress, Capability, type ReturnSink } from './capability.js';
+import {
+  BrokenCapability,
+  type Call,
+  type CallInProgress,
+  type Capability,
+  type ReturnSink,
+} from './capability.js';
 import { CapabilityTable } from './capability-table.js';
 import { MAX_ERROR_MESSAGE, ProtocolViolation, RPC_ERROR_TYPES, RpcError } from './error.js';
 import { IdAllocator } from './id-allocator.js';
@@ -82,7 +95,9 @@ export class Connection {
   }
 
   /** Ends the connection. Calls in flight fail, on both sides; capabilities of the peer's break. */
-  close(reason = new RpcError('disconnected', 'the connection was closed', { code: 'ERR_RPC_CLOSED' })): void {
+  close(
+    reason = new RpcError('disconnected', 'the connection was closed', { code: 'ERR_RPC_CLOSED' }),
+  ): void {
     this.#end(reason, null);
   }
 
@@ -94,7 +109,10 @@ export class Connection {
   /** Ends the connection because of what the peer did, and tells it. */
   abort(reason: string): void {
     const error = new RpcError('failed', reason, { code: 'ERR_RPC_PROTOCOL' });
-    this.#end(new RpcError('disconnected', `the connection was ended: ${reason}`, { code: error.code, cause: error }), error);
+    this.#end(
+      new RpcError('disconnected', `the connection was ended: ${reason}`, { code: error.code, cause: error }),
+      error,
+    );
   }
 
   // ---- calls of ours (from remote.ts and question.ts) -----------------------------------------------------------
@@ -111,7 +129,12 @@ export class Connection {
         builder.setU32(layout.Call.questionId, question.id);
         builder.setU64(layout.Call.interfaceId, call.interfaceId);
         builder.setU16(layout.Call.methodId, call.methodId);
-        writeTarget(target.address, builder.pointer(layout.Call.target).struct(layout.MessageTarget.words, layout.MessageTarget.pointers));
+        writeTarget(
+          target.address,
+          builder
+            .pointer(layout.Call.target)
+            .struct(layout.MessageTarget.words, layout.MessageTarget.pointers),
+        );
         this.#writePayload(call.params, builder.pointer(layout.Call.params), exported);
         question.paramExports = exported;
       });
@@ -127,9 +150,13 @@ export class Connection {
 
   #newQuestion(sink: ReturnSink): Question | RpcError {
     if (this.#questions.size >= this.limits.questions) {
-      return new RpcError('overloaded', `${this.limits.questions} calls wait for their return already (limit questions)`, {
-        code: 'ERR_RPC_QUESTION_LIMIT',
-      });
+      return new RpcError(
+        'overloaded',
+        `${this.limits.questions} calls wait for their return already (limit questions)`,
+        {
+          code: 'ERR_RPC_QUESTION_LIMIT',
+        },
+      );
     }
     const question = new Question(this, this.#questionIds.take(), sink);
     this.#questions.set(question.id, question);
@@ -176,7 +203,12 @@ export class Connection {
       const disembargo = begin(message, layout.Message.disembargo, layout.Disembargo);
       disembargo.setU16(layout.Disembargo.tag, layout.Disembargo.senderLoopback);
       disembargo.setU32(layout.Disembargo.embargoId, id);
-      writeTarget(early.address, disembargo.pointer(layout.Disembargo.target).struct(layout.MessageTarget.words, layout.MessageTarget.pointers));
+      writeTarget(
+        early.address,
+        disembargo
+          .pointer(layout.Disembargo.target)
+          .struct(layout.MessageTarget.words, layout.MessageTarget.pointers),
+      );
     });
   }
 
@@ -193,10 +225,15 @@ export class Connection {
         resolve.setU32(layout.Resolve.promiseId, promiseId);
         if (resolution.brokenBy !== null) {
           resolve.setU16(layout.Resolve.tag, layout.Resolve.exception);
-          writeException(resolution.brokenBy, resolve.pointer(layout.Resolve.body).struct(layout.Exception.words, layout.Exception.pointers));
+          writeException(
+            resolution.brokenBy,
+            resolve.pointer(layout.Resolve.body).struct(layout.Exception.words, layout.Exception.pointers),
+          );
         } else {
           resolve.setU16(layout.Resolve.tag, layout.Resolve.cap);
-          const descriptor = resolve.pointer(layout.Resolve.body).struct(layout.CapDescriptor.words, layout.CapDescriptor.pointers);
+          const descriptor = resolve
+            .pointer(layout.Resolve.body)
+            .struct(layout.CapDescriptor.words, layout.CapDescriptor.pointers);
           this.#capabilities.writeDescriptor(resolution, descriptor, exported);
         }
       });
@@ -273,7 +310,13 @@ export class Connection {
       else {
         // A fault of ours. Nothing may be assumed about the tables any more.
         const failure = RpcError.from(error);
-        this.#end(new RpcError('disconnected', `internal error: ${failure.message}`, { code: 'ERR_RPC_INTERNAL', cause: error }), new RpcError('failed', 'internal error'));
+        this.#end(
+          new RpcError('disconnected', `internal error: ${failure.message}`, {
+            code: 'ERR_RPC_INTERNAL',
+            cause: error,
+          }),
+          new RpcError('failed', 'internal error'),
+        );
       }
     }
   }
@@ -291,7 +334,10 @@ export class Connection {
         return this.#handleFinish(body.struct());
       case layout.Message.release: {
         const release = body.struct();
-        return this.#capabilities.releaseExport(release.u32(layout.Release.id), release.u32(layout.Release.referenceCount));
+        return this.#capabilities.releaseExport(
+          release.u32(layout.Release.id),
+          release.u32(layout.Release.referenceCount),
+        );
       }
       case layout.Message.resolve:
         return this.#handleResolve(body.struct());
@@ -302,7 +348,10 @@ export class Connection {
       case layout.Message.abort: {
         const error = readException(body.struct());
         return this.#end(
-          new RpcError('disconnected', `the peer ended the connection: ${error.message}`, { code: 'ERR_RPC_ABORTED', cause: error }),
+          new RpcError('disconnected', `the peer ended the connection: ${error.message}`, {
+            code: 'ERR_RPC_ABORTED',
+            cause: error,
+          }),
           null,
         );
       }
@@ -381,14 +430,22 @@ export class Connection {
 
   #overload(answer: Answer): RpcError | null {
     if (this.#answers.size > this.limits.answers) {
-      return new RpcError('overloaded', `more than ${this.limits.answers} calls are unfinished (limit answers)`, {
-        code: 'ERR_RPC_ANSWER_LIMIT',
-      });
+      return new RpcError(
+        'overloaded',
+        `more than ${this.limits.answers} calls are unfinished (limit answers)`,
+        {
+          code: 'ERR_RPC_ANSWER_LIMIT',
+        },
+      );
     }
     if (this.#bytesInFlight + answer.bytes > this.limits.bytesInFlight) {
-      return new RpcError('overloaded', `more than ${this.limits.bytesInFlight} bytes of calls are in flight (limit bytesInFlight)`, {
-        code: 'ERR_RPC_FLOW_LIMIT',
-      });
+      return new RpcError(
+        'overloaded',
+        `more than ${this.limits.bytesInFlight} bytes of calls are in flight (limit bytesInFlight)`,
+        {
+          code: 'ERR_RPC_FLOW_LIMIT',
+        },
+      );
     }
     return null;
   }
@@ -399,20 +456,24 @@ export class Connection {
     if (tag === layout.MessageTarget.importedCap) {
       const id = target.u32(layout.MessageTarget.importedCapId);
       const designation = this.#capabilities.exported(id);
-      if (designation === null) throw new ProtocolViolation(`a message is addressed to export ${id}, which does not exist`);
+      if (designation === null)
+        throw new ProtocolViolation(`a message is addressed to export ${id}, which does not exist`);
       return designation.capability.retain();
     }
     if (tag === layout.MessageTarget.promisedAnswer) {
       const { questionId, path } = readAddress(target.pointer(layout.MessageTarget.body).struct());
       const answer = this.#answers.get(questionId);
-      if (answer === undefined) throw new ProtocolViolation(`a message is addressed to question ${questionId}, which does not exist`);
+      if (answer === undefined)
+        throw new ProtocolViolation(`a message is addressed to question ${questionId}, which does not exist`);
       return answer.capabilityAt(path);
     }
     throw new ProtocolViolation(`a message target of the unknown kind ${tag}`);
   }
 
   #readPayload(payload: StructReader): Payload {
-    const capabilities = this.#capabilities.read(payload.pointer(layout.Payload.capTable).list(ElementSize.composite));
+    const capabilities = this.#capabilities.read(
+      payload.pointer(layout.Payload.capTable).list(ElementSize.composite),
+    );
     return new Payload(payload.pointer(layout.Payload.content), capabilities);
   }
 
@@ -449,7 +510,10 @@ export class Connection {
   #sendException(answer: Answer, error: RpcError): void {
     this.#transmit((message) => {
       const builder = this.#beginReturn(message, answer, layout.Return.exception);
-      writeException(error, builder.pointer(layout.Return.body).struct(layout.Exception.words, layout.Exception.pointers));
+      writeException(
+        error,
+        builder.pointer(layout.Return.body).struct(layout.Exception.words, layout.Exception.pointers),
+      );
     });
   }
 
@@ -510,13 +574,17 @@ export class Connection {
           question.settle({ error: readException(message.pointer(layout.Return.body).struct()) });
           break;
         case layout.Return.canceled:
-          question.settle({ error: new RpcError('failed', 'the call was canceled by the peer', { code: 'ERR_RPC_CANCELED' }) });
+          question.settle({
+            error: new RpcError('failed', 'the call was canceled by the peer', { code: 'ERR_RPC_CANCELED' }),
+          });
           break;
         case layout.Return.takeFromOtherQuestion:
           this.#redirectedAnswer(message).redirect(question);
           break;
         case layout.Return.resultsSentElsewhere:
-          throw new ProtocolViolation(`the results of question ${id} were sent elsewhere, which nobody asked for`);
+          throw new ProtocolViolation(
+            `the results of question ${id} were sent elsewhere, which nobody asked for`,
+          );
         default:
           throw new ProtocolViolation(`a Return of the unknown kind ${tag}`);
       }
@@ -528,7 +596,9 @@ export class Connection {
     const id = message.u32(layout.Return.otherQuestion);
     const answer = this.#answers.get(id);
     if (answer === undefined || !answer.redirected) {
-      throw new ProtocolViolation(`a Return takes its results from question ${id}, which does not offer them`);
+      throw new ProtocolViolation(
+        `a Return takes its results from question ${id}, which does not offer them`,
+      );
     }
     return answer;
   }
@@ -541,7 +611,12 @@ export class Connection {
       const capability = this.#capabilities.readDescriptor(body);
       this.#capabilities.resolveImport(
         promiseId,
-        capability ?? new BrokenCapability(new RpcError('failed', 'a promise was resolved to a null capability', { code: 'ERR_RPC_NULL_CAPABILITY' })),
+        capability ??
+          new BrokenCapability(
+            new RpcError('failed', 'a promise was resolved to a null capability', {
+              code: 'ERR_RPC_NULL_CAPABILITY',
+            }),
+          ),
       );
     } else if (tag === layout.Resolve.exception) {
       this.#capabilities.resolveImport(promiseId, new BrokenCapability(readException(body)));
@@ -557,7 +632,8 @@ export class Connection {
       this.#echo(id, disembargo.pointer(layout.Disembargo.target).struct());
     } else if (tag === layout.Disembargo.receiverLoopback) {
       const embargo = this.#embargoes.get(id);
-      if (embargo === undefined) throw new ProtocolViolation(`Disembargo of ${id}, which is not under an embargo`);
+      if (embargo === undefined)
+        throw new ProtocolViolation(`Disembargo of ${id}, which is not under an embargo`);
       this.#embargoes.delete(id);
       this.#embargoIds.give(id);
       embargo.promise.resolve(embargo.replacement);
@@ -574,7 +650,10 @@ export class Connection {
    */
   #echo(id: number, target: StructReader): void {
     const tag = target.u16(layout.MessageTarget.tag);
-    const address = tag === layout.MessageTarget.promisedAnswer ? readAddress(target.pointer(layout.MessageTarget.body).struct()) : null;
+    const address =
+      tag === layout.MessageTarget.promisedAnswer
+        ? readAddress(target.pointer(layout.MessageTarget.body).struct())
+        : null;
     const designation =
       address === null
         ? this.#capabilities.exported(target.u32(layout.MessageTarget.importedCapId))
@@ -596,7 +675,12 @@ export class Connection {
         const echo = begin(message, layout.Message.disembargo, layout.Disembargo);
         echo.setU16(layout.Disembargo.tag, layout.Disembargo.receiverLoopback);
         echo.setU32(layout.Disembargo.embargoId, id);
-        writeTarget(capability.address, echo.pointer(layout.Disembargo.target).struct(layout.MessageTarget.words, layout.MessageTarget.pointers));
+        writeTarget(
+          capability.address,
+          echo
+            .pointer(layout.Disembargo.target)
+            .struct(layout.MessageTarget.words, layout.MessageTarget.pointers),
+        );
       });
     });
   }
@@ -634,12 +718,17 @@ export class Connection {
       this.#transmit((message) => {
         const builder = message.root.struct(layout.Message.words, layout.Message.pointers);
         builder.setU16(layout.Message.tag, layout.Message.abort);
-        writeException(abort, builder.pointer(layout.Message.body).struct(layout.Exception.words, layout.Exception.pointers));
+        writeException(
+          abort,
+          builder.pointer(layout.Message.body).struct(layout.Exception.words, layout.Exception.pointers),
+        );
       });
     }
     this.#closed = reason;
     const error =
-      reason.type === 'disconnected' ? reason : new RpcError('disconnected', reason.message, { code: reason.code, cause: reason });
+      reason.type === 'disconnected'
+        ? reason
+        : new RpcError('disconnected', reason.message, { code: reason.code, cause: reason });
     const answers = [...this.#answers.values()];
     const questions = [...this.#questions.values()];
     const embargoes = [...this.#embargoes.values()];
@@ -684,7 +773,11 @@ export class Connection {
 }
 
 /** Starts a Message of the kind `tag` and gives its body. */
-function begin(message: MessageBuilder, tag: number, body: { readonly words: number; readonly pointers: number }): StructBuilder {
+function begin(
+  message: MessageBuilder,
+  tag: number,
+  body: { readonly words: number; readonly pointers: number },
+): StructBuilder {
   const root = message.root.struct(layout.Message.words, layout.Message.pointers);
   root.setU16(layout.Message.tag, tag);
   return root.pointer(layout.Message.body).struct(body.words, body.pointers);
@@ -709,7 +802,10 @@ function readException(exception: StructReader): RpcError {
 /** Why a message could not be built: the content that was to be copied is bad or too large, or a limit was met. */
 function sendError(cause: unknown): RpcError {
   if (cause instanceof MessageError) {
-    return new RpcError('failed', `the content of the message cannot be passed on: ${cause.message}`, { code: 'ERR_RPC_BAD_CONTENT', cause });
+    return new RpcError('failed', `the content of the message cannot be passed on: ${cause.message}`, {
+      code: 'ERR_RPC_BAD_CONTENT',
+      cause,
+    });
   }
   return RpcError.from(cause);
 }

@@ -76,7 +76,9 @@ export class FrameReader {
     if (bytes.length < 4) return null;
     const segments = u32(bytes, 0) + 1;
     if (segments > this.limits.segments) {
-      throw new ProtocolViolation(`a message of ${segments} segments; at most ${this.limits.segments} are allowed`);
+      throw new ProtocolViolation(
+        `a message of ${segments} segments; at most ${this.limits.segments} are allowed`,
+      );
     }
     const header = headerLength(bytes);
     if (bytes.length < header) return null;
@@ -109,6 +111,7 @@ function segmentsOf(bytes: Uint8Array): Uint8Array[] {
 
 function u32(bytes: Uint8Array, offset: number): number {
   return (
-    (bytes[offset]! | (bytes[offset + 1]! << 8) | (bytes[offset + 2]! << 16) | (bytes[offset + 3]! << 24)) >>> 0
+    (bytes[offset]! | (bytes[offset + 1]! << 8) | (bytes[offset + 2]! << 16) | (bytes[offset + 3]! << 24)) >>>
+    0
   );
 }

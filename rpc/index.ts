@@ -25,6 +25,12 @@ export { type CallContext, serve, serveAlso, served } from './serve.js';
 export { Session, type SessionOptions } from './session.js';
 export { brokenStub, capabilityOf, isStub, Stub, stubFor, stubMethodName, typeOf } from './stub.js';
 export { Link, type MemoryPair, memoryPair } from './transport/memory.js';
-export { connectSocket, describeAddress, type Listener, listenSocket, type SocketAddress } from './transport/socket.js';
+export {
+  connectSocket,
+  describeAddress,
+  type Listener,
+  listenSocket,
+  type SocketAddress,
+} from './transport/socket.js';
 export { StreamTransport } from './transport/stream.js';
 export type { Transport, TransportReceiver } from './transport/transport.js';

@@ -4,7 +4,14 @@
  * The object lives while references to it do, and a call that runs on it keeps it alive: it may be dropped in the middle
  * of one and still finish it.
  */
-import { BrokenCapability, type Call, type CallInProgress, Capability, capabilityIn, type ReturnSink } from './capability.js';
+import {
+  BrokenCapability,
+  type Call,
+  type CallInProgress,
+  Capability,
+  capabilityIn,
+  type ReturnSink,
+} from './capability.js';
 import type { RpcError } from './error.js';
 import type { Payload } from './payload.js';
 import { LocalPipelines } from './promised.js';

@@ -34,7 +34,9 @@ export function readAddress(answer: StructReader): { questionId: number; path: n
   const questionId = answer.u32(layout.PromisedAnswer.questionId);
   const transform = answer.pointer(layout.PromisedAnswer.transform).list(ElementSize.composite);
   if (transform.length > MAX_TRANSFORM) {
-    throw new ProtocolViolation(`a transform of ${transform.length} steps; at most ${MAX_TRANSFORM} are allowed`);
+    throw new ProtocolViolation(
+      `a transform of ${transform.length} steps; at most ${MAX_TRANSFORM} are allowed`,
+    );
   }
   const path: number[] = [];
   for (let i = 0; i < transform.length; i++) {

@@ -32,7 +32,10 @@ export class OutgoingCapabilities implements CapabilityEncoder {
       return capabilityOf(value, path).retain();
     }
     if (type === null) {
-      throw new CodecError(path, `expected ${expected}, got an object; use serve(type, object) to say what it implements`);
+      throw new CodecError(
+        path,
+        `expected ${expected}, got an object; use serve(type, object) to say what it implements`,
+      );
     }
     return served(type, value);
   }

@@ -22,7 +22,13 @@ export interface CallOptions {
 
 /** What can be reached in results that are not there yet: capabilities, and structs on the way to them. */
 export type Pipelined<R> = {
-  readonly [K in keyof R as NonNullable<R[K]> extends readonly unknown[] | Uint8Array | string | number | bigint | boolean
+  readonly [K in keyof R as NonNullable<R[K]> extends
+    | readonly unknown[]
+    | Uint8Array
+    | string
+    | number
+    | bigint
+    | boolean
     ? never
     : K]: NonNullable<R[K]> extends Disposable ? NonNullable<R[K]> : Pipelined<NonNullable<R[K]>>;
 };
@@ -43,7 +49,11 @@ export function startCall(stub: Stub, method: MethodType, params: unknown, optio
     method.params.encode(params, message.root, outgoing, `${method.interface.name}.${method.name}`);
     core.start(
       capability.call(
-        { interfaceId: method.interface.id, methodId: method.id, params: new Payload(message.asReader().root, outgoing.list) },
+        {
+          interfaceId: method.interface.id,
+          methodId: method.id,
+          params: new Payload(message.asReader().root, outgoing.list),
+        },
         core,
       ),
     );
@@ -70,7 +80,11 @@ type State =
 class CallCore {
   #state: State = { is: 'calling' };
   #call: CallInProgress | null = null;
-  #promise: { readonly promise: Promise<unknown>; fulfil(value: unknown): void; reject(error: unknown): void } | null = null;
+  #promise: {
+    readonly promise: Promise<unknown>;
+    fulfil(value: unknown): void;
+    reject(error: unknown): void;
+  } | null = null;
   #wanted = false;
   #abandoned = false;
 
@@ -110,7 +124,11 @@ class CallCore {
   #decode(results: Payload): void {
     const incoming = new IncomingCapabilities(results);
     try {
-      const value: unknown = this.method.results.decode(results.content, incoming, `${this.method.interface.name}.${this.method.name}`);
+      const value: unknown = this.method.results.decode(
+        results.content,
+        incoming,
+        `${this.method.interface.name}.${this.method.name}`,
+      );
       this.#state = { is: 'fulfilled', value };
       this.#promise?.fulfil(value);
     } catch (error) {
@@ -146,7 +164,12 @@ class CallCore {
       let value = state.value as Record<string, unknown> | null | undefined;
       for (const name of names) value = value?.[name] as typeof value;
       if (isStub(value)) return value.dup();
-      return brokenStub(new RpcError('failed', `the results have no capability ${names.join('.')}`, { code: 'ERR_RPC_NULL_CAPABILITY' }), type);
+      return brokenStub(
+        new RpcError('failed', `the results have no capability ${names.join('.')}`, {
+          code: 'ERR_RPC_NULL_CAPABILITY',
+        }),
+        type,
+      );
     }
     return stubFor(this.#call!.pipelined(path), type);
   }

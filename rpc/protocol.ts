@@ -62,7 +62,15 @@ export const Finish = {
   noEarlyCancellationWorkaround: 33,
 } as const;
 
-export const Resolve = { words: 1, pointers: 1, promiseId: 0, tag: 4, body: 0, cap: 0, exception: 1 } as const;
+export const Resolve = {
+  words: 1,
+  pointers: 1,
+  promiseId: 0,
+  tag: 4,
+  body: 0,
+  cap: 0,
+  exception: 1,
+} as const;
 
 export const Release = { words: 1, pointers: 0, id: 0, referenceCount: 4 } as const;
 

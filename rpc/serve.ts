@@ -4,20 +4,31 @@
  * The object may be hostile (a domain's): nothing of it is read but the method that was called, what it throws is told to
  * nobody but as a bounded message, and a result is only ever copied, by the codec.
  */
-import { CodecError, type InterfaceType, MessageBuilder, MessageError, type MethodType } from '../schema/index.js';
-import { callController, type CallController, type CallSignal } from './call-signal.js';
+import {
+  CodecError,
+  type InterfaceType,
+  MessageBuilder,
+  MessageError,
+  type MethodType,
+} from '../schema/index.js';
+import { type CallController, type CallSignal, callController } from './call-signal.js';
 import type { Capability } from './capability.js';
 import { RpcError } from './error.js';
 import { IncomingCapabilities } from './incoming.js';
 import { type Dispatcher, type LocalCall, LocalCapability } from './local.js';
 import { OutgoingCapabilities } from './outgoing.js';
 import { Payload } from './payload.js';
-import { stubFor, type Stub } from './stub.js';
+import { disposeStub, isStub, type Stub, stubFor } from './stub.js';
 
 /** What a method is called with besides its params. */
 export interface CallContext {
   /** Aborted when the caller cancels, or its connection is gone. */
   readonly signal: CallSignal;
+  /**
+   * Has `stub` disposed when the results have been built, or the method has failed: for a stub that was made to be
+   * returned (a result takes a reference of its own). Gives it back.
+   */
+  use<T extends Stub>(stub: T): T;
 }
 
 /**
@@ -51,7 +62,10 @@ let also: { type: InterfaceType; implement: (object: object, type: InterfaceType
  * Makes every object that is served in this thread answer the interface `type` besides its own, by what `implement` gives
  * for it. For a domain's shell, whose objects tell the broker who they are.
  */
-export function serveAlso(type: InterfaceType, implement: (object: object, type: InterfaceType) => object): void {
+export function serveAlso(
+  type: InterfaceType,
+  implement: (object: object, type: InterfaceType) => object,
+): void {
   also = { type, implement };
 }
 
@@ -80,7 +94,8 @@ class Served implements Dispatcher {
   dropped(): void {
     live.get(this.implementation)?.delete(this.type);
     const dispose: unknown = (this.implementation as { [Symbol.dispose]?: unknown })[dispose_];
-    if (typeof dispose === 'function') void Promise.resolve().then(() => Reflect.apply(dispose, this.implementation, []));
+    if (typeof dispose === 'function')
+      void Promise.resolve().then(() => Reflect.apply(dispose, this.implementation, []));
   }
 }
 
@@ -94,16 +109,20 @@ function start(call: LocalCall, method: MethodType, implementation: object): voi
 
 async function run(call: LocalCall, method: MethodType, implementation: object): Promise<void> {
   const incoming = new IncomingCapabilities(call.params);
+  const used: unknown[] = [];
   try {
     if (call.canceled) throw new RpcError('failed', 'the call was canceled', { code: 'ERR_RPC_CANCELED' });
     const params = method.params.decode(call.params.content, incoming, `${method.name}.params`);
     const implemented = (implementation as Record<string, unknown>)[method.name];
-    if (typeof implemented !== 'function' || implemented === (Object.prototype as Record<string, unknown>)[method.name]) {
+    if (
+      typeof implemented !== 'function' ||
+      implemented === (Object.prototype as Record<string, unknown>)[method.name]
+    ) {
       throw new RpcError('unimplemented', `${method.interface.name}.${method.name} is not implemented`, {
         code: 'ERR_RPC_UNKNOWN_METHOD',
       });
     }
-    const context = new Context(call);
+    const context = new Context(call, used);
     const results: unknown = await Reflect.apply(implemented, implementation, [params, context]);
     call.return_(encodeResults(method, results));
   } catch (thrown) {
@@ -111,6 +130,7 @@ async function run(call: LocalCall, method: MethodType, implementation: object):
   } finally {
     incoming.dispose();
     call.params.release();
+    for (const stub of used) if (isStub(stub)) disposeStub(stub);
   }
 }
 
@@ -147,10 +167,17 @@ function errorFor(thrown: unknown): RpcError {
 class Context implements CallContext {
   #controller: CallController | null = null;
   readonly #call: LocalCall;
+  readonly #used: unknown[];
 
-  constructor(call: LocalCall) {
+  constructor(call: LocalCall, used: unknown[]) {
     this.#call = call;
+    this.#used = used;
     Object.freeze(this);
+  }
+
+  use<T extends Stub>(stub: T): T {
+    this.#used.push(stub);
+    return stub;
   }
 
   get signal(): CallSignal {
@@ -164,4 +191,5 @@ class Context implements CallContext {
     return this.#controller.signal;
   }
 }
+Reflect.deleteProperty(Context.prototype, 'constructor');
 Object.freeze(Context.prototype);

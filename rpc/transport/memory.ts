@@ -97,8 +97,13 @@ class MemoryTransport implements Transport {
   }
 
   close(): void {
-    this.outward.end(new RpcError('disconnected', 'the peer closed the connection', { code: 'ERR_RPC_CLOSED' }));
-    this.inward.end(new RpcError('disconnected', 'the connection was closed', { code: 'ERR_RPC_CLOSED' }), true);
+    this.outward.end(
+      new RpcError('disconnected', 'the peer closed the connection', { code: 'ERR_RPC_CLOSED' }),
+    );
+    this.inward.end(
+      new RpcError('disconnected', 'the connection was closed', { code: 'ERR_RPC_CLOSED' }),
+      true,
+    );
   }
 }
 

@@ -18,10 +18,14 @@ export async function connectSocket(address: SocketAddress, options: SessionOpti
     socket.once('connect', resolve);
     socket.once('error', (cause: NodeJS.ErrnoException) => {
       reject(
-        new RpcError('disconnected', `cannot connect to ${describeAddress(address)}: ${cause.code ?? cause.message}`, {
-          code: 'ERR_RPC_CONNECT',
-          cause,
-        }),
+        new RpcError(
+          'disconnected',
+          `cannot connect to ${describeAddress(address)}: ${cause.code ?? cause.message}`,
+          {
+            code: 'ERR_RPC_CONNECT',
+            cause,
+          },
+        ),
       );
     });
   });
@@ -41,18 +45,25 @@ export interface Listener {
  * Listens, and hands each new socket to `accept`, who takes it over: `new Session(new StreamTransport(socket), ...)`.
  * Rejects where the address cannot be had, with the system's code.
  */
-export async function listenSocket(address: SocketAddress, accept: (socket: Socket) => void): Promise<Listener> {
+export async function listenSocket(
+  address: SocketAddress,
+  accept: (socket: Socket) => void,
+): Promise<Listener> {
   const server: Server = createServer({ noDelay: true }, accept);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen('path' in address ? { path: address.path } : { host: address.host, port: address.port }, () => {
-      server.removeListener('error', reject);
-      resolve();
-    });
+    server.listen(
+      'path' in address ? { path: address.path } : { host: address.host, port: address.port },
+      () => {
+        server.removeListener('error', reject);
+        resolve();
+      },
+    );
   });
   const bound = server.address();
   return {
-    address: bound === null || typeof bound === 'string' ? address : { host: bound.address, port: bound.port },
+    address:
+      bound === null || typeof bound === 'string' ? address : { host: bound.address, port: bound.port },
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };
 }

@@ -37,12 +37,18 @@ export class StreamTransport implements Transport {
     this.#stream.on('end', () => {
       const whole = this.#frames.atBoundary;
       this.#ended(
-        new RpcError('disconnected', whole ? 'the peer closed the connection' : 'the peer stopped in the middle of a message', {
-          code: whole ? 'ERR_RPC_CLOSED' : 'ERR_RPC_TRUNCATED',
-        }),
+        new RpcError(
+          'disconnected',
+          whole ? 'the peer closed the connection' : 'the peer stopped in the middle of a message',
+          {
+            code: whole ? 'ERR_RPC_CLOSED' : 'ERR_RPC_TRUNCATED',
+          },
+        ),
       );
     });
-    this.#stream.on('close', () => this.#ended(new RpcError('disconnected', 'the connection was closed', { code: 'ERR_RPC_CLOSED' })));
+    this.#stream.on('close', () =>
+      this.#ended(new RpcError('disconnected', 'the connection was closed', { code: 'ERR_RPC_CLOSED' })),
+    );
   }
 
   send(segment: Uint8Array): void {
@@ -87,9 +93,13 @@ export class StreamTransport implements Transport {
     if (this.#stream.writable) this.#stream.write(bytes);
     if (this.#stream.writableLength > this.#limits.bytesQueued) {
       this.#ended(
-        new RpcError('overloaded', `the peer does not read: ${this.#stream.writableLength} bytes wait for it (limit bytesQueued)`, {
-          code: 'ERR_RPC_QUEUE_LIMIT',
-        }),
+        new RpcError(
+          'overloaded',
+          `the peer does not read: ${this.#stream.writableLength} bytes wait for it (limit bytesQueued)`,
+          {
+            code: 'ERR_RPC_QUEUE_LIMIT',
+          },
+        ),
       );
     }
   }
@@ -116,5 +126,8 @@ export class StreamTransport implements Transport {
 }
 
 function lost(cause: Error): RpcError {
-  return new RpcError('disconnected', `the connection was lost: ${cause.message}`, { code: 'ERR_RPC_LOST', cause });
+  return new RpcError('disconnected', `the connection was lost: ${cause.message}`, {
+    code: 'ERR_RPC_LOST',
+    cause,
+  });
 }

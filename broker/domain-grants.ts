@@ -1,0 +1,139 @@
+/**
+ * What a domain is given to begin with: the powers and the grants of its configuration.
+ *
+ * A configured grant is a grant like any other, in the store, sealed to the domain: it can be listed and revoked. Where the
+ * configuration changes, the old one is revoked and a new one minted.
+ */
+import type { Logger } from 'pino';
+import { RpcError, type Stub, serve, stubFor } from '../rpc/index.js';
+import { type SchemaGraph, sturdySchema } from '../schema/index.js';
+import type { DomainConfig } from './config.js';
+import type { Domain } from './domain.js';
+import { GrantedCapability } from './granted.js';
+import type { Grants } from './grants.js';
+import type { LiveGrant } from './live-grant.js';
+import { Membrane, type MembraneServices } from './membrane.js';
+import { powers } from './powers.js';
+import type { Store, StoredPolicy } from './store/store.js';
+
+export interface NamedGrant {
+  readonly name: string;
+  readonly interfaceId: bigint;
+  readonly cap: Stub;
+}
+
+export interface DomainGrantsOptions {
+  readonly id: string;
+  readonly name: string;
+  readonly config: DomainConfig;
+  readonly graph: SchemaGraph;
+  /** Where the domain stands in the configuration, for errors. */
+  readonly at: string;
+  readonly store: Store;
+  readonly grants: Grants;
+  readonly domains: ReadonlyMap<string, Domain>;
+  readonly services: MembraneServices;
+  readonly log: Logger;
+}
+
+export class DomainGrants {
+  readonly #options: DomainGrantsOptions;
+
+  constructor(options: DomainGrantsOptions) {
+    this.#options = options;
+  }
+
+  /** Stubs for a new instance, which owns them. */
+  async forInstance(): Promise<NamedGrant[]> {
+    const { config } = this.#options;
+    const given: NamedGrant[] = this.#powers();
+    for (const name of Object.keys(config.grants)) given.push(await this.#grant(name));
+    return given;
+  }
+
+  #powers(): NamedGrant[] {
+    const { id, name, config, store, log } = this.#options;
+    const all = powers({ domainId: id, domain: name, store, log });
+    return Object.entries(config.powers)
+      .filter(([, granted]) => granted)
+      .map(([power]) => {
+        const type = sturdySchema().interface(`${power[0]!.toUpperCase()}${power.slice(1)}`);
+        return { name: power, interfaceId: type.id, cap: serve(type, all[power as keyof typeof all]) };
+      });
+  }
+
+  async #grant(name: string): Promise<NamedGrant> {
+    const { config, domains, services, at } = this.#options;
+    const wanted = config.grants[name]!;
+    const home = domains.get(wanted.domain);
+    if (home === undefined)
+      throw new RpcError('failed', `${at}.grants.${name}.domain: there is no domain ${wanted.domain}`);
+    const type = home.graph.interface(wanted.interface);
+    const grant = await this.#minted(name, home, wanted);
+    const object = new GrantedCapability(home, wanted.object);
+    return { name, interfaceId: type.id, cap: stubFor(new Membrane(grant, services).outward(object), type) };
+  }
+
+  async #minted(name: string, home: Domain, wanted: DomainConfig['grants'][string]): Promise<LiveGrant> {
+    const { id, grants, store } = this.#options;
+    const policy: StoredPolicy = {
+      methods: wanted.methods === 'all' ? 'all' : methodList(wanted.methods, home.graph),
+      expires: wanted.expires,
+      delegable: false,
+    };
+    const label = `configured: ${this.#options.name}.${name}`;
+    const known = store.configuredGrant(id, name);
+    if (known !== null) {
+      const grant = grants.get(known);
+      const { row } = grant ?? { row: null };
+      const same =
+        row !== null &&
+        row.domainId === home.id &&
+        row.object === wanted.object &&
+        samePolicy(row.policy, policy);
+      // One that was revoked stays revoked: the configuration does not overrule the operator.
+      if (grant !== null && same) return grant;
+      await grants.revoke(known, 'the configuration changed');
+    }
+    const { grant } = await grants.mint({
+      parent: null,
+      home,
+      object: wanted.object,
+      policy,
+      label,
+      owner: { kind: 'domain', id },
+      withSecret: false,
+      by: 'the configuration',
+    });
+    await store.setConfiguredGrant(id, name, grant.row.id);
+    return grant;
+  }
+}
+
+/** `['Account.balance', ...]` as a policy has it. An inherited method is named by the interface that inherits it. */
+function methodList(names: readonly string[], graph: SchemaGraph): Exclude<StoredPolicy['methods'], 'all'> {
+  const list = new Map<bigint, string[]>();
+  for (const name of names) {
+    const dot = name.lastIndexOf('.');
+    const type = graph.interface(name.slice(0, dot));
+    const method = type.method(name.slice(dot + 1));
+    if (dot === -1 || method === undefined) {
+      throw new RpcError(
+        'failed',
+        `${type.name} has no method ${name.slice(dot + 1)}; it has ${type
+          .allMethods()
+          .map((m) => m.name)
+          .join(', ')}`,
+      );
+    }
+    const known = list.get(method.interface.id) ?? [];
+    list.set(method.interface.id, [...known, method.name]);
+  }
+  return [...list].map(([id, methods]) => ({ interface: id, methods }));
+}
+
+function samePolicy(a: StoredPolicy, b: StoredPolicy): boolean {
+  const text = (policy: StoredPolicy) =>
+    JSON.stringify(policy, (_key, value) => (typeof value === 'bigint' ? value.toString() : value));
+  return text(a) === text(b);
+}

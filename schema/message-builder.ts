@@ -1,0 +1,305 @@
+/**
+ * Building of messages: one segment that grows, all zero where nothing was written.
+ *
+ * Builders name places by their offsets and look the buffer up each time: it is replaced when it grows, and while one value
+ * is encoded, a getter of it may encode another. Every object is written once, in the order in which it is asked for.
+ */
+import {
+  ElementSize,
+  MessageError,
+  MessageReader,
+  type PointerReader,
+  type StructReader,
+} from './message-reader.js';
+
+/** The bytes of a segment can be addressed by 29 bits of words; a message is kept far below that. */
+const MAX_WORDS = 2 ** 28;
+
+const ELEMENT_BITS = [0, 1, 8, 16, 32, 64, 64, 0] as const;
+
+export class MessageBuilder {
+  #bytes: Uint8Array<ArrayBuffer>;
+  #view: DataView;
+  /** Words that are used. */
+  #used = 1;
+
+  constructor(initialWords = 32) {
+    this.#bytes = new Uint8Array(Math.max(1, initialWords) * 8);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  get root(): PointerBuilder {
+    return new PointerBuilder(this, 0);
+  }
+
+  /** What was built: a view, good until more is written. */
+  segment(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(0, this.#used * 8);
+  }
+
+  /** A reader of what was built. It does not see what is written later. */
+  asReader(): MessageReader {
+    return new MessageReader([this.segment()], { traversalWords: Number.MAX_SAFE_INTEGER, nesting: 1024 });
+  }
+
+  /** The buffer as it is now. */
+  get view(): DataView {
+    return this.#view;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /** The first of `words` new words. */
+  allocate(words: number): number {
+    const start = this.#used;
+    const used = start + words;
+    if (used > MAX_WORDS)
+      throw new MessageError(`a message of more than ${MAX_WORDS} words`, 'ERR_MESSAGE_LIMIT');
+    if (used * 8 > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(used * 8, this.#bytes.length * 2));
+      grown.set(this.#bytes.subarray(0, start * 8));
+      this.#bytes = grown;
+      this.#view = new DataView(grown.buffer);
+    }
+    this.#used = used;
+    return start;
+  }
+}
+
+/** A slot for a pointer. */
+export class PointerBuilder {
+  constructor(
+    private readonly message: MessageBuilder,
+    private readonly word: number,
+  ) {}
+
+  #write(low: number, high: number): void {
+    this.message.view.setUint32(this.word * 8, low, true);
+    this.message.view.setUint32(this.word * 8 + 4, high, true);
+  }
+
+  setNull(): void {
+    this.#write(0, 0);
+  }
+
+  struct(dataWords: number, pointers: number): StructBuilder {
+    const words = dataWords + pointers;
+    if (words === 0) {
+      // An empty struct is not null: its pointer leads to right before itself.
+      this.#write((-1 << 2) >>> 0, 0);
+      return new StructBuilder(this.message, this.word + 1, 0, 0);
+    }
+    const start = this.message.allocate(words);
+    this.#write(((start - this.word - 1) << 2) >>> 0, (dataWords | (pointers << 16)) >>> 0);
+    return new StructBuilder(this.message, start, dataWords, pointers);
+  }
+
+  /** A list of anything but structs. */
+  list(size: ElementSize, length: number): ListBuilder {
+    if (size === ElementSize.composite) throw new Error('a list of structs is made by structList()');
+    checkLength(length);
+    const bits = ELEMENT_BITS[size];
+    const start = this.message.allocate(Math.ceil((length * bits) / 64));
+    this.#write((((start - this.word - 1) << 2) | 1) >>> 0, ((length << 3) | size) >>> 0);
+    const pointer = size === ElementSize.pointer;
+    return new ListBuilder(this.message, start, length, bits, 0, pointer ? 1 : 0);
+  }
+
+  structList(length: number, dataWords: number, pointers: number): ListBuilder {
+    checkLength(length);
+    const step = dataWords + pointers;
+    const words = length * step;
+    if (words >= 2 ** 29) throw new MessageError(`a list of ${words} words`, 'ERR_MESSAGE_LIMIT');
+    const tag = this.message.allocate(words + 1);
+    this.#write((((tag - this.word - 1) << 2) | 1) >>> 0, ((words << 3) | ElementSize.composite) >>> 0);
+    this.message.view.setUint32(tag * 8, (length << 2) >>> 0, true);
+    this.message.view.setUint32(tag * 8 + 4, (dataWords | (pointers << 16)) >>> 0, true);
+    return new ListBuilder(this.message, tag + 1, length, step * 64, dataWords, pointers);
+  }
+
+  setData(data: Uint8Array): void {
+    const start = this.#bytes(data.length);
+    this.message.bytes.set(data, start);
+  }
+
+  /** Well-formed text: lone surrogates would come out as other characters. */
+  setText(text: string): void {
+    const encoded = utf8.encode(text);
+    const start = this.#bytes(encoded.length + 1);
+    this.message.bytes.set(encoded, start);
+  }
+
+  #bytes(length: number): number {
+    checkLength(length);
+    const start = this.message.allocate(Math.ceil(length / 8));
+    this.#write((((start - this.word - 1) << 2) | 1) >>> 0, ((length << 3) | ElementSize.byte) >>> 0);
+    return start * 8;
+  }
+
+  setCapability(index: number): void {
+    this.#write(3, index);
+  }
+
+  /**
+   * A deep copy of what `from` points to, of another message, with the sizes that it has there. Bounded by that message's
+   * limits; throws MessageError where it is malformed. `capability` gives the new index of each capability.
+   */
+  copy(from: PointerReader, capability: (index: number) => number = (index) => index): void {
+    switch (from.kind) {
+      case 'null':
+        return this.setNull();
+      case 'capability':
+        return this.setCapability(capability(from.capability()!));
+      case 'struct': {
+        const struct = from.struct();
+        const { dataBytes, pointerCount } = struct;
+        return this.struct(dataBytes / 8, pointerCount).copy(struct, capability);
+      }
+      case 'list':
+        return this.#copyList(from, capability);
+    }
+  }
+
+  #copyList(from: PointerReader, capability: (index: number) => number): void {
+    const list = from.list(ElementSize.void);
+    const size = list.elementSize;
+    if (size === ElementSize.composite) {
+      const { dataWords, pointers } = list.structSize;
+      const copy = this.structList(list.length, dataWords, pointers);
+      if (dataWords + pointers === 0) return;
+      for (let i = 0; i < list.length; i++) copy.struct(i).copy(list.struct(i), capability);
+    } else if (size === ElementSize.pointer) {
+      const copy = this.list(size, list.length);
+      for (let i = 0; i < list.length; i++) copy.pointer(i).copy(list.pointer(i), capability);
+    } else {
+      this.list(size, list.length).setBytes(list.bytes);
+    }
+  }
+}
+
+const utf8 = new TextEncoder();
+
+function checkLength(length: number): void {
+  if (length >= 2 ** 29) throw new MessageError(`a list of ${length} elements`, 'ERR_MESSAGE_LIMIT');
+}
+
+/** A struct. Offsets are in bytes, for `setBool` in bits, for `pointer` in pointers; all within the struct. */
+export class StructBuilder {
+  constructor(
+    private readonly message: MessageBuilder,
+    private readonly start: number,
+    private readonly dataWords: number,
+    private readonly pointers: number,
+  ) {}
+
+  setBool(bit: number, value: boolean): void {
+    const at = this.start * 8 + (bit >>> 3);
+    const mask = 1 << (bit & 7);
+    const bytes = this.message.bytes;
+    bytes[at] = value ? bytes[at]! | mask : bytes[at]! & ~mask;
+  }
+  setU8(offset: number, value: number): void {
+    this.message.view.setUint8(this.start * 8 + offset, value);
+  }
+  setI8(offset: number, value: number): void {
+    this.message.view.setInt8(this.start * 8 + offset, value);
+  }
+  setU16(offset: number, value: number): void {
+    this.message.view.setUint16(this.start * 8 + offset, value, true);
+  }
+  setI16(offset: number, value: number): void {
+    this.message.view.setInt16(this.start * 8 + offset, value, true);
+  }
+  setU32(offset: number, value: number): void {
+    this.message.view.setUint32(this.start * 8 + offset, value, true);
+  }
+  setI32(offset: number, value: number): void {
+    this.message.view.setInt32(this.start * 8 + offset, value, true);
+  }
+  setU64(offset: number, value: bigint): void {
+    this.message.view.setBigUint64(this.start * 8 + offset, value, true);
+  }
+  setI64(offset: number, value: bigint): void {
+    this.message.view.setBigInt64(this.start * 8 + offset, value, true);
+  }
+  setF32(offset: number, value: number): void {
+    this.message.view.setFloat32(this.start * 8 + offset, value, true);
+  }
+  setF64(offset: number, value: number): void {
+    this.message.view.setFloat64(this.start * 8 + offset, value, true);
+  }
+
+  pointer(index: number): PointerBuilder {
+    return new PointerBuilder(this.message, this.start + this.dataWords + index);
+  }
+
+  /** Copies a struct that is no larger than this. */
+  copy(from: StructReader, capability: (index: number) => number): void {
+    this.message.bytes.set(from.data, this.start * 8);
+    for (let i = 0; i < from.pointerCount; i++) this.pointer(i).copy(from.pointer(i), capability);
+  }
+}
+
+export class ListBuilder {
+  constructor(
+    private readonly message: MessageBuilder,
+    private readonly start: number,
+    readonly length: number,
+    private readonly stepBits: number,
+    private readonly dataWords: number,
+    private readonly pointers: number,
+  ) {}
+
+  #at(index: number): number {
+    return this.start * 8 + (index * this.stepBits) / 8;
+  }
+
+  struct(index: number): StructBuilder {
+    return new StructBuilder(this.message, this.#at(index) / 8, this.dataWords, this.pointers);
+  }
+  pointer(index: number): PointerBuilder {
+    return new PointerBuilder(this.message, this.start + index);
+  }
+  /** All elements at once, as they stand on the wire. */
+  setBytes(bytes: Uint8Array): void {
+    this.message.bytes.set(bytes, this.start * 8);
+  }
+  setBool(index: number, value: boolean): void {
+    const at = this.start * 8 + (index >>> 3);
+    const mask = 1 << (index & 7);
+    const bytes = this.message.bytes;
+    bytes[at] = value ? bytes[at]! | mask : bytes[at]! & ~mask;
+  }
+  setU8(index: number, value: number): void {
+    this.message.view.setUint8(this.#at(index), value);
+  }
+  setI8(index: number, value: number): void {
+    this.message.view.setInt8(this.#at(index), value);
+  }
+  setU16(index: number, value: number): void {
+    this.message.view.setUint16(this.#at(index), value, true);
+  }
+  setI16(index: number, value: number): void {
+    this.message.view.setInt16(this.#at(index), value, true);
+  }
+  setU32(index: number, value: number): void {
+    this.message.view.setUint32(this.#at(index), value, true);
+  }
+  setI32(index: number, value: number): void {
+    this.message.view.setInt32(this.#at(index), value, true);
+  }
+  setU64(index: number, value: bigint): void {
+    this.message.view.setBigUint64(this.#at(index), value, true);
+  }
+  setI64(index: number, value: bigint): void {
+    this.message.view.setBigInt64(this.#at(index), value, true);
+  }
+  setF32(index: number, value: number): void {
+    this.message.view.setFloat32(this.#at(index), value, true);
+  }
+  setF64(index: number, value: number): void {
+    this.message.view.setFloat64(this.#at(index), value, true);
+  }
+}

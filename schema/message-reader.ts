@@ -1,0 +1,528 @@
+/**
+ * Reading of message bytes that may be a peer's: nothing is trusted, everything is bounded.
+ *
+ * Every pointer is checked against its segment, every dereference is charged against the message's budget (an element that
+ * takes no space counts as a word), and nesting is limited. What is wrong throws a MessageError, and nothing else is
+ * thrown. Nothing is copied: readers are views of the segments they were given.
+ */
+
+/** The element sizes of a list pointer, by their codes on the wire. */
+export const ElementSize = {
+  void: 0,
+  bit: 1,
+  byte: 2,
+  twoBytes: 3,
+  fourBytes: 4,
+  eightBytes: 5,
+  pointer: 6,
+  composite: 7,
+} as const;
+export type ElementSize = (typeof ElementSize)[keyof typeof ElementSize];
+
+/** Bits of one element, by its size; composite elements are measured by their tag. */
+const ELEMENT_BITS = [0, 1, 8, 16, 32, 64, 64, 0] as const;
+
+export type MessageErrorCode = 'ERR_MESSAGE_MALFORMED' | 'ERR_MESSAGE_LIMIT';
+
+/** A message that is malformed, or over a limit of its reader. */
+export class MessageError extends Error {
+  override readonly name = 'MessageError';
+  readonly code: MessageErrorCode;
+
+  constructor(message: string, code: MessageErrorCode = 'ERR_MESSAGE_MALFORMED') {
+    super(message);
+    this.code = code;
+  }
+}
+
+export interface ReadLimits {
+  /** Words that may be read, counting each time: what stops a small message from being read as a large one. */
+  readonly traversalWords: number;
+  /** The deepest nesting of pointers. */
+  readonly nesting: number;
+}
+
+export const DEFAULT_READ_LIMITS: ReadLimits = { traversalWords: 8 * 1024 * 1024, nesting: 64 };
+
+interface Segment {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly words: number;
+}
+
+const EMPTY: Segment = { bytes: new Uint8Array(0), view: new DataView(new ArrayBuffer(0)), words: 0 };
+
+export class MessageReader {
+  readonly #segments: readonly Segment[];
+  readonly #traversalWords: number;
+  #budget: number;
+  readonly root: PointerReader;
+
+  /** Views of `segments`, whose lengths are multiples of 8 and whose bytes must not change while they are read. */
+  constructor(segments: readonly Uint8Array[], limits: Partial<ReadLimits> = {}) {
+    this.#segments = segments.map((bytes) => ({
+      bytes,
+      view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+      words: Math.floor(bytes.length / 8),
+    }));
+    this.#traversalWords = limits.traversalWords ?? DEFAULT_READ_LIMITS.traversalWords;
+    this.#budget = this.#traversalWords;
+    const nesting = limits.nesting ?? DEFAULT_READ_LIMITS.nesting;
+    const first = this.#segments[0];
+    this.root =
+      first === undefined || first.words === 0
+        ? new PointerReader(this, EMPTY, -1, nesting)
+        : new PointerReader(this, first, 0, nesting);
+  }
+
+  /** Words that may still be read. */
+  get budget(): number {
+    return this.#budget;
+  }
+
+  charge(words: number): void {
+    this.#budget -= words;
+    if (this.#budget < 0) {
+      throw new MessageError(
+        `more than ${this.#traversalWords} words of the message were read (limit traversalWords)`,
+        'ERR_MESSAGE_LIMIT',
+      );
+    }
+  }
+
+  segment(index: number): Segment {
+    const segment = this.#segments[index];
+    if (segment === undefined) {
+      throw new MessageError(`a far pointer into segment ${index} of a message of ${this.#segments.length}`);
+    }
+    return segment;
+  }
+}
+
+/** What a pointer word says, with far pointers followed: the object's kind and size, and where it begins. */
+interface Resolved {
+  readonly segment: Segment;
+  readonly low: number;
+  readonly high: number;
+  /** The word where the object begins. */
+  readonly start: number;
+}
+
+/** A slot for a pointer. Nothing behind it is looked at before it is asked for. */
+export class PointerReader {
+  constructor(
+    private readonly message: MessageReader,
+    private readonly segment: Segment,
+    /** The word of the slot; -1: there is none, which reads as a null pointer. */
+    private readonly word: number,
+    private readonly nesting: number,
+  ) {}
+
+  get isNull(): boolean {
+    if (this.word < 0) return true;
+    const { view } = this.segment;
+    return view.getUint32(this.word * 8, true) === 0 && view.getUint32(this.word * 8 + 4, true) === 0;
+  }
+
+  get kind(): 'null' | 'struct' | 'list' | 'capability' {
+    if (this.isNull) return 'null';
+    const { low, high } = this.#resolve();
+    switch (low & 3) {
+      case 0:
+        return 'struct';
+      case 1:
+        return 'list';
+      default:
+        checkCapability(low, high);
+        return 'capability';
+    }
+  }
+
+  /** The struct it points to; for a null pointer the empty one, all of whose fields have their defaults. */
+  struct(): StructReader {
+    if (this.isNull) return new StructReader(this.message, EMPTY, 0, 0, 0, this.nesting);
+    const { segment, low, high, start } = this.#resolve();
+    if ((low & 3) !== 0) throw new MessageError(`expected a struct, found ${describe(low)}`);
+    const dataWords = high & 0xffff;
+    const pointers = high >>> 16;
+    this.#span(segment, start, dataWords + pointers);
+    this.message.charge(dataWords + pointers);
+    return new StructReader(this.message, segment, start * 8, dataWords * 64, pointers, this.#deeper());
+  }
+
+  /** The list it points to; empty for a null pointer. `expected` is what the schema says of its elements. */
+  list(expected: ElementSize): ListReader {
+    if (this.isNull)
+      return new ListReader(this.message, EMPTY, 0, 0, 0, 0, 0, this.nesting, ElementSize.void);
+    const { segment, low, high, start } = this.#resolve();
+    if ((low & 3) !== 1) throw new MessageError(`expected a list, found ${describe(low)}`);
+    const size = (high & 7) as ElementSize;
+    const count = high >>> 3;
+    if (size === ElementSize.composite) return this.#compositeList(segment, start, count, expected);
+    const bits = ELEMENT_BITS[size];
+    const words = Math.ceil((count * bits) / 64);
+    this.#span(segment, start, words);
+    this.message.charge(size === ElementSize.void ? count : words);
+    const pointers = size === ElementSize.pointer ? 1 : 0;
+    const dataBits = pointers === 1 ? 0 : bits;
+    if (expected === ElementSize.composite) {
+      // "a struct list may be ... upgraded from a primitive list", but not from one of bits.
+      if (size === ElementSize.bit)
+        throw new MessageError('expected a list of structs, found a list of bits');
+    } else if (expected === ElementSize.void) {
+      // Any list will do: nothing is read of its elements.
+    } else if (
+      expected === ElementSize.pointer ? pointers === 0 : pointers === 1 || dataBits < ELEMENT_BITS[expected]
+    ) {
+      if (count > 0 || size !== ElementSize.void) {
+        throw new MessageError(`expected a list of ${sizeName(expected)}, found one of ${sizeName(size)}`);
+      }
+    } else if ((expected === ElementSize.bit) !== (size === ElementSize.bit)) {
+      throw new MessageError(`expected a list of ${sizeName(expected)}, found one of ${sizeName(size)}`);
+    }
+    return new ListReader(
+      this.message,
+      segment,
+      start * 8,
+      count,
+      bits,
+      dataBits,
+      pointers,
+      this.#deeper(),
+      size,
+    );
+  }
+
+  #compositeList(segment: Segment, start: number, words: number, expected: ElementSize): ListReader {
+    this.#span(segment, start, words + 1);
+    const low = segment.view.getUint32(start * 8, true);
+    const high = segment.view.getUint32(start * 8 + 4, true);
+    if ((low & 3) !== 0) throw new MessageError('a list of structs whose tag is not one of a struct');
+    const count = low >>> 2;
+    const dataWords = high & 0xffff;
+    const pointers = high >>> 16;
+    const step = dataWords + pointers;
+    // Both factors are below 2^30 and 2^17: the product is exact.
+    if (count * step > words)
+      throw new MessageError(`a list of ${count} structs of ${step} words in ${words} words`);
+    this.message.charge(step === 0 ? count : words + 1);
+    switch (expected) {
+      case ElementSize.composite:
+      case ElementSize.void:
+        break;
+      case ElementSize.bit:
+        throw new MessageError('expected a list of bits, found a list of structs');
+      case ElementSize.pointer:
+        if (pointers === 0)
+          throw new MessageError('expected a list of pointers, found structs without pointers');
+        break;
+      default:
+        if (dataWords === 0)
+          throw new MessageError(`expected a list of ${sizeName(expected)}, found structs without data`);
+    }
+    return new ListReader(
+      this.message,
+      segment,
+      (start + 1) * 8,
+      count,
+      step * 64,
+      dataWords * 64,
+      pointers,
+      this.#deeper(),
+      ElementSize.composite,
+    );
+  }
+
+  /** The bytes of a Data; a view of the message, empty for a null pointer. */
+  data(): Uint8Array {
+    if (this.isNull) return EMPTY.bytes;
+    const { segment, low, high, start } = this.#resolve();
+    if ((low & 3) !== 1 || (high & 7) !== ElementSize.byte) {
+      throw new MessageError(`expected a list of bytes, found ${describe(low)}`);
+    }
+    const length = high >>> 3;
+    const words = Math.ceil(length / 8);
+    this.#span(segment, start, words);
+    this.message.charge(words);
+    return segment.bytes.subarray(start * 8, start * 8 + length);
+  }
+
+  /** The characters of a Text, which is UTF-8 with a NUL behind it. */
+  text(): string {
+    if (this.isNull) return '';
+    const bytes = this.data();
+    if (bytes.length === 0 || bytes[bytes.length - 1] !== 0)
+      throw new MessageError('a text without its NUL at the end');
+    try {
+      return utf8.decode(bytes.subarray(0, bytes.length - 1));
+    } catch {
+      throw new MessageError('a text that is not valid UTF-8');
+    }
+  }
+
+  /** The index in the capability table; null for a null pointer. */
+  capability(): number | null {
+    if (this.isNull) return null;
+    const { low, high } = this.#resolve();
+    if ((low & 3) !== 3) throw new MessageError(`expected a capability, found ${describe(low)}`);
+    checkCapability(low, high);
+    return high;
+  }
+
+  #resolve(): Resolved {
+    const { view } = this.segment;
+    const low = view.getUint32(this.word * 8, true);
+    const high = view.getUint32(this.word * 8 + 4, true);
+    if ((low & 3) === 2) return this.#far(low, high);
+    // The offset is signed and counts from behind the pointer.
+    return { segment: this.segment, low, high, start: this.word + 1 + (low >> 2) };
+  }
+
+  #far(low: number, high: number): Resolved {
+    const segment = this.message.segment(high);
+    const pad = low >>> 3;
+    const double = (low & 4) !== 0;
+    this.#span(segment, pad, double ? 2 : 1);
+    this.message.charge(1);
+    const padLow = segment.view.getUint32(pad * 8, true);
+    const padHigh = segment.view.getUint32(pad * 8 + 4, true);
+    if (!double) {
+      if ((padLow & 3) === 2) throw new MessageError('a far pointer that leads to a far pointer');
+      return { segment, low: padLow, high: padHigh, start: pad + 1 + (padLow >> 2) };
+    }
+    if ((padLow & 7) !== 2)
+      throw new MessageError('a double-far pointer whose landing pad is not a far pointer');
+    const tagLow = segment.view.getUint32(pad * 8 + 8, true);
+    const tagHigh = segment.view.getUint32(pad * 8 + 12, true);
+    if ((tagLow & 3) > 1 || tagLow >> 2 !== 0) throw new MessageError('a double-far pointer with a bad tag');
+    return { segment: this.message.segment(padHigh), low: tagLow, high: tagHigh, start: padLow >>> 3 };
+  }
+
+  #span(segment: Segment, start: number, words: number): void {
+    if (start < 0 || start + words > segment.words) {
+      throw new MessageError(`a pointer to ${words} words at ${start} of a segment of ${segment.words}`);
+    }
+  }
+
+  #deeper(): number {
+    if (this.nesting <= 0) {
+      throw new MessageError('the message is nested too deeply (limit nesting)', 'ERR_MESSAGE_LIMIT');
+    }
+    return this.nesting - 1;
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function checkCapability(low: number, _high: number): void {
+  if (low !== 3) throw new MessageError('a pointer of an unknown kind');
+}
+
+function describe(low: number): string {
+  return ['a struct', 'a list', 'a far pointer', 'a capability'][low & 3]!;
+}
+
+function sizeName(size: ElementSize): string {
+  return [
+    'void',
+    'bits',
+    'bytes',
+    '2-byte elements',
+    '4-byte elements',
+    '8-byte elements',
+    'pointers',
+    'structs',
+  ][size]!;
+}
+
+/**
+ * A struct. Offsets are in bytes, for `bool` in bits, for `pointer` in pointers. What lies beyond the struct, because its
+ * writer knew an older schema, reads as zero, false and null: the caller adds the schema's defaults.
+ */
+export class StructReader {
+  readonly #message: MessageReader;
+  readonly #segment: Segment;
+  readonly #start: number;
+  readonly #bits: number;
+  readonly pointerCount: number;
+  readonly #nesting: number;
+
+  constructor(
+    message: MessageReader,
+    segment: Segment,
+    start: number,
+    bits: number,
+    pointers: number,
+    nesting: number,
+  ) {
+    this.#message = message;
+    this.#segment = segment;
+    this.#start = start;
+    this.#bits = bits;
+    this.pointerCount = pointers;
+    this.#nesting = nesting;
+  }
+
+  /** Whole bytes of data. */
+  get dataBytes(): number {
+    return this.#bits >>> 3;
+  }
+
+  /** The data section, as it stands. */
+  get data(): Uint8Array {
+    return this.#segment.bytes.subarray(this.#start, this.#start + this.dataBytes);
+  }
+
+  bool(bit: number): boolean {
+    if (bit >= this.#bits) return false;
+    return ((this.#segment.bytes[this.#start + (bit >>> 3)]! >>> (bit & 7)) & 1) === 1;
+  }
+  u8(offset: number): number {
+    return offset * 8 + 8 > this.#bits ? 0 : this.#segment.bytes[this.#start + offset]!;
+  }
+  i8(offset: number): number {
+    return (this.u8(offset) << 24) >> 24;
+  }
+  u16(offset: number): number {
+    return offset * 8 + 16 > this.#bits ? 0 : this.#segment.view.getUint16(this.#start + offset, true);
+  }
+  i16(offset: number): number {
+    return offset * 8 + 16 > this.#bits ? 0 : this.#segment.view.getInt16(this.#start + offset, true);
+  }
+  u32(offset: number): number {
+    return offset * 8 + 32 > this.#bits ? 0 : this.#segment.view.getUint32(this.#start + offset, true);
+  }
+  i32(offset: number): number {
+    return offset * 8 + 32 > this.#bits ? 0 : this.#segment.view.getInt32(this.#start + offset, true);
+  }
+  u64(offset: number): bigint {
+    return offset * 8 + 64 > this.#bits ? 0n : this.#segment.view.getBigUint64(this.#start + offset, true);
+  }
+  i64(offset: number): bigint {
+    return offset * 8 + 64 > this.#bits ? 0n : this.#segment.view.getBigInt64(this.#start + offset, true);
+  }
+  f32(offset: number): number {
+    return offset * 8 + 32 > this.#bits ? 0 : this.#segment.view.getFloat32(this.#start + offset, true);
+  }
+  f64(offset: number): number {
+    return offset * 8 + 64 > this.#bits ? 0 : this.#segment.view.getFloat64(this.#start + offset, true);
+  }
+
+  pointer(index: number): PointerReader {
+    if (index >= this.pointerCount) return new PointerReader(this.#message, EMPTY, -1, this.#nesting);
+    // Data before pointers is whole words, but for an element of a list of smaller ones, which has no pointers.
+    return new PointerReader(
+      this.#message,
+      this.#segment,
+      (this.#start + (this.#bits >>> 3)) / 8 + index,
+      this.#nesting,
+    );
+  }
+}
+
+/** A list. Elements are read by index, at most `length - 1`, as what the schema says they are. */
+export class ListReader {
+  readonly #message: MessageReader;
+  readonly #segment: Segment;
+  readonly #start: number;
+  readonly length: number;
+  readonly #stepBits: number;
+  readonly #dataBits: number;
+  readonly #pointers: number;
+  readonly #nesting: number;
+
+  constructor(
+    message: MessageReader,
+    segment: Segment,
+    start: number,
+    length: number,
+    stepBits: number,
+    dataBits: number,
+    pointers: number,
+    nesting: number,
+    /** How the elements stand on the wire, whatever the schema says. */
+    readonly elementSize: ElementSize,
+  ) {
+    this.#message = message;
+    this.#segment = segment;
+    this.#start = start;
+    this.length = length;
+    this.#stepBits = stepBits;
+    this.#dataBits = dataBits;
+    this.#pointers = pointers;
+    this.#nesting = nesting;
+  }
+
+  /** Of a list of structs: how many words of data and how many pointers each element has. */
+  get structSize(): { readonly dataWords: number; readonly pointers: number } {
+    return { dataWords: this.#dataBits / 64, pointers: this.#pointers };
+  }
+
+  /** The bytes of a list whose elements are neither pointers nor structs, as they stand. */
+  get bytes(): Uint8Array {
+    return this.#segment.bytes.subarray(
+      this.#start,
+      this.#start + Math.ceil((this.length * this.#stepBits) / 8),
+    );
+  }
+
+  #at(index: number): number {
+    if (index < 0 || index >= this.length)
+      throw new RangeError(`element ${index} of a list of ${this.length}`);
+    return this.#start + (index * this.#stepBits) / 8;
+  }
+
+  struct(index: number): StructReader {
+    return new StructReader(
+      this.#message,
+      this.#segment,
+      this.#at(index),
+      this.#dataBits,
+      this.#pointers,
+      this.#nesting,
+    );
+  }
+  pointer(index: number): PointerReader {
+    return new PointerReader(
+      this.#message,
+      this.#segment,
+      (this.#at(index) + this.#dataBits / 8) / 8,
+      this.#nesting,
+    );
+  }
+  bool(index: number): boolean {
+    if (index < 0 || index >= this.length)
+      throw new RangeError(`element ${index} of a list of ${this.length}`);
+    return ((this.#segment.bytes[this.#start + (index >>> 3)]! >>> (index & 7)) & 1) === 1;
+  }
+  u8(index: number): number {
+    return this.#segment.view.getUint8(this.#at(index));
+  }
+  i8(index: number): number {
+    return this.#segment.view.getInt8(this.#at(index));
+  }
+  u16(index: number): number {
+    return this.#segment.view.getUint16(this.#at(index), true);
+  }
+  i16(index: number): number {
+    return this.#segment.view.getInt16(this.#at(index), true);
+  }
+  u32(index: number): number {
+    return this.#segment.view.getUint32(this.#at(index), true);
+  }
+  i32(index: number): number {
+    return this.#segment.view.getInt32(this.#at(index), true);
+  }
+  u64(index: number): bigint {
+    return this.#segment.view.getBigUint64(this.#at(index), true);
+  }
+  i64(index: number): bigint {
+    return this.#segment.view.getBigInt64(this.#at(index), true);
+  }
+  f32(index: number): number {
+    return this.#segment.view.getFloat32(this.#at(index), true);
+  }
+  f64(index: number): number {
+    return this.#segment.view.getFloat64(this.#at(index), true);
+  }
+}
