@@ -2,7 +2,7 @@
  * What `npm start` runs: the broker with the example's two domains, some accounts with real transactions in them, and a
  * file of references to try it with. Safe to run again on the same data: nothing is booked or minted twice.
  *
- * usage: node dist/examples/ledger/start.js [DATA-FOLDER]
+ * usage: node dist/examples/ledger/start.js [DATA-FOLDER [TCP-PORT]]
  */
 
 import { mkdir } from 'node:fs/promises';
@@ -15,9 +15,9 @@ import { ExampleRefs } from './refs-file.js';
 import type { Ledger } from './stubs.js';
 import { book, readTransactions } from './transactions.js';
 
-async function main(data: string): Promise<void> {
+async function main(data: string, port: number | undefined): Promise<void> {
   await mkdir(data, { recursive: true, mode: 0o700 });
-  const broker = await Broker.start(await exampleConfig(data));
+  const broker = await Broker.start(await exampleConfig(data, port));
   const signalled = new Promise((resolve) => process.once('SIGTERM', resolve).once('SIGINT', resolve));
   try {
     const refsPath = join(data, 'example.refs');
@@ -63,7 +63,8 @@ Next, in another terminal: let the plugin, which can read alice's account and do
 `;
 }
 
-main(resolve(process.argv[2] ?? join(ROOT, 'data/ledger'))).catch((error: Error) => {
+const [, , folder = join(ROOT, 'data/ledger'), port] = process.argv;
+main(resolve(folder), port === undefined ? undefined : Number(port)).catch((error: Error) => {
   console.error(`sturdy: ${error.message}`);
   process.exitCode = 1;
 });
