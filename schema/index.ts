@@ -1,4 +1,23 @@
 /** What is said: messages, the schema graph, and codecs between JavaScript values and Cap'n Proto. */
+export { AnyPointer } from './any-pointer.js';
+export {
+  type CapabilityDecoder,
+  type CapabilityEncoder,
+  CodecError,
+  NO_CAPABILITIES,
+} from './capabilities.js';
+export {
+  EnumType,
+  type FieldType,
+  InterfaceType,
+  type MethodType,
+  NO_DISCRIMINANT,
+  type PipelineField,
+  SchemaError,
+  SchemaGraph,
+  StructType,
+  type ValueType,
+} from './graph.js';
 export { ListBuilder, MessageBuilder, PointerBuilder, StructBuilder } from './message-builder.js';
 export {
   ElementSize,
@@ -9,3 +28,4 @@ export {
   type ReadLimits,
   StructReader,
 } from './message-reader.js';
+export { sturdySchema, sturdySchemaBytes } from './protocol.js';

@@ -90,6 +90,11 @@ export class MessageReader {
     }
   }
 
+  /** The pointer that stands at a word of a segment: for messages of our own. */
+  pointerAt(segment: number, word: number): PointerReader {
+    return new PointerReader(this, this.segment(segment), word, DEFAULT_READ_LIMITS.nesting);
+  }
+
   segment(index: number): Segment {
     const segment = this.#segments[index];
     if (segment === undefined) {
