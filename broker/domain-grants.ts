@@ -6,7 +6,7 @@
  */
 import type { Logger } from 'pino';
 import { RpcError, type Stub, serve, stubFor } from '../rpc/index.js';
-import { type SchemaGraph, sturdySchema } from '../schema/index.js';
+import { type SchemaGraph, sturdySchema, sturdySchemaBytes } from '../schema/index.js';
 import type { DomainConfig } from './config.js';
 import type { Domain } from './domain.js';
 import { GrantedCapability } from './granted.js';
@@ -49,6 +49,14 @@ export class DomainGrants {
     const given: NamedGrant[] = this.#powers();
     for (const name of Object.keys(config.grants)) given.push(await this.#grant(name));
     return given;
+  }
+
+  /** The domain's own schema, and those that it needs to call what it is given. */
+  schemas(own: Uint8Array): Uint8Array[] {
+    const { config, domains } = this.#options;
+    const others = new Set(Object.values(config.grants).flatMap(({ domain }) => domains.get(domain)?.schema ?? []));
+    others.delete(own);
+    return [own, sturdySchemaBytes(), ...others];
   }
 
   #powers(): NamedGrant[] {

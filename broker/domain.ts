@@ -33,6 +33,8 @@ const RECOVERED = 10_000;
 /** What the shell is given: Program of schema/domain.capnp. The stubs in `grants` are this instance's own. */
 export interface Program {
   readonly source: string;
+  /** CodeGeneratorRequests with every interface that it speaks. */
+  readonly schemas: readonly Uint8Array[];
   readonly grants: readonly { name: string; interfaceId: bigint; cap: Stub }[];
 }
 
@@ -209,7 +211,7 @@ export class Domain implements Home {
           program: {
             name: this.name,
             source: program.source,
-            schema: this.schema,
+            schemas: program.schemas,
             mainInterface: this.graph.interface(this.#options.config.interface).id,
             grants: program.grants,
           },

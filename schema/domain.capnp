@@ -33,8 +33,9 @@ struct Program {
   name @0 :Text;
   source @1 :Text;
   # The bundled module.
-  schema @2 :Data;
-  # A CodeGeneratorRequest with every interface that the domain speaks.
+  schemas @2 :List(Data);
+  # CodeGeneratorRequests with every interface that the domain speaks: its own, those of the domains that it
+  # was granted objects of, and the public protocol.
   mainInterface @3 :UInt64;
   grants @4 :List(NamedGrant);
 }

@@ -29,6 +29,8 @@ import { OwnObjects } from './objects.js';
 import type { FromThread, Seat, ToThread } from './orders.js';
 
 const exit = process.exit.bind(process);
+/** Read while modules still load, so that a parked thread has it. */
+const protocol = sturdySchema();
 
 /** The domain's side of domain.capnp, as stubs. */
 interface Threshold extends Stub {
@@ -45,7 +47,7 @@ interface Admission extends Stub {
 interface LoadedProgram {
   readonly name: string;
   readonly source: string;
-  readonly schema: Uint8Array;
+  readonly schemas: readonly Uint8Array[];
   readonly mainInterface: bigint;
   readonly grants: readonly {
     readonly name: string;
@@ -93,7 +95,6 @@ function hardenVisible({ harden }: Locked): void {
 
 /** One domain's life. Gives the reason of its end. */
 async function inhabit(locked: Locked, { socket, token }: ToThread & { kind: 'enter' }): Promise<string> {
-  const protocol = sturdySchema();
   const session = await connectSocket({ path: socket });
   const threshold = session.bootstrap<Threshold>(protocol.interface('Threshold'));
   const { admission } = await threshold.enter({ token });
@@ -124,14 +125,16 @@ async function failed(admission: Admission, session: Session, error: unknown): P
 
 /** Evaluates the program and starts it. */
 async function begin(locked: Locked, program: LoadedProgram, admission: Admission): Promise<OwnObjects> {
-  const graph = SchemaGraph.load(program.schema);
+  const graph = SchemaGraph.load(program.schemas);
+  // The powers are interfaces of the public protocol, which a domain's own schema need not contain.
   const grants = program.grants.map(({ name, interfaceId, cap }) => {
     if (cap === null) throw new RpcError('failed', `the grant ${name} came without a capability`);
-    return { name, stub: cap.as<Stub>(graph.interface(interfaceId)) };
+    return { name, stub: cap.as<Stub>((graph.has(interfaceId) ? graph : protocol).interface(interfaceId)) };
   });
   const objects = new OwnObjects(graph, graph.interface(program.mainInterface));
-  const identified = sturdySchema().interface('Identified');
-  serveAlso(identified, (object, type) => ({ identify: () => objects.identify(object, type) }));
+  serveAlso(protocol.interface('Identified'), (object, type) => ({
+    identify: () => objects.identify(object, type),
+  }));
 
   const log = grants.find(({ name }) => name === 'log')?.stub as LogPower | undefined;
   const write: WriteLog | null = log === undefined ? null : writerTo(log);

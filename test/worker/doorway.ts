@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Placement, Supervisor } from '../../broker/supervisor.js';
 import { type Listener, listenSocket, Session, StreamTransport, type Stub, serve } from '../../rpc/index.js';
-import { SchemaGraph, sturdySchema } from '../../schema/index.js';
+import { SchemaGraph, sturdySchema, sturdySchemaBytes } from '../../schema/index.js';
 import { bundle } from '../../worker/bundle.js';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -94,7 +94,7 @@ export class Doorway {
     const program = {
       name: 'probe',
       source: launch.source ?? (await bundle(here(launch.module ?? './domains/probe.ts'))),
-      schema: probeSchema,
+      schemas: [probeSchema, sturdySchemaBytes()],
       mainInterface: probeGraph.interface('Probe').id,
       grants: launch.grants ?? [],
     };

@@ -1,0 +1,538 @@
+/**
+ * The store in a folder of this machine, in one LMDB file. The default, for one broker.
+ *
+ * The folder is the broker's own (mode 0700) and locked against a second one. Beside the LMDB file stands `store.json`,
+ * written once: a folder that has it had a store, so an LMDB file that reads as empty there is a loss and not a beginning.
+ */
+
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { lockFolder } from './folder-lock.js';
+import { isId, newDomainId, newGrantId } from './id.js';
+import { LmdbTables, TABLES, type Transaction } from './lmdb-tables.js';
+import { pack, RECORD_FORMAT, unpack } from './record.js';
+import {
+  appendEntry,
+  auditKey,
+  checkRoot,
+  newRoot,
+  type Root,
+  readEntry,
+  readRoot,
+  writeRoot,
+} from './root-record.js';
+import {
+  type AuditEntry,
+  type AuditEvent,
+  type AuditNote,
+  type DomainRow,
+  type GrantRow,
+  MAX_GRANT_DEPTH,
+  MAX_LISTING,
+  type NewGrant,
+  type StorageChange,
+  type StorageEntry,
+  type StorageQuota,
+  type StorageRange,
+  type Store,
+  StoreError,
+} from './store.js';
+
+/** How many grants of a revoked tree are walked before the event loop gets its turn. */
+const WALK_STEP = 1000;
+
+/** As it lies in the table: what a revocation changes is not in it. */
+type StoredGrant = Omit<GrantRow, 'revoked'>;
+
+interface StoredDomain {
+  readonly name: string;
+  readonly created: number;
+  /** Of its storage; `bytes` counts keys and values. */
+  entries: number;
+  bytes: number;
+}
+
+export interface LmdbStoreOptions {
+  /** The clock, in milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+export class LmdbStore implements Store {
+  readonly #tables: LmdbTables;
+  readonly #release: () => Promise<void>;
+  readonly #now: () => number;
+
+  private constructor(tables: LmdbTables, release: () => Promise<void>, now: () => number) {
+    this.#tables = tables;
+    this.#release = release;
+    this.#now = now;
+  }
+
+  /**
+   * Opens the store in `folder`, or makes it.
+   * @throws StoreError ERR_STORE_HELD, ERR_STORE_DAMAGED, ERR_STORE_FORMAT
+   */
+  static async open(folder: string, { now = Date.now }: LmdbStoreOptions = {}): Promise<LmdbStore> {
+    const where = resolve(folder);
+    mkdirSync(where, { recursive: true, mode: 0o700 });
+    const lock = await lockFolder(where);
+    let tables: LmdbTables | undefined;
+    try {
+      tables = new LmdbTables(join(where, 'store.mdb'));
+      await openRoot(tables, where, now());
+      return new LmdbStore(tables, lock.release, now);
+    } catch (error) {
+      await tables?.close();
+      await lock.release();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#tables.close();
+    await this.#release();
+  }
+
+  mintGrant(grant: NewGrant, { by }: AuditNote): Promise<GrantRow> {
+    return this.#tables.transact((transaction) => {
+      const { parent, digest, domainId, domain, object, policy, owner, label } = grant;
+      const created = this.#now();
+      const id = newGrantId(created);
+      if (transaction.get('grants', text(id)) !== undefined) throw exists(`the grant ${id}`);
+      if (digest !== null && digest.length !== 32) throw invalid('the digest of a secret has 32 bytes');
+      if (digest !== null && transaction.get('digests', digest) !== undefined) throw exists('the reference');
+      const root = rootOf(transaction);
+      if (parent !== null) {
+        let depth = 1;
+        for (const ancestor of ancestry(transaction, parent)) {
+          if (ancestor.revoked !== null) {
+            throw new StoreError(
+              'ERR_STORE_REVOKED',
+              `the parent ${parent} is revoked; nothing can be minted from it`,
+            );
+          }
+          depth += 1;
+        }
+        if (depth > MAX_GRANT_DEPTH) {
+          throw new StoreError('ERR_STORE_DEPTH', `a grant has at most ${MAX_GRANT_DEPTH - 1} ancestors`);
+        }
+        transaction.put('children', text(parent + id), Buffer.alloc(0));
+        root.counts.children += 1;
+      }
+      if (digest !== null) {
+        transaction.put('digests', digest, text(id));
+        root.counts.digests += 1;
+      }
+      const stored: StoredGrant = {
+        id,
+        parent,
+        digest,
+        domainId,
+        domain,
+        object,
+        policy,
+        owner,
+        label,
+        created,
+      };
+      transaction.put('grants', text(id), pack(stored));
+      root.counts.grants += 1;
+      appendEntry(transaction, root, { at: created, action: 'grant.mint', grant: id, domain, by });
+      writeRoot(transaction, root);
+      return { ...stored, revoked: null };
+    });
+  }
+
+  findByDigest(digest: Uint8Array): GrantRow | null {
+    const id = digest.length === 32 ? this.#tables.get('digests', digest) : undefined;
+    if (id === undefined) return null;
+    const row = this.grant(id.toString());
+    if (row === null)
+      throw new StoreError('ERR_STORE_DAMAGED', `the grant ${id} is missing, but not its digest`);
+    return row;
+  }
+
+  grant(id: string): GrantRow | null {
+    return this.lineage(id)[0] ?? null;
+  }
+
+  lineage(id: string): GrantRow[] {
+    if (this.#tables.get('grants', keyOf(id)) === undefined) return [];
+    return ancestry(this.#tables, id);
+  }
+
+  grants(after: string, limit: number): GrantRow[] {
+    const range = { ...(after === '' ? {} : { after: keyOf(after) }), limit: bounded(limit) };
+    return Array.from(this.#tables.range('grants', range), ([key]) => this.grant(key.toString())!);
+  }
+
+  children(parent: string, limit?: number): GrantRow[] {
+    return this.#childIds(parent, limit).map((id) => this.#known(id));
+  }
+
+  async revokeSubtree(id: string, { by }: AuditNote): Promise<string[]> {
+    const died = await this.#tables.transact((transaction) => {
+      if (transaction.get('grants', keyOf(id)) === undefined) throw notFound(`grant ${id}`);
+      const { revoked, domain } = ancestry(transaction, id)[0]!;
+      if (revoked !== null) return false;
+      const at = this.#now();
+      const root = rootOf(transaction);
+      transaction.put('revocations', text(id), pack({ at }));
+      root.counts.revocations += 1;
+      appendEntry(transaction, root, { at, action: 'grant.revoke', grant: id, domain, by });
+      writeRoot(transaction, root);
+      return true;
+    });
+    // Nothing can be minted or revoked below it any more, so the tree stands still while it is walked.
+    return died ? this.#walk(id) : [];
+  }
+
+  domainId(name: string): Promise<string> {
+    return this.#tables.transact((transaction) => {
+      const key = named('', name);
+      const known = transaction.get('domainNames', key)?.toString();
+      if (known !== undefined) {
+        domainOf(transaction, known);
+        return known;
+      }
+      const id = newDomainId();
+      const stored: StoredDomain = { name, created: this.#now(), entries: 0, bytes: 0 };
+      transaction.put('domainNames', key, text(id));
+      transaction.put('domains', text(id), pack(stored));
+      const root = rootOf(transaction);
+      root.counts.domainNames += 1;
+      root.counts.domains += 1;
+      writeRoot(transaction, root);
+      return id;
+    });
+  }
+
+  domains(): DomainRow[] {
+    return Array.from(this.#tables.range('domains', {}), ([key, payload]) => {
+      const { name, created } = unpack<StoredDomain>(payload);
+      return { id: key.toString(), name, created };
+    });
+  }
+
+  configuredGrant(domainId: string, name: string): string | null {
+    return this.#tables.get('configured', named(domainId, name))?.toString() ?? null;
+  }
+
+  setConfiguredGrant(domainId: string, name: string, grantId: string): Promise<void> {
+    return this.#tables.transact((transaction) => {
+      const key = named(domainId, name);
+      if (transaction.get('grants', keyOf(grantId)) === undefined) throw notFound(`grant ${grantId}`);
+      if (transaction.get('configured', key) === undefined) {
+        const root = rootOf(transaction);
+        root.counts.configured += 1;
+        writeRoot(transaction, root);
+      }
+      transaction.put('configured', key, text(grantId));
+    });
+  }
+
+  readStorage(domainId: string, key: string): Uint8Array | null {
+    const value = this.#tables.get('storage', storageKey(domainId, key));
+    return value === undefined ? null : new Uint8Array(value);
+  }
+
+  writeStorage(domainId: string, changes: readonly StorageChange[], quota?: StorageQuota): Promise<void> {
+    return this.#tables.transact((transaction) => {
+      const domain = domainOf(transaction, domainId);
+      const before = { entries: domain.entries, bytes: domain.bytes };
+      for (const change of changes) {
+        const key = storageKey(domainId, change.key);
+        const keyBytes = key.length - ID_LENGTH;
+        const old = transaction.get('storage', key);
+        if (old !== undefined) {
+          domain.entries -= 1;
+          domain.bytes -= keyBytes + old.length;
+        }
+        if ('put' in change) {
+          domain.entries += 1;
+          domain.bytes += keyBytes + change.put.length;
+          transaction.put('storage', key, change.put);
+        } else if (old !== undefined) {
+          transaction.remove('storage', key);
+        }
+      }
+      if (quota !== undefined) checkQuota(quota, before, domain);
+      transaction.put('domains', text(domainId), pack(domain));
+    });
+  }
+
+  listStorage(domainId: string, { prefix, after, limit, maxBytes }: StorageRange): StorageEntry[] {
+    const within = storageKey(domainId, prefix);
+    const behind = storageKey(domainId, after);
+    // From behind `after` if that lies within the prefix or behind it; else from the prefix on, itself included.
+    const from = after !== '' && Buffer.compare(behind, within) >= 0 ? { after: behind } : { from: within };
+    const entries: StorageEntry[] = [];
+    let bytes = 0;
+    for (const [key, value] of this.#tables.range('storage', { ...from, limit: bounded(limit) })) {
+      if (!key.subarray(0, within.length).equals(within)) break;
+      bytes += key.length - ID_LENGTH + value.length;
+      if (bytes > maxBytes) {
+        throw new StoreError(
+          'ERR_STORE_TOO_LARGE',
+          `the first ${entries.length + 1} entries are larger than ${maxBytes} bytes together; list fewer at a time`,
+        );
+      }
+      entries.push({ key: key.subarray(ID_LENGTH).toString(), value: new Uint8Array(value) });
+    }
+    return entries;
+  }
+
+  appendAudit(event: Omit<AuditEvent, 'at'>): Promise<void> {
+    return this.#tables.transact((transaction) => {
+      const root = rootOf(transaction);
+      appendEntry(transaction, root, { at: this.#now(), ...event });
+      writeRoot(transaction, root);
+    });
+  }
+
+  audit(after: number, limit: number): AuditEntry[] {
+    const entries: AuditEntry[] = [];
+    let sequence = Math.max(0, after);
+    const last = this.#tables.get('audit', auditKey(sequence));
+    let previous = last === undefined ? NO_HASH : readEntry(auditKey(sequence), last).hash;
+    for (const record of this.#tables.range('audit', { after: auditKey(sequence), limit: bounded(limit) })) {
+      const entry = readEntry(...record);
+      sequence += 1;
+      if (entry.sequence !== sequence || entry.previous !== previous) {
+        throw new StoreError(
+          'ERR_STORE_DAMAGED',
+          `the audit log is broken in front of entry ${entry.sequence}`,
+        );
+      }
+      previous = entry.hash;
+      entries.push(entry);
+    }
+    return entries;
+  }
+
+  #known(id: string): GrantRow {
+    const row = this.grant(id);
+    if (row === null)
+      throw new StoreError('ERR_STORE_DAMAGED', `the grant ${id} is missing, but its parent names it`);
+    return row;
+  }
+
+  #childIds(parent: string, limit?: number): string[] {
+    if (!isId(parent)) return [];
+    const range = { after: text(parent), end: text(`${parent}~`), ...(limit === undefined ? {} : { limit }) };
+    return Array.from(this.#tables.range('children', range), ([key]) => key.subarray(ID_LENGTH).toString());
+  }
+
+  async #walk(top: string): Promise<string[]> {
+    const ids = [top];
+    for (let at = 0; at < ids.length; at++) {
+      for (const child of this.#childIds(ids[at]!)) {
+        if (this.#tables.get('revocations', text(child)) === undefined) ids.push(child);
+      }
+      if (at % WALK_STEP === WALK_STEP - 1) await new Promise((resolve) => setImmediate(resolve));
+    }
+    return ids;
+  }
+}
+
+type Source = Pick<Transaction, 'get'>;
+
+/**
+ * The grant and its ancestors, from the bottom up, each with the earliest of its own revocation and those above it.
+ * Grants are never removed: a parent that is missing is a damage.
+ */
+function ancestry(source: Source, id: string): GrantRow[] {
+  const rows: { grant: StoredGrant; own: number | null }[] = [];
+  for (let next: string | null = id; next !== null; ) {
+    const payload = source.get('grants', keyOf(next));
+    if (payload === undefined) {
+      if (rows.length === 0) throw notFound(`grant ${id}`);
+      throw new StoreError(
+        'ERR_STORE_DAMAGED',
+        `the grant ${next}, an ancestor of ${id}, is missing from the store`,
+      );
+    }
+    if (rows.length >= MAX_GRANT_DEPTH) {
+      throw new StoreError(
+        'ERR_STORE_DAMAGED',
+        `the grant ${id} has more than ${MAX_GRANT_DEPTH - 1} ancestors`,
+      );
+    }
+    const grant = unpack<StoredGrant>(payload);
+    const revocation = source.get('revocations', text(next));
+    rows.push({ grant, own: revocation === undefined ? null : unpack<{ at: number }>(revocation).at });
+    next = grant.parent;
+  }
+  let revoked: number | null = null;
+  return rows
+    .reverse()
+    .map(({ grant, own }) => {
+      if (own !== null) revoked = revoked === null ? own : Math.min(own, revoked);
+      return { ...fromDisk(grant), revoked };
+    })
+    .reverse();
+}
+
+/** What went in as a Uint8Array or a bigint comes out as one. */
+function fromDisk(grant: StoredGrant): StoredGrant {
+  const { digest, policy, owner } = grant;
+  return {
+    ...grant,
+    digest: digest === null ? null : new Uint8Array(digest),
+    policy:
+      policy.methods === 'all'
+        ? policy
+        : {
+            ...policy,
+            methods: policy.methods.map(({ interface: id, methods }) => ({ interface: BigInt(id), methods })),
+          },
+    owner:
+      owner.kind === 'certificate' ? { ...owner, fingerprint: new Uint8Array(owner.fingerprint) } : owner,
+  };
+}
+
+async function openRoot(tables: LmdbTables, where: string, now: number): Promise<void> {
+  const marker = readMarker(where);
+  let root = readRoot(tables);
+  if (root === undefined) {
+    const records = TABLES.reduce((sum, table) => sum + tables.count(table), 0);
+    if (marker !== undefined || records > 0) {
+      throw new StoreError(
+        'ERR_STORE_DAMAGED',
+        `the store in ${where} is damaged: its root record is missing (${records} other records were found)`,
+      );
+    }
+    const made = newRoot(newDomainId(), now);
+    await tables.transact((transaction) => writeRoot(transaction, made));
+    root = made;
+  } else {
+    checkRoot(tables, root, where);
+  }
+  if (marker === undefined) writeMarker(where, root.id);
+  else if (marker.id !== root.id) {
+    throw new StoreError(
+      'ERR_STORE_DAMAGED',
+      `the store in ${where} is not the one that was made there (found ${root.id}, store.json names ${marker.id})`,
+    );
+  }
+}
+
+function readMarker(where: string): { id: string } | undefined {
+  const path = join(where, 'store.json');
+  let marker: { format?: unknown; id?: unknown };
+  try {
+    marker = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new StoreError('ERR_STORE_DAMAGED', `${path} cannot be read: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  if (marker.format !== RECORD_FORMAT) {
+    throw new StoreError(
+      'ERR_STORE_FORMAT',
+      `the store in ${where} has format ${String(marker.format)}; this version reads format ${RECORD_FORMAT}`,
+    );
+  }
+  if (typeof marker.id !== 'string')
+    throw new StoreError('ERR_STORE_DAMAGED', `${path} does not name its store`);
+  return { id: marker.id };
+}
+
+function writeMarker(where: string, id: string): void {
+  const path = join(where, 'store.json');
+  const descriptor = openSync(`${path}.new`, 'w', 0o600);
+  try {
+    writeSync(descriptor, `${JSON.stringify({ format: RECORD_FORMAT, id })}\n`);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  renameSync(`${path}.new`, path);
+  // The names of the new files, and of the folder itself, are on disk only when their folders are.
+  for (const folder of [where, dirname(where)]) {
+    const opened = openSync(folder, 'r');
+    try {
+      fsyncSync(opened);
+    } finally {
+      closeSync(opened);
+    }
+  }
+}
+
+function rootOf(source: Source): Root {
+  const root = readRoot(source);
+  if (root === undefined)
+    throw new StoreError('ERR_STORE_DAMAGED', 'the root record of the store is missing');
+  return root;
+}
+
+function domainOf(source: Source, id: string): StoredDomain {
+  const payload = source.get('domains', keyOf(id));
+  if (payload === undefined) throw notFound(`domain of the id ${id}`);
+  return unpack<StoredDomain>(payload);
+}
+
+function checkQuota(
+  quota: StorageQuota,
+  before: { entries: number; bytes: number },
+  domain: StoredDomain,
+): void {
+  // What makes the storage smaller is always taken, or a domain that is over a lowered quota could not clean up.
+  if (domain.bytes > quota.bytes && domain.bytes > before.bytes) {
+    throw new StoreError(
+      'ERR_STORE_QUOTA',
+      `the storage would have ${domain.bytes} bytes; ${quota.bytes} are allowed`,
+    );
+  }
+  if (domain.entries > quota.entries && domain.entries > before.entries) {
+    throw new StoreError(
+      'ERR_STORE_QUOTA',
+      `the storage would have ${domain.entries} entries; ${quota.entries} are allowed`,
+    );
+  }
+}
+
+const ID_LENGTH = 26;
+const LONGEST_KEY = 1024;
+const NO_HASH = '0'.repeat(64);
+
+function storageKey(domainId: string, key: string): Buffer {
+  const bytes = text(domainId + key);
+  if (domainId.length !== ID_LENGTH) throw notFound(`domain of the id ${domainId}`);
+  if (bytes.length > ID_LENGTH + LONGEST_KEY)
+    throw invalid(`a key of storage has at most ${LONGEST_KEY} bytes`);
+  return bytes;
+}
+
+/** The key of what a person gave a name to, a domain or a grant of the configuration. */
+function named(domainId: string, name: string): Buffer {
+  const bytes = text(name);
+  if (bytes.length === 0 || bytes.length > LONGEST_KEY) throw invalid(`a name has 1 to ${LONGEST_KEY} bytes`);
+  return Buffer.concat([text(domainId), bytes]);
+}
+
+/** The key of an id that comes from outside: whatever is not one finds nothing, and LMDB takes no empty or huge keys. */
+function keyOf(id: string): Buffer {
+  return text(id.length > 0 && id.length <= 64 ? id : '-');
+}
+
+function text(value: string): Buffer {
+  return Buffer.from(value, 'utf8');
+}
+
+function bounded(limit: number): number {
+  return Math.min(Math.max(0, Math.trunc(limit)), MAX_LISTING);
+}
+
+function exists(what: string): StoreError {
+  return new StoreError('ERR_STORE_EXISTS', `${what} is there already`);
+}
+
+function notFound(what: string): StoreError {
+  return new StoreError('ERR_STORE_NOT_FOUND', `there is no ${what}`);
+}
+
+function invalid(message: string): StoreError {
+  return new StoreError('ERR_STORE_INVALID', message);
+}

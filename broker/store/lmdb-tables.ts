@@ -1,0 +1,214 @@
+/**
+ * The tables of the LMDB file, and the one way to write to them: a transaction that reads what is committed and what it
+ * and those before it in its group have changed, and is then written with them in one LMDB transaction. While one
+ * group goes to disk, the next one gathers, so that many small writes share one flush.
+ *
+ * Durability: LMDB is opened without overlapping sync and without any of its noSync options. Its commit then flushes the
+ * data pages, writes the meta page through (O_DSYNC), and only then does its promise resolve; a resolved promise here
+ * means: on disk. The folder has one writer (folder-lock.ts), so what was read is still so when it is written.
+ */
+
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { seal, unseal } from './record.js';
+import { StoreError } from './store.js';
+
+export const TABLES = [
+  'root',
+  'grants',
+  'digests',
+  'children',
+  'revocations',
+  'domainNames',
+  'domains',
+  'configured',
+  'storage',
+  'audit',
+] as const;
+export type Table = (typeof TABLES)[number];
+
+/** The most transactions that share one commit; bounds the pause that they make together. */
+const GROUP_SIZE = 256;
+
+export interface Transaction {
+  get(table: Table, key: Uint8Array): Buffer | undefined;
+  put(table: Table, key: Uint8Array, payload: Uint8Array): void;
+  remove(table: Table, key: Uint8Array): void;
+}
+
+interface Change {
+  readonly table: Table;
+  readonly key: Uint8Array;
+  /** Undefined: the record is removed. */
+  readonly payload: Uint8Array | undefined;
+}
+type Changes = Map<string, Change>;
+
+interface Pending {
+  readonly work: (transaction: Transaction) => unknown;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class LmdbTables {
+  readonly #environment: RootDatabase<Buffer, Uint8Array>;
+  readonly #tables: ReadonlyMap<Table, Database<Buffer, Uint8Array>>;
+  readonly #pending: Pending[] = [];
+  #writing: Promise<void> | null = null;
+  #state: 'open' | 'closed' = 'open';
+
+  constructor(path: string) {
+    const encoding = { encoding: 'binary', keyEncoding: 'binary' } as const;
+    try {
+      this.#environment = open({ path, maxDbs: TABLES.length + 1, overlappingSync: false, ...encoding });
+      this.#tables = new Map(TABLES.map((name) => [name, this.#environment.openDB({ name, ...encoding })]));
+    } catch (error) {
+      throw new StoreError('ERR_STORE_DAMAGED', `${path} cannot be opened: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** As committed. */
+  get(table: Table, key: Uint8Array): Buffer | undefined {
+    this.#checkOpen();
+    const record = this.#table(table).getBinary(key);
+    return record === undefined ? undefined : unseal(table, key, record);
+  }
+
+  /** As committed, in the order of the keys, from behind `after` (or from `from` on), up to but not including `end`. */
+  *range(
+    table: Table,
+    bounds: { from?: Uint8Array; after?: Uint8Array; end?: Uint8Array; limit?: number; reverse?: boolean },
+  ): Generator<[key: Buffer, payload: Buffer]> {
+    this.#checkOpen();
+    const start = bounds.after ?? bounds.from;
+    const range = this.#table(table).getRange({
+      ...(start === undefined ? {} : { start }),
+      ...(bounds.end === undefined ? {} : { end: bounds.end }),
+      ...(bounds.limit === undefined ? {} : { limit: bounds.limit }),
+      ...(bounds.reverse === undefined ? {} : { reverse: bounds.reverse }),
+      exclusiveStart: bounds.after !== undefined,
+    } as object);
+    for (const { key, value } of range) yield [Buffer.from(key), unseal(table, key, value)];
+  }
+
+  /** How many records LMDB says that the table has. */
+  count(table: Table): number {
+    this.#checkOpen();
+    return (this.#table(table).getStats() as { entryCount: number }).entryCount;
+  }
+
+  /**
+   * Runs `work` and resolves with its result when what it changed is on disk. If `work` throws, nothing of it is
+   * written. It runs later, in the order of the calls, and must not wait for anything.
+   */
+  transact<T>(work: (transaction: Transaction) => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#state === 'closed') {
+        reject(closed());
+        return;
+      }
+      this.#pending.push({ work, resolve: resolve as (result: unknown) => void, reject });
+      this.#writing ??= this.#writeAll();
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return;
+    while (this.#writing !== null) await this.#writing;
+    this.#state = 'closed';
+    await this.#environment.close();
+  }
+
+  async #writeAll(): Promise<void> {
+    // Let everything that this turn of the event loop asks for join the first group.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#pending.length > 0) await this.#writeGroup(this.#pending.splice(0, GROUP_SIZE));
+    this.#writing = null;
+  }
+
+  async #writeGroup(group: Pending[]): Promise<void> {
+    this.#environment.resetReadTxn();
+    const changes: Changes = new Map();
+    const done: (() => void)[] = [];
+    const failed: ((error: unknown) => void)[] = [];
+    for (const { work, resolve, reject } of group) {
+      const own: Changes = new Map();
+      try {
+        const result = work(this.#transaction(own, changes));
+        for (const [name, change] of own) changes.set(name, change);
+        done.push(() => resolve(result));
+        failed.push(reject);
+      } catch (error) {
+        reject(error);
+      }
+    }
+    try {
+      if (changes.size > 0) await this.#commit(changes);
+    } catch (error) {
+      for (const reject of failed) reject(error);
+      return;
+    }
+    for (const resolve of done) resolve();
+  }
+
+  #transaction(own: Changes, group: Changes): Transaction {
+    return {
+      get: (table, key) => {
+        const name = nameOf(table, key);
+        const change = own.get(name) ?? group.get(name);
+        if (change === undefined) return this.get(table, key);
+        return change.payload === undefined ? undefined : Buffer.from(change.payload);
+      },
+      put: (table, key, payload) => {
+        own.set(nameOf(table, key), { table, key, payload });
+      },
+      remove: (table, key) => {
+        own.set(nameOf(table, key), { table, key, payload: undefined });
+      },
+    };
+  }
+
+  async #commit(changes: Changes): Promise<void> {
+    // Sealed before the batch begins: nothing in it may throw, or half of it would be written.
+    const writes = Array.from(changes.values(), ({ table, key, payload }) => ({
+      database: this.#table(table),
+      key,
+      record: payload === undefined ? undefined : seal(table, key, payload),
+    }));
+    try {
+      await this.#environment.batch(() => {
+        for (const { database, key, record } of writes) {
+          if (record === undefined) database.remove(key);
+          else database.put(key, record);
+        }
+      });
+    } catch (error) {
+      // LMDB's reason comes as a promise that rejects a little later; nobody else would handle it.
+      const reason = await (error as { commitError?: Promise<never> }).commitError?.catch(
+        (cause: unknown) => cause,
+      );
+      const message = ((reason ?? error) as Error).message;
+      throw new StoreError('ERR_STORE_WRITE', `the store could not be written: ${message}`, {
+        cause: reason ?? error,
+      });
+    }
+    this.#environment.resetReadTxn();
+  }
+
+  #table(name: Table): Database<Buffer, Uint8Array> {
+    return this.#tables.get(name)!;
+  }
+
+  #checkOpen(): void {
+    if (this.#state === 'closed') throw closed();
+  }
+}
+
+function nameOf(table: Table, key: Uint8Array): string {
+  return `${table} ${Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')}`;
+}
+
+function closed(): StoreError {
+  return new StoreError('ERR_STORE_CLOSED', 'the store is closed');
+}

@@ -1,0 +1,194 @@
+/**
+ * The store as the broker sees it, in the broker's own verbs. An adapter (LMDB here; a database for several brokers) must
+ * pass test/store/suite.ts.
+ *
+ * What every adapter owes:
+ * - A promise of something that changes the store resolves only when the change is on disk and survives `kill -9` and
+ *   power loss. Record, revocation and audit entry are one transaction.
+ * - Grants are written once and never changed; a revocation is a record of its own beside them, and is never removed.
+ * - Only digests of secrets come in here, and nothing here ever holds a secret.
+ * - What is read is checked. A record that is not what was written is refused, never guessed at.
+ *
+ * Reads are synchronous and see what is on disk; what changes the store is a promise. Times are milliseconds since 1970.
+ */
+
+/** How deep the tree of grants may grow: a root has depth 1. */
+export const MAX_GRANT_DEPTH = 64;
+
+/** The most rows that one listing returns, whatever it is asked for. */
+export const MAX_LISTING = 1000;
+
+/** One allowed interface: the id of the interface that declares the methods, and which of them. */
+export interface AllowedMethods {
+  readonly interface: bigint;
+  readonly methods: 'all' | readonly string[];
+}
+
+/** `Policy` of sturdy.capnp. */
+export interface StoredPolicy {
+  readonly methods: 'all' | readonly AllowedMethods[];
+  /** Dead from this time on. 0: never. */
+  readonly expires: number;
+  readonly delegable: boolean;
+}
+
+/** To whom a reference is sealed: `Owner` of sturdy.capnp. */
+export type GrantOwner =
+  | { readonly kind: 'anyone' }
+  | { readonly kind: 'unixUser'; readonly uid: number }
+  | { readonly kind: 'certificate'; readonly fingerprint: Uint8Array }
+  | { readonly kind: 'domain'; readonly id: string };
+
+export interface NewGrant {
+  /** Null: a root, minted by the operator. */
+  readonly parent: string | null;
+  /** SHA-256 of the secret; null where no reference was made. */
+  readonly digest: Uint8Array | null;
+  readonly domainId: string;
+  /** The domain's name, for listings. */
+  readonly domain: string;
+  /** The object's id there; empty for the domain's main object. */
+  readonly object: string;
+  /** The grant's own policy. What binds is this and those of all its ancestors: see Store.lineage. */
+  readonly policy: StoredPolicy;
+  readonly owner: GrantOwner;
+  readonly label: string;
+}
+
+export interface GrantRow extends NewGrant {
+  /** As newGrantId makes it. */
+  readonly id: string;
+  readonly created: number;
+  /** When the grant died by a revocation, its own or an ancestor's; null: it did not. Expiry does not show here. */
+  readonly revoked: number | null;
+}
+
+export interface DomainRow {
+  /** Random, made once for a name, never another's. */
+  readonly id: string;
+  readonly name: string;
+  readonly created: number;
+}
+
+/** Who does it, for the audit entry of a mint or a revoke. */
+export interface AuditNote {
+  /** The identity behind it: a connection, the operator, a grant. */
+  readonly by: string;
+}
+
+/** What happened, for the audit log. No secret, and no value that a guest made, belongs in here. */
+export interface AuditEvent {
+  readonly at: number;
+  /** `grant.mint`, `grant.revoke`, ... */
+  readonly action: string;
+  readonly grant?: string;
+  readonly domain?: string;
+  /** The identity behind it: a connection, the operator. */
+  readonly by?: string;
+  readonly detail?: string;
+}
+
+export interface AuditEntry extends AuditEvent {
+  /** From 1, without a gap. */
+  readonly sequence: number;
+  /** SHA-256, in hexadecimal, of the entry with `previous` in it. */
+  readonly hash: string;
+  /** The hash of the entry before; 64 zeros in front of the first. */
+  readonly previous: string;
+}
+
+export type StorageChange =
+  | { readonly key: string; readonly put: Uint8Array }
+  | { readonly key: string; readonly delete: null };
+
+export interface StorageEntry {
+  readonly key: string;
+  readonly value: Uint8Array;
+}
+
+export interface StorageQuota {
+  /** Keys and values together. */
+  readonly bytes: number;
+  readonly entries: number;
+}
+
+export interface Store {
+  /** Waits for what is being written, then gives the data folder free. Twice is once. */
+  close(): Promise<void>;
+
+  /**
+   * Adds a grant, with an id and a time of its own. Refused: a digest that is there already, a parent that is unknown or
+   * revoked, a tree deeper than MAX_GRANT_DEPTH.
+   */
+  mintGrant(grant: NewGrant, audit: AuditNote): Promise<GrantRow>;
+  findByDigest(digest: Uint8Array): GrantRow | null;
+  grant(id: string): GrantRow | null;
+  /** The grant, its parent, and so on to the root. Empty if there is no such grant. */
+  lineage(id: string): GrantRow[];
+  /** In the order of their ids, from behind `after` ('': the first), at most `limit` and MAX_LISTING. */
+  grants(after: string, limit: number): GrantRow[];
+  /** Direct children, alive and dead, in the order of their ids; all of them without a `limit`. */
+  children(parent: string, limit?: number): GrantRow[];
+  /**
+   * Kills the grant and everything below it, by one record whatever the size of the tree. Gives the ids of those that
+   * died by it: none if the grant was dead already, and then nothing is written.
+   */
+  revokeSubtree(id: string, audit: AuditNote): Promise<string[]>;
+
+  /** The identity of the domain of this name: random, made the first time it is asked for, never another's. */
+  domainId(name: string): Promise<string>;
+  domains(): DomainRow[];
+
+  /** The id of the grant that stands for a grant of the configuration, by the domain that holds it and its name there. */
+  configuredGrant(domainId: string, name: string): string | null;
+  setConfiguredGrant(domainId: string, name: string, grantId: string): Promise<void>;
+
+  readStorage(domainId: string, key: string): Uint8Array | null;
+  /** All changes or none, in their order. Over the quota: refused with ERR_STORE_QUOTA. */
+  writeStorage(domainId: string, changes: readonly StorageChange[], quota?: StorageQuota): Promise<void>;
+  /**
+   * In the order of the keys' UTF-8 bytes, from behind `after`, at most `limit` and MAX_LISTING. Values that are
+   * larger than `maxBytes` together are refused with ERR_STORE_TOO_LARGE: never a listing cut short in silence.
+   */
+  listStorage(domainId: string, range: StorageRange): StorageEntry[];
+
+  appendAudit(event: Omit<AuditEvent, 'at'>): Promise<void>;
+  /** From behind the sequence number `after`, with the chain checked from each to the next. */
+  audit(after: number, limit: number): AuditEntry[];
+}
+
+export interface StorageRange {
+  readonly prefix: string;
+  readonly after: string;
+  readonly limit: number;
+  /** Of keys and values together. */
+  readonly maxBytes: number;
+}
+
+export type StoreErrorCode =
+  /** Another broker holds the data folder. */
+  | 'ERR_STORE_HELD'
+  /** What is on disk is not what was written. */
+  | 'ERR_STORE_DAMAGED'
+  /** Written by a version that this one does not know. */
+  | 'ERR_STORE_FORMAT'
+  | 'ERR_STORE_CLOSED'
+  /** The disk did not take it: nothing of the transaction was acknowledged. */
+  | 'ERR_STORE_WRITE'
+  | 'ERR_STORE_NOT_FOUND'
+  | 'ERR_STORE_EXISTS'
+  | 'ERR_STORE_REVOKED'
+  | 'ERR_STORE_DEPTH'
+  | 'ERR_STORE_INVALID'
+  | 'ERR_STORE_QUOTA'
+  | 'ERR_STORE_TOO_LARGE';
+
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+  readonly code: StoreErrorCode;
+
+  constructor(code: StoreErrorCode, message: string, options: { readonly cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+  }
+}
