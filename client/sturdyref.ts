@@ -80,7 +80,7 @@ export class SturdyRef {
   }
 
   /** A copy of the 33 bytes. */
-  secret(): Uint8Array {
+  secretBytes(): Uint8Array {
     return Uint8Array.from(this.#secret);
   }
 

@@ -1,0 +1,322 @@
+/** What every adapter of the store must do. `open` opens the same store again and again; `place` is empty at first. */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isId } from '../../broker/store/id.js';
+import { digestOf, mintSecret } from '../../broker/store/secret.js';
+import { MAX_GRANT_DEPTH, type NewGrant, type Store } from '../../broker/store/store.js';
+
+export type OpenStore = (place: string, options: { now: () => number }) => Promise<Store>;
+
+const BY = { by: 'test' };
+
+export function grantOf(domainId: string, more: Partial<NewGrant> = {}): NewGrant {
+  return {
+    parent: null,
+    digest: null,
+    domainId,
+    domain: 'ledger',
+    object: 'alice',
+    policy: { methods: 'all', expires: 0, delegable: true },
+    owner: { kind: 'anyone' },
+    label: 'a label',
+    ...more,
+  };
+}
+
+export function storeSuite(name: string, open: OpenStore): void {
+  describe(`the store: ${name}`, () => {
+    let place: string;
+    let store: Store;
+    let now: number;
+    let domain: string;
+
+    beforeEach(async () => {
+      place = mkdtempSync(join(tmpdir(), 'sturdy-store-'));
+      now = 1_000_000;
+      store = await open(place, { now: () => now++ });
+      domain = await store.domainId('ledger');
+    });
+
+    afterEach(async () => {
+      await store.close();
+      rmSync(place, { recursive: true });
+    });
+
+    const reopen = async () => {
+      await store.close();
+      store = await open(place, { now: () => now++ });
+    };
+
+    it('gives back a grant as it was minted, by its id and by its digest, also after a restart', async () => {
+      const digest = digestOf(mintSecret());
+      const wanted = grantOf(domain, {
+        digest,
+        policy: {
+          methods: [
+            { interface: 0xd1a1f0c35e6b7a42n, methods: ['balance'] },
+            { interface: 1n, methods: 'all' },
+            { interface: (1n << 64n) - 1n, methods: [] },
+          ],
+          expires: 1_900_000_000_000,
+          delegable: false,
+        },
+        owner: { kind: 'certificate', fingerprint: new Uint8Array(32).fill(9) },
+        label: 'Grüße, 世界',
+      });
+      const row = await store.mintGrant(wanted, BY);
+      expect(row).toMatchObject({ ...wanted, revoked: null });
+      expect(isId(row.id)).toBe(true);
+      for (const again of [false, true]) {
+        if (again) await reopen();
+        expect(store.grant(row.id)).toEqual(row);
+        expect(store.findByDigest(digest)).toEqual(row);
+      }
+    });
+
+    it('finds nothing under what it does not have, whatever is asked', async () => {
+      expect(store.findByDigest(digestOf(mintSecret()))).toBe(null);
+      expect(store.findByDigest(new Uint8Array())).toBe(null);
+      for (const id of ['', 'x', 'z'.repeat(5000), '\0', domain]) {
+        expect(store.grant(id)).toBe(null);
+        expect(store.lineage(id)).toEqual([]);
+        expect(store.children(id)).toEqual([]);
+        await expect(store.revokeSubtree(id, BY)).rejects.toMatchObject({ code: 'ERR_STORE_NOT_FOUND' });
+        await expect(store.mintGrant(grantOf(domain, { parent: id }), BY)).rejects.toMatchObject({
+          code: 'ERR_STORE_NOT_FOUND',
+        });
+      }
+      expect(store.grants('', 10)).toEqual([]);
+    });
+
+    it('refuses the same reference twice', async () => {
+      const digest = digestOf(mintSecret());
+      const results = await Promise.allSettled(
+        [1, 2].map(() => store.mintGrant(grantOf(domain, { digest }), BY)),
+      );
+      expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+      expect(results[1]).toMatchObject({ reason: { code: 'ERR_STORE_EXISTS' } });
+      expect(store.grants('', 10)).toHaveLength(1);
+    });
+
+    it('lists grants in the order of their ids, page by page', async () => {
+      const minted = await Promise.all(
+        Array.from({ length: 25 }, () => store.mintGrant(grantOf(domain), BY)),
+      );
+      const ids = minted.map(({ id }) => id);
+      expect(ids).toEqual([...ids].sort());
+      const listed: string[] = [];
+      for (let page = store.grants('', 10); page.length > 0; page = store.grants(listed.at(-1)!, 10)) {
+        listed.push(...page.map(({ id }) => id));
+      }
+      expect(listed).toEqual(ids);
+      expect(store.grants('', 0)).toEqual([]);
+    });
+
+    it('revokes a grant with everything below it, and says what died', async () => {
+      const root = await store.mintGrant(grantOf(domain), BY);
+      const left = await store.mintGrant(grantOf(domain, { parent: root.id }), BY);
+      const right = await store.mintGrant(grantOf(domain, { parent: root.id }), BY);
+      const below = await store.mintGrant(grantOf(domain, { parent: left.id }), BY);
+      expect(store.lineage(below.id).map(({ id }) => id)).toEqual([below.id, left.id, root.id]);
+      expect(store.children(root.id).map(({ id }) => id)).toEqual([left.id, right.id]);
+      expect(store.children(root.id, 1)).toHaveLength(1);
+
+      expect(await store.revokeSubtree(left.id, BY)).toEqual([left.id, below.id]);
+      expect(store.grant(left.id)!.revoked).toBe(store.grant(below.id)!.revoked);
+      expect(store.grant(root.id)!.revoked).toBe(null);
+      expect(await store.revokeSubtree(below.id, BY)).toEqual([]);
+      expect(await store.revokeSubtree(root.id, BY)).toEqual([root.id, right.id]);
+      expect(await store.revokeSubtree(root.id, BY)).toEqual([]);
+      await reopen();
+      for (const { id } of [root, left, right, below]) expect(store.grant(id)!.revoked).toBeTypeOf('number');
+    });
+
+    it('mints nothing below what is revoked, even in the same moment', async () => {
+      const root = await store.mintGrant(grantOf(domain), BY);
+      const child = await store.mintGrant(grantOf(domain, { parent: root.id }), BY);
+      const [died, ...late] = await Promise.allSettled([
+        store.revokeSubtree(root.id, BY),
+        store.mintGrant(grantOf(domain, { parent: child.id }), BY),
+        store.revokeSubtree(child.id, BY),
+      ]);
+      expect(died).toMatchObject({ value: [root.id, child.id] });
+      expect(late).toMatchObject([{ reason: { code: 'ERR_STORE_REVOKED' } }, { value: [] }]);
+    });
+
+    it('counts no death twice when a branch and its root are revoked in the same moment', async () => {
+      const root = await store.mintGrant(grantOf(domain), BY);
+      const child = await store.mintGrant(grantOf(domain, { parent: root.id }), BY);
+      const below = await store.mintGrant(grantOf(domain, { parent: child.id }), BY);
+      const died = await Promise.all([child, root].map(({ id }) => store.revokeSubtree(id, BY)));
+      expect(died).toEqual([[child.id, below.id], [root.id]]);
+    });
+
+    it('bounds the depth of the tree', async () => {
+      let parent: string | null = null;
+      for (let depth = 1; depth <= MAX_GRANT_DEPTH; depth++) {
+        parent = (await store.mintGrant(grantOf(domain, { parent }), BY)).id;
+      }
+      expect(store.lineage(parent!)).toHaveLength(MAX_GRANT_DEPTH);
+      await expect(store.mintGrant(grantOf(domain, { parent }), BY)).rejects.toMatchObject({
+        code: 'ERR_STORE_DEPTH',
+      });
+    });
+
+    it('revokes a wide tree by one record', async () => {
+      const root = await store.mintGrant(grantOf(domain), BY);
+      await Promise.all(
+        Array.from({ length: 3000 }, () => store.mintGrant(grantOf(domain, { parent: root.id }), BY)),
+      );
+      expect(await store.revokeSubtree(root.id, BY)).toHaveLength(3001);
+    });
+
+    it('gives a domain one id for ever, and no two the same', async () => {
+      const ids = await Promise.all(['a', 'b', 'a', 'ledger'].map((name) => store.domainId(name)));
+      expect(ids[0]).toBe(ids[2]);
+      expect(ids[3]).toBe(domain);
+      expect(new Set(ids).size).toBe(3);
+      await reopen();
+      expect(await store.domainId('b')).toBe(ids[1]);
+      expect(store.domains().map(({ name }) => name)).toHaveLength(3);
+      await expect(store.domainId('')).rejects.toMatchObject({ code: 'ERR_STORE_INVALID' });
+    });
+
+    it('remembers which grant stands for one of the configuration', async () => {
+      const [one, two] = [
+        await store.mintGrant(grantOf(domain), BY),
+        await store.mintGrant(grantOf(domain), BY),
+      ];
+      expect(store.configuredGrant(domain, 'account')).toBe(null);
+      await store.setConfiguredGrant(domain, 'account', one.id);
+      await store.setConfiguredGrant(domain, 'account', two.id);
+      await reopen();
+      expect(store.configuredGrant(domain, 'account')).toBe(two.id);
+      expect(store.configuredGrant(domain, 'accoun')).toBe(null);
+      await expect(store.setConfiguredGrant(domain, 'x', 'nothing')).rejects.toMatchObject({
+        code: 'ERR_STORE_NOT_FOUND',
+      });
+    });
+
+    it('keeps a storage for each domain, apart from every other', async () => {
+      const other = await store.domainId('other');
+      await store.writeStorage(domain, [{ key: 'k', put: Buffer.from('mine') }]);
+      await store.writeStorage(other, [{ key: 'k', put: Buffer.from('theirs') }]);
+      await store.writeStorage(domain, [{ key: 'empty', put: new Uint8Array() }]);
+      await reopen();
+      expect(store.readStorage(domain, 'k')).toEqual(new Uint8Array(Buffer.from('mine')));
+      expect(store.readStorage(domain, 'empty')).toEqual(new Uint8Array());
+      expect(store.readStorage(domain, 'none')).toBe(null);
+      expect(store.listStorage(other, { prefix: '', after: '', limit: 10, maxBytes: 100 })).toHaveLength(1);
+      await store.writeStorage(domain, [
+        { key: 'k', delete: null },
+        { key: 'none', delete: null },
+      ]);
+      expect(store.readStorage(domain, 'k')).toBe(null);
+      await expect(store.writeStorage('nobody', [])).rejects.toMatchObject({ code: 'ERR_STORE_NOT_FOUND' });
+      expect(() => store.readStorage('nobody', 'k')).toThrow(/no domain/);
+    });
+
+    it('writes all changes of storage or none', async () => {
+      const big = 'k'.repeat(1025);
+      const changes = [
+        { key: 'a', put: Buffer.from('1') },
+        { key: big, put: Buffer.from('2') },
+      ];
+      await expect(store.writeStorage(domain, changes)).rejects.toMatchObject({ code: 'ERR_STORE_INVALID' });
+      expect(store.readStorage(domain, 'a')).toBe(null);
+    });
+
+    it('holds storage to its quota, and always lets it shrink', async () => {
+      const quota = { bytes: 100, entries: 3 };
+      const put = (key: string, size: number) => [{ key, put: new Uint8Array(size) }];
+      await store.writeStorage(domain, put('a', 90), quota);
+      await expect(store.writeStorage(domain, put('b', 10), quota)).rejects.toThrow(
+        'the storage would have 102 bytes; 100 are allowed',
+      );
+      await store.writeStorage(domain, put('a', 10), quota);
+      await store.writeStorage(domain, put('b', 10), quota);
+      await store.writeStorage(domain, put('c', 10), quota);
+      await expect(store.writeStorage(domain, put('d', 1), quota)).rejects.toThrow(
+        '4 entries; 3 are allowed',
+      );
+      await store.writeStorage(domain, [{ key: 'a', delete: null }], { bytes: 1, entries: 1 });
+    });
+
+    it('lists storage as an ordered map does: a model', async () => {
+      const key = fc.string({
+        unit: fc.constantFrom('a', 'b', 'é', '世', '😀', '\0', '~'),
+        minLength: 1,
+        maxLength: 4,
+      });
+      const model = new Map<string, string>();
+      const order = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.tuple(key, fc.option(fc.string({ maxLength: 9 }))), { maxLength: 8 }),
+          fc.oneof(fc.constant(''), key),
+          fc.oneof(fc.constant(''), key),
+          fc.integer({ min: 0, max: 6 }),
+          async (changes, prefix, after, limit) => {
+            await store.writeStorage(
+              domain,
+              changes.map(([k, v]) =>
+                v === null ? { key: k, delete: null } : { key: k, put: Buffer.from(v) },
+              ),
+            );
+            for (const [k, v] of changes) v === null ? model.delete(k) : model.set(k, v);
+            const expected = [...model]
+              .filter(([k]) => k.startsWith(prefix) && (after === '' || order(k, after) > 0))
+              .sort(([a], [b]) => order(a, b))
+              .slice(0, limit);
+            const listed = store.listStorage(domain, { prefix, after, limit, maxBytes: 1e6 });
+            expect(listed.map(({ key: k, value }) => [k, Buffer.from(value).toString()])).toEqual(expected);
+          },
+        ),
+        { numRuns: 60 },
+      );
+      await reopen();
+    });
+
+    it('refuses a listing that is too large rather than cutting it short', async () => {
+      for (const key of ['a', 'b', 'c']) await store.writeStorage(domain, [{ key, put: new Uint8Array(50) }]);
+      const range = { prefix: '', after: '', limit: 3, maxBytes: 110 };
+      expect(() => store.listStorage(domain, range)).toThrow(/first 3 entries are larger than 110 bytes/);
+      expect(store.listStorage(domain, { ...range, limit: 2 })).toHaveLength(2);
+    });
+
+    it('writes an audit entry with every mint and revoke, chained', async () => {
+      const row = await store.mintGrant(grantOf(domain), { by: 'operator' });
+      await store.revokeSubtree(row.id, { by: 'connection 7' });
+      await store.revokeSubtree(row.id, { by: 'connection 8' });
+      await store.appendAudit({ action: 'grant.refused', by: 'gate', detail: '3 in a minute' });
+      await reopen();
+      const entries = store.audit(0, 100);
+      expect(entries).toMatchObject([
+        { sequence: 1, action: 'grant.mint', grant: row.id, domain: 'ledger', by: 'operator' },
+        { sequence: 2, action: 'grant.revoke', grant: row.id, by: 'connection 7' },
+        { sequence: 3, action: 'grant.refused', by: 'gate', detail: '3 in a minute' },
+      ]);
+      expect(entries.map(({ previous }) => previous)).toEqual([
+        '0'.repeat(64),
+        entries[0]!.hash,
+        entries[1]!.hash,
+      ]);
+      expect(store.audit(1, 1)).toEqual([entries[1]]);
+      expect(store.audit(3, 10)).toEqual([]);
+    });
+
+    it('writes what it was asked before it closes, and takes nothing afterwards', async () => {
+      const asked = Array.from({ length: 600 }, () => store.mintGrant(grantOf(domain), BY));
+      await store.close();
+      await expect(Promise.all(asked)).resolves.toHaveLength(600);
+      await expect(store.mintGrant(grantOf(domain), BY)).rejects.toMatchObject({ code: 'ERR_STORE_CLOSED' });
+      expect(() => store.grants('', 1)).toThrow(/closed/);
+      await reopen();
+      expect(store.grants('', 1000)).toHaveLength(600);
+    });
+  });
+}
