@@ -80,7 +80,7 @@ export class SturdyRef {
   }
 
   /** A copy of the 33 bytes. */
-  secretBytes(): Uint8Array {
+  secret(): Uint8Array {
     return Uint8Array.from(this.#secret);
   }
 

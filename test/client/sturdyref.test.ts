@@ -22,7 +22,7 @@ describe('a sturdyref', () => {
   ])('is parsed and formatted without loss: %#', (printed) => {
     const ref = SturdyRef.parse(printed);
     expect(ref.format()).toBe(printed);
-    expect(ref.secretBytes()).toEqual(secret);
+    expect(ref.secret()).toEqual(secret);
     expect(SturdyRef.of(secret, ref.address).format()).toBe(printed);
   });
 
@@ -142,8 +142,8 @@ describe('a sturdyref', () => {
     const mine = Uint8Array.from(secret);
     const ref = SturdyRef.of(mine, { transport: 'unix', path: '/s' });
     mine.fill(0);
-    ref.secretBytes().fill(0);
-    expect(ref.secretBytes()).toEqual(secret);
+    ref.secret().fill(0);
+    expect(ref.secret()).toEqual(secret);
     expect(Object.isFrozen(ref.address)).toBe(true);
   });
 

@@ -1,0 +1,292 @@
+/**
+ * The configuration of a broker: one file, `sturdy.config.ts` (or .mts, .js, .mjs, .json), whose default export is checked
+ * here, strictly. What is wrong is said with its path, what was found and what is allowed; all of it at once.
+ *
+ * A `.ts` or `.js` file is a program of the operator's own, and runs in this process with all its authority. It is bundled in memory
+ * and leaves no file behind. Its import of `defineConfig` is answered by the identity function, so that a
+ * configuration does not load a second broker.
+ */
+
+import { access, readFile } from 'node:fs/promises';
+import { dirname, extname, isAbsolute, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build, type Plugin } from 'esbuild';
+import { z } from 'zod';
+import { isLoopback } from '../client/sturdyref.js';
+import { describeIssue } from './config-error.js';
+
+const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, {
+  message: 'a name begins with a letter and goes on with letters, digits, - and _, 64 at most',
+});
+/** The name of a property in the domain's `world.grants`. */
+const grantName = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/, {
+  message: 'the name of a grant begins with a letter and goes on with letters, digits and _, 64 at most',
+});
+const path = z.string().min(1, { message: 'expected a path' });
+const methodName = z.string().regex(/^[A-Za-z][A-Za-z0-9.]*\.[a-zA-Z][A-Za-z0-9]*$/, {
+  message: "expected a method with its interface, such as 'Account.balance'",
+});
+
+const DATE_EXPECTED = "expected a date and time such as '2030-01-31T00:00:00Z'";
+
+const grant = z.strictObject({
+  /** The domain whose object it is. */
+  domain: name,
+  /** The object's id there; the main object without it. */
+  object: z.string().max(1024).default(''),
+  interface: z.string().min(1),
+  methods: z
+    .union([z.literal('all'), z.array(methodName)], { message: "expected 'all' or a list of methods" })
+    .default('all'),
+  /** In the file an ISO date and time; here milliseconds since 1970, 0 for never. */
+  expires: z
+    .union([z.iso.datetime({ offset: true, message: DATE_EXPECTED }), z.date()], { message: DATE_EXPECTED })
+    .transform((date) => new Date(date).getTime())
+    .optional()
+    .transform((time) => time ?? 0),
+});
+
+const domain = z.strictObject({
+  module: path,
+  schema: path,
+  interface: z.string().min(1),
+  trusted: z.boolean().default(false),
+  group: name.optional(),
+  tier: z
+    .string()
+    .default('thread')
+    .refine((tier) => tier === 'thread', {
+      error: ({ input }) =>
+        `tier ${JSON.stringify(input)} is not available: this version has only 'thread', a thread in a host process`,
+    })
+    .transform(() => 'thread' as const),
+  powers: z
+    .strictObject({
+      clock: z.boolean().default(false),
+      random: z.boolean().default(false),
+      log: z.boolean().default(false),
+      storage: z.boolean().default(false),
+    })
+    .prefault({}),
+  grants: z.record(grantName, grant).default({}),
+  limits: z
+    .strictObject({
+      /** The heap of the domain's thread. */
+      heapMiB: z.int().min(8).max(16_384).default(64),
+      /** How long one turn of the domain's code may take. */
+      turnMillis: z.int().min(10).max(600_000).default(1000),
+    })
+    .prefault({}),
+  start: z.enum(['eager', 'onDemand']).default('onDemand'),
+});
+
+const schema = z
+  .strictObject({
+    data: path,
+    listen: z
+      .strictObject({
+        unix: path.optional(),
+        tcp: z
+          .strictObject({
+            host: z.string().refine(isLoopback, {
+              error: ({ input }) =>
+                `${JSON.stringify(input)} is not loopback: without TLS, which this version does not have, only 127.0.0.1 or ::1 can be listened on`,
+            }),
+            port: z.int().min(0).max(65_535),
+          })
+          .optional(),
+      })
+      .refine(({ unix, tcp }) => unix !== undefined || tcp !== undefined, {
+        error: 'expected unix, tcp or both: nobody could connect otherwise',
+      }),
+    log: z
+      .strictObject({
+        level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+      })
+      .prefault({}),
+    domains: z.record(name, domain),
+  })
+  .superRefine((config, context) => {
+    const names = Object.keys(config.domains);
+    for (const [from, { grants, powers }] of Object.entries(config.domains)) {
+      for (const [as, { domain: to, expires }] of Object.entries(grants)) {
+        const at = ['domains', from, 'grants', as];
+        if (!Object.hasOwn(config.domains, to)) {
+          const allowed = names.map((known) => `'${known}'`).join(', ');
+          context.addIssue({
+            code: 'custom',
+            path: [...at, 'domain'],
+            message: `there is no domain '${to}'; there are ${allowed}`,
+          });
+        }
+        if (Number.isNaN(expires)) {
+          context.addIssue({ code: 'custom', path: [...at, 'expires'], message: 'not a date' });
+        }
+        if (Object.hasOwn(powers, as)) {
+          context.addIssue({
+            code: 'custom',
+            path: at,
+            message: `'${as}' is the name of a power; a grant needs another`,
+          });
+        }
+      }
+    }
+  });
+
+/** As it is written. */
+export type ConfigInput = z.input<typeof schema>;
+/** As it is used: checked, with every default in its place and every path absolute. */
+export type Config = z.output<typeof schema>;
+export type DomainConfig = Config['domains'][string];
+
+/** What is wrong with a configuration: a line for each problem, with the file in front of them. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly code = 'ERR_CONFIG';
+  constructor(
+    file: string,
+    readonly problems: readonly string[],
+    options: { readonly cause?: unknown } = {},
+  ) {
+    const list =
+      problems.length === 1 ? `: ${problems[0]}` : `:\n${problems.map((line) => `  ${line}`).join('\n')}`;
+    super(`${file}${list}`, options.cause === undefined ? undefined : { cause: options.cause });
+  }
+}
+
+/** Does nothing but give an editor the types of what is written. */
+export function defineConfig(config: ConfigInput): ConfigInput {
+  return config;
+}
+
+/**
+ * Checks a configuration; its paths are relative to `folder`. `file` is what errors call it.
+ * @throws ConfigError
+ */
+export function parseConfig(value: unknown, folder: string, file = 'the configuration'): Config {
+  const result = schema.safeParse(value, { reportInput: true });
+  if (!result.success) {
+    throw new ConfigError(
+      file,
+      result.error.issues.flatMap((issue) => describeIssue(issue, schema)),
+    );
+  }
+  const config = result.data;
+  const absolute = (relative: string) => resolve(folder, relative);
+  return {
+    ...config,
+    data: absolute(config.data),
+    listen: {
+      ...config.listen,
+      ...(config.listen.unix === undefined ? {} : { unix: absolute(config.listen.unix) }),
+    },
+    domains: Object.fromEntries(
+      Object.entries(config.domains).map(([key, value]) => [
+        key,
+        { ...value, module: absolute(value.module), schema: absolute(value.schema) },
+      ]),
+    ),
+  };
+}
+
+/**
+ * Reads, runs and checks the configuration in the file at `file`.
+ * @throws ConfigError
+ */
+export async function loadConfig(file: string): Promise<Config> {
+  const full = resolve(file);
+  try {
+    await access(full);
+  } catch (cause) {
+    throw new ConfigError(full, [`it cannot be read (${(cause as NodeJS.ErrnoException).code})`], { cause });
+  }
+  return parseConfig(await read(full), dirname(full), full);
+}
+
+async function read(file: string): Promise<unknown> {
+  const kind = extname(file);
+  if (kind === '.json') {
+    try {
+      return JSON.parse(await readFile(file, 'utf8'));
+    } catch (cause) {
+      throw new ConfigError(file, [`it is not JSON: ${(cause as Error).message}`], { cause });
+    }
+  }
+  if (!['.ts', '.mts', '.js', '.mjs'].includes(kind)) {
+    throw new ConfigError(file, [`a configuration is a .ts, .mts, .js, .mjs or .json file, not '${kind}'`]);
+  }
+  const source = await bundleConfig(file);
+  let loaded: { default?: unknown };
+  try {
+    loaded = await import(`data:text/javascript;base64,${Buffer.from(source).toString('base64')}`);
+  } catch (cause) {
+    throw new ConfigError(file, [`it threw while it ran: ${(cause as Error)?.message ?? String(cause)}`], {
+      cause,
+    });
+  }
+  if (loaded.default === undefined) {
+    throw new ConfigError(file, ['it has no default export; expected export default defineConfig({ ... })']);
+  }
+  return loaded.default;
+}
+
+let loads = 0;
+
+async function bundleConfig(file: string): Promise<string> {
+  const url = pathToFileURL(file).href;
+  try {
+    const { outputFiles } = await build({
+      entryPoints: [file],
+      bundle: true,
+      write: false,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+      logLevel: 'silent',
+      absWorkingDir: dirname(file),
+      // An empty one: the operator's own tsconfig.json may ask for what does not concern us.
+      tsconfigRaw: {},
+      define: {
+        'import.meta.url': JSON.stringify(url),
+        'import.meta.filename': JSON.stringify(file),
+        'import.meta.dirname': JSON.stringify(dirname(file)),
+      },
+      // A module of the same text is loaded once only; a number makes the text another.
+      banner: {
+        js: `// ${++loads}\nimport { createRequire as sturdyCreateRequire } from 'node:module';
+const require = sturdyCreateRequire(${JSON.stringify(url)});`,
+      },
+      plugins: [defineConfigIsIdentity],
+    });
+    return outputFiles[0]!.text;
+  } catch (cause) {
+    const { errors } = cause as {
+      errors?: { text: string; location: { file: string; line: number; column: number } | null }[];
+    };
+    if (errors === undefined) throw cause;
+    throw new ConfigError(
+      file,
+      errors.map(({ text, location }) =>
+        location === null
+          ? text
+          : `${placeOf(location.file, file)}:${location.line}:${location.column + 1}: ${text}`,
+      ),
+      { cause },
+    );
+  }
+}
+
+function placeOf(reported: string, file: string): string {
+  return isAbsolute(reported) ? reported : join(dirname(file), reported);
+}
+
+const defineConfigIsIdentity: Plugin = {
+  name: 'define-config',
+  setup(builder) {
+    builder.onResolve({ filter: /^sturdy\/broker$/ }, ({ path }) => ({ path, namespace: 'define-config' }));
+    builder.onLoad({ filter: /.*/, namespace: 'define-config' }, () => ({
+      contents: 'export const defineConfig = (config) => config;',
+      loader: 'js',
+    }));
+  },
+};

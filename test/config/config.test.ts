@@ -1,0 +1,264 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ConfigError, type ConfigInput, loadConfig, parseConfig } from '../../broker/config.js';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sturdy-config-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const ledger = { module: './ledger.ts', schema: './ledger.cgr', interface: 'Ledger' };
+const good: ConfigInput = { data: './data', listen: { unix: './s.sock' }, domains: { ledger } };
+
+/** `good`, with what stands at a path like `domains.ledger.tier` replaced. */
+function changed(path: string, value: unknown): unknown {
+  const copy = structuredClone(good) as Record<string, unknown>;
+  const parts = path.split('.');
+  let at = copy;
+  for (const part of parts.slice(0, -1)) {
+    at[part] ??= {};
+    at = at[part] as Record<string, unknown>;
+  }
+  at[parts.at(-1)!] = value;
+  return copy;
+}
+
+function problems(value: unknown): readonly string[] {
+  try {
+    parseConfig(value, '/etc/sturdy');
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('a configuration', () => {
+  it('gets its defaults, and paths relative to its folder', () => {
+    expect(parseConfig(good, '/etc/sturdy')).toEqual({
+      data: '/etc/sturdy/data',
+      listen: { unix: '/etc/sturdy/s.sock' },
+      log: { level: 'info' },
+      domains: {
+        ledger: {
+          module: '/etc/sturdy/ledger.ts',
+          schema: '/etc/sturdy/ledger.cgr',
+          interface: 'Ledger',
+          trusted: false,
+          tier: 'thread',
+          powers: { clock: false, random: false, log: false, storage: false },
+          grants: {},
+          limits: { heapMiB: 64, turnMillis: 1000 },
+          start: 'onDemand',
+        },
+      },
+    });
+  });
+
+  it('takes all that there is', () => {
+    const account = { domain: 'ledger', object: 'alice', interface: 'Account' };
+    const full: ConfigInput = {
+      data: '/var/lib/sturdy',
+      listen: { unix: '/run/s.sock', tcp: { host: '127.0.0.1', port: 7447 } },
+      log: { level: 'debug' },
+      domains: {
+        ledger: {
+          ...ledger,
+          trusted: true,
+          group: 'bank',
+          start: 'eager',
+          powers: { clock: true, storage: true },
+        },
+        statement: {
+          ...ledger,
+          tier: 'thread',
+          limits: { heapMiB: 32 },
+          grants: {
+            account: { ...account, methods: ['Account.balance'], expires: '2030-01-31T12:00:00+01:00' },
+            again: { ...account, methods: 'all', expires: new Date(5) },
+          },
+        },
+      },
+    };
+    const config = parseConfig(full, '/x');
+    expect(config.data).toBe('/var/lib/sturdy');
+    expect(config.domains['statement']).toMatchObject({
+      limits: { heapMiB: 32, turnMillis: 1000 },
+      grants: { account: { methods: ['Account.balance'], expires: 1896087600000 }, again: { expires: 5 } },
+    });
+    expect(config.domains['ledger']!.powers).toEqual({
+      clock: true,
+      random: false,
+      log: false,
+      storage: true,
+    });
+  });
+
+  it.each([
+    [
+      changed('domains.ledger.powres', {}),
+      'domains.ledger.powres: unknown key; allowed are module, schema, interface, trusted, group, tier, powers, grants, limits, start (did you mean powers?)',
+    ],
+    [changed('dta', 1), 'dta: unknown key; allowed are data, listen, log, domains (did you mean data?)'],
+    [
+      changed('domains.ledger.powers', { files: true }),
+      'domains.ledger.powers.files: unknown key; allowed are clock, random, log, storage',
+    ],
+    [
+      changed('domains.ledger.powers', { clock: 'yes' }),
+      'domains.ledger.powers.clock: expected a boolean, found "yes"',
+    ],
+    [changed('data', undefined), 'data: missing; expected a string'],
+    [changed('data', ''), 'data: expected a path, found ""'],
+    [changed('domains.ledger', 5), 'domains.ledger: expected an object, found 5'],
+    [changed('domains', undefined), 'domains: missing; expected an object'],
+    [
+      changed('domains.ledger.tier', 'sandbox'),
+      'domains.ledger.tier: tier "sandbox" is not available: this version has only \'thread\', a thread in a host process',
+    ],
+    [
+      changed('domains.ledger.start', 'ondemand'),
+      'domains.ledger.start: expected "eager" or "onDemand", found "ondemand" (did you mean \'onDemand\'?)',
+    ],
+    [
+      changed('listen.tcp', { host: '0.0.0.0', port: 1 }),
+      'listen.tcp.host: "0.0.0.0" is not loopback: without TLS, which this version does not have, only 127.0.0.1 or ::1 can be listened on',
+    ],
+    [
+      changed('listen.tcp', { host: '127.0.0.1', port: 70000 }),
+      'listen.tcp.port: expected at most 65535, found 70000',
+    ],
+    [
+      changed('listen.tcp', { host: '127.0.0.1', port: 1.5 }),
+      'listen.tcp.port: expected a whole number, found 1.5',
+    ],
+    [changed('listen', {}), 'listen: expected unix, tcp or both: nobody could connect otherwise'],
+    [
+      changed('domains.a b', ledger),
+      'domains["a b"]: a name begins with a letter and goes on with letters, digits, - and _, 64 at most',
+    ],
+    [
+      changed('domains.ledger.grants', { account: { domain: 'leger', interface: 'Account' } }),
+      "domains.ledger.grants.account.domain: there is no domain 'leger'; there are 'ledger'",
+    ],
+    [
+      changed('domains.ledger.grants', { clock: { domain: 'ledger', interface: 'Account' } }),
+      "domains.ledger.grants.clock: 'clock' is the name of a power; a grant needs another",
+    ],
+    [
+      changed('domains.ledger.grants', {
+        a: { domain: 'ledger', interface: 'Account', methods: ['balance'] },
+      }),
+      'domains.ledger.grants.a.methods[0]: expected a method with its interface, such as \'Account.balance\', found "balance"',
+    ],
+    [
+      changed('domains.ledger.grants', {
+        a: { domain: 'ledger', interface: 'Account', expires: 'tomorrow' },
+      }),
+      'domains.ledger.grants.a.expires: expected a date and time such as \'2030-01-31T00:00:00Z\', found "tomorrow"',
+    ],
+    [
+      changed('domains.ledger.limits', { heapMiB: 1 }),
+      'domains.ledger.limits.heapMiB: expected at least 8, found 1',
+    ],
+    [null, 'the whole: expected an object, found null'],
+    [() => good, 'the whole: expected an object, found a function'],
+  ])('that is wrong is refused with its path, what was found and what is allowed: %#', (wrong, problem) => {
+    expect(problems(wrong)).toEqual([problem]);
+  });
+
+  it('has all its problems listed at once', () => {
+    const wrong = {
+      data: 1,
+      listen: { unix: 's', udp: 1 },
+      domains: { ledger: { ...ledger, tire: 'x', tier: 'process' } },
+    };
+    expect(problems(wrong)).toHaveLength(4);
+    expect(() => parseConfig(wrong, '/', 'my.json')).toThrow(/^my\.json:\n {2}data: .*\n {2}listen\.udp: /);
+  });
+
+  it('does not take a name of Object.prototype for a domain', () => {
+    expect(
+      problems(changed('domains.ledger.grants', { a: { domain: 'constructor', interface: 'A' } }))[0],
+    ).toMatch(/there is no domain 'constructor'/);
+  });
+});
+
+describe('a configuration file', () => {
+  const write = (name: string, text: string): string => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  const body = JSON.stringify(good);
+
+  it.each([
+    ['a.json', body],
+    ['a.mjs', `export default ${body}`],
+    ['a.js', `export default ${body}`],
+    ['a.ts', `import { defineConfig } from 'sturdy/broker';\nexport default defineConfig(${body} as const);`],
+    ['a.mts', `const config: object = ${body}; export default config;`],
+  ])('is loaded: %s', async (name, text) => {
+    const config = await loadConfig(write(name, text));
+    expect(config.data).toBe(join(folder, 'data'));
+    expect(config.domains['ledger']!.module).toBe(join(folder, 'ledger.ts'));
+  });
+
+  it('may import its neighbours and modules of Node, and knows where it is', async () => {
+    write('names.ts', "export const data: string = './elsewhere';");
+    mkdirSync(join(folder, 'node_modules/dependency'), { recursive: true });
+    writeFileSync(
+      join(folder, 'node_modules/dependency/index.js'),
+      "exports.socket = require('node:path').join('/run', 's.sock');",
+    );
+    const file = write(
+      'b.ts',
+      `import { basename } from 'node:path';
+       import { fileURLToPath } from 'node:url';
+       import dependency from 'dependency';
+       import { data } from './names.js';
+       export default { data: data + basename(fileURLToPath(import.meta.url)), listen: { unix: dependency.socket }, domains: {} };`,
+    );
+    expect(await loadConfig(file)).toMatchObject({
+      data: join(folder, 'elsewhereb.ts'),
+      listen: { unix: '/run/s.sock' },
+    });
+  });
+
+  it('is run anew each time, and leaves nothing behind', async () => {
+    const file = write(
+      'c.ts',
+      `export default { ...${body}, data: process.env['STURDY_TEST_DATA'] as string };`,
+    );
+    const before = [readdirSync(folder), readdirSync(tmpdir()).filter((name) => name.includes('esbuild'))];
+    for (const data of ['/one', '/two']) {
+      process.env['STURDY_TEST_DATA'] = data;
+      expect((await loadConfig(file)).data).toBe(data);
+    }
+    delete process.env['STURDY_TEST_DATA'];
+    expect([readdirSync(folder), readdirSync(tmpdir()).filter((name) => name.includes('esbuild'))]).toEqual(
+      before,
+    );
+  });
+
+  it.each([
+    ['none.ts', null, /none\.ts: it cannot be read \(ENOENT\)/],
+    ['d.json', '{', /d\.json: it is not JSON/],
+    ['d.yaml', '', /a \.ts, \.mts, \.js, \.mjs or \.json file, not '\.yaml'/],
+    ['d.ts', 'export const config = {};', /no default export; expected export default defineConfig/],
+    ['e.ts', '\nexport default {{;', /e\.ts:2:17: Expected identifier/],
+    [
+      'f.ts',
+      "import x from './missing.js'; export default x;",
+      /f\.ts:1:15: Could not resolve "\.\/missing\.js"/,
+    ],
+    ['g.ts', "throw new Error('no luck');", /g\.ts: it threw while it ran: no luck/],
+    ['h.ts', 'export default { dta: 1 };', /h\.ts:\n {2}data: missing/],
+  ])('that cannot be used is refused, with the reason: %s', async (name, text, reason) => {
+    const file = text === null ? join(folder, name) : write(name, text);
+    await expect(loadConfig(file)).rejects.toThrow(ConfigError);
+    await expect(loadConfig(file)).rejects.toThrow(reason);
+  });
+});
