@@ -54,7 +54,9 @@ export class DomainGrants {
   /** The domain's own schema, and those that it needs to call what it is given. */
   schemas(own: Uint8Array): Uint8Array[] {
     const { config, domains } = this.#options;
-    const others = new Set(Object.values(config.grants).flatMap(({ domain }) => domains.get(domain)?.schema ?? []));
+    const others = new Set(
+      Object.values(config.grants).flatMap(({ domain }) => domains.get(domain)?.schema ?? []),
+    );
     others.delete(own);
     return [own, sturdySchemaBytes(), ...others];
   }

@@ -25,7 +25,7 @@ export class LiveGrant {
   constructor(
     readonly row: GrantRow,
     readonly parent: LiveGrant | null,
-    graph: SchemaGraph,
+    private readonly graph: SchemaGraph,
   ) {
     this.#methods = compileMethods(row.policy, graph);
     if (row.revoked !== null) this.#revoked = revokedError(row.id);
@@ -59,13 +59,21 @@ export class LiveGrant {
     if (this.#methods !== null) {
       const allowed = this.#methods.get(interfaceId);
       if (allowed !== 'all' && !allowed?.has(methodId)) {
-        const id = `0x${interfaceId.toString(16).padStart(16, '0')}`;
-        return new RpcError('failed', `the grant does not allow method ${methodId} of interface ${id}`, {
+        return new RpcError('failed', `the grant does not allow ${this.#nameOf(interfaceId, methodId)}`, {
           code: 'ERR_GRANT_METHOD',
         });
       }
     }
     return this.parent === null ? null : this.parent.#refusesMethod(interfaceId, methodId);
+  }
+
+  #nameOf(interfaceId: bigint, methodId: number): string {
+    if (this.graph.has(interfaceId)) {
+      const type = this.graph.interface(interfaceId);
+      const method = type.methods[methodId];
+      if (method !== undefined) return `${type.name}.${method.name}`;
+    }
+    return `method ${methodId} of interface 0x${interfaceId.toString(16).padStart(16, '0')}`;
   }
 
   /** `call` is cut when the grant is, until `leave`. */

@@ -747,6 +747,13 @@ export class Connection {
     this.#options.closed(reason);
   }
 
+  /** Calls of the peer's that have not returned. */
+  get callsRunning(): number {
+    let running = 0;
+    for (const answer of this.#answers.values()) if (answer.state === 'running') running++;
+    return running;
+  }
+
   // ---- for tests and operators ----------------------------------------------------------------------------------
 
   /** How many entries each table has. All are zero when nothing is held and nothing is under way. */
