@@ -5,6 +5,7 @@
  */
 
 import type { Compartment, Locked } from './lockdown.js';
+import { respellDynamic } from './ses-spelling.js';
 
 /** The list is of what is kept, so that what a later ses or Node adds is absent until somebody has looked at it. */
 const GLOBALS: ReadonlySet<PropertyKey> = new Set<PropertyKey>(
@@ -30,6 +31,8 @@ export function makeCompartment(locked: Locked, endowments: Readonly<Record<stri
   const compartment: Compartment = new locked.Compartment({
     __options__: true,
     name: 'domain',
+    // Before the checks of ses, which are always last.
+    transforms: [respellDynamic],
     resolveHook: noModules,
     importHook: noModules,
     importNowHook: noModules,

@@ -1,9 +1,10 @@
 /**
  * ses looks for `import(`, `<!--` and `-->` with a regular expression, wherever in a text they stand, so an
- * innocent program whose *strings* contain them would be refused (template engines are full of them). This
- * respells such literals: the same value, written with an escape in the middle. It must never change what a
- * program means, and never touches anything but string, template and regular expression literals and the
- * name of a method called `import`: real `import(...)` keeps its spelling and is refused.
+ * innocent program whose *strings* contain them would be refused (template engines are full of them, and so
+ * is what they compile while they run). This respells such literals: the same value, written with an escape in
+ * the middle. It must never change what a program means, and never touches anything but string, template and
+ * regular expression literals and the name of a method called `import`: real `import(...)` keeps its spelling
+ * and is refused. ses looks after this, never before, so that a mistake here opens nothing.
  */
 
 import type { Node } from 'acorn';
@@ -41,6 +42,22 @@ export function respell(source: string): string {
   for (const node of literals) edits.push(...escapes(source, node, tagged.includes(node)));
   for (const node of names) edits.push({ start: node.start, end: node.end, text: '"import"' });
   return apply(source, edits);
+}
+
+/** What ses looks for. */
+const SUSPICIOUS = /<!--|-->|\bimport\s*(?:\(|\/[/*])/;
+
+/**
+ * The same for text that a program makes while it runs, in the compartment: text that is no script is left as it
+ * is, for the engine to say so.
+ */
+export function respellDynamic(source: string): string {
+  if (!SUSPICIOUS.test(source)) return source;
+  try {
+    return respell(source);
+  } catch {
+    return source;
+  }
 }
 
 interface Edit {

@@ -20,7 +20,14 @@ import {
   serve,
   serveAlso,
 } from '../rpc/index.js';
-import { AnyPointer, CodecError, MessageError, SchemaGraph, sturdySchema } from '../schema/index.js';
+import {
+  AnyPointer,
+  CodecError,
+  MessageError,
+  SchemaError,
+  SchemaGraph,
+  sturdySchema,
+} from '../schema/index.js';
 import { makeCompartment } from './compartment.js';
 import { makeConsole, type WriteLog } from './console.js';
 import { type Locked, lockdown } from './lockdown.js';
@@ -88,9 +95,9 @@ export default function shell({ orders }: Seat): Promise<never> {
  * the untamed Error, which the program must not find behind them.
  */
 function hardenVisible({ harden }: Locked): void {
-  for (const error of [RpcError, CodecError, MessageError])
-    Object.setPrototypeOf(error, Error.prototype.constructor);
-  for (const type of [RpcError, CodecError, MessageError, AnyPointer]) harden(type);
+  const errors = [RpcError, CodecError, MessageError, SchemaError];
+  for (const error of errors) Object.setPrototypeOf(error, Error.prototype.constructor);
+  harden([...errors, AnyPointer]);
 }
 
 /** One domain's life. Gives the reason of its end. */
@@ -126,10 +133,9 @@ async function failed(admission: Admission, session: Session, error: unknown): P
 /** Evaluates the program and starts it. */
 async function begin(locked: Locked, program: LoadedProgram, admission: Admission): Promise<OwnObjects> {
   const graph = SchemaGraph.load(program.schemas);
-  // The powers are interfaces of the public protocol, which a domain's own schema need not contain.
   const grants = program.grants.map(({ name, interfaceId, cap }) => {
     if (cap === null) throw new RpcError('failed', `the grant ${name} came without a capability`);
-    return { name, stub: cap.as<Stub>((graph.has(interfaceId) ? graph : protocol).interface(interfaceId)) };
+    return { name, stub: cap.as<Stub>(graph.interface(interfaceId)) };
   });
   const objects = new OwnObjects(graph, graph.interface(program.mainInterface));
   serveAlso(protocol.interface('Identified'), (object, type) => ({

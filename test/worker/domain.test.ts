@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RpcError, serve } from '../../rpc/index.js';
 import { sturdySchema } from '../../schema/index.js';
 import { CRAWLER } from './crawler.js';
-import { type Domain, Doorway, probeGraph } from './doorway.js';
+import { type AnyStub, type Domain, Doorway, probeGraph } from './doorway.js';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const logged: { level: string; message: string }[] = [];
@@ -108,6 +108,23 @@ describe('a domain in a thread', () => {
     expect(await thrown(`throw new Error('x'.repeat(100000))`)).toMatchObject({ length: 2 });
   });
 
+  it('runs text that it makes itself, whatever stands in its strings', async () => {
+    const source = `return new Function('a', 'return "<!--" + a + "-->" + "import(x)" + /<!--/.test(a)')('<!--')`;
+    await expect(domain.main.evaluate({ source })).resolves.toEqual({ outcome: '<!--<!---->import(x)true' });
+  });
+
+  it('gets bytes that are its own, with nothing behind them', async () => {
+    const type = sturdySchema().interface('Random');
+    const random = { bytes: ({ count }: { count: number }) => ({ bytes: new Uint8Array(count) }) };
+    const grants = [{ name: 'random', interfaceId: type.id, cap: serve(type, random) }];
+    const other = await doorway.start({ grants });
+    const source = `
+      const { bytes } = await world.grants.random.bytes({ count: 8 });
+      return [bytes.constructor === Uint8Array, bytes.length, bytes.byteOffset, bytes.buffer.byteLength].join();`;
+    await expect(other.main.evaluate({ source })).resolves.toEqual({ outcome: 'true,8,0,8' });
+    await other.placement.terminate('the test is over');
+  });
+
   it('writes its console to the log that it was granted', async () => {
     logged.length = 0;
     await domain.main.evaluate({
@@ -149,7 +166,7 @@ describe('a program that cannot start', () => {
       'is Item "a" already',
     ],
     ['gives an empty id', `(w) => w.object('Item', '', {})`, 'an object id has 1 to 1024 bytes'],
-    ['asks for console without log', `console.log(1)`, 'console is not defined'],
+    ['asks for console without log', `console.log(1)`, "undefined (reading 'log')"],
     ['imports', `import('fs')`, 'import'],
   ])('that %s is reported', async (_what, source, message) => {
     await expect(doorway.start({ source })).rejects.toThrow(message);
@@ -209,11 +226,24 @@ describe('from inside a domain', () => {
     [`globalThis.x = 1; return 'set'`, /not extensible/],
     [`world.grants.log = 1; return 'set'`, /read only|Cannot assign/],
     [`world.grants.log.write = 1; return 'set'`, /read only|Cannot assign|not extensible/],
-    [`return typeof world.grants.log.constructor('return this')`, /^!|^undefined$/],
+    [`return String(world.grants.log.constructor === Object)`, /^true$/],
+    [`return await new Function('return "a" + im' + 'port("node:fs")')()`, /import expression rejected/],
+    [`return eval('1 <' + '!-- 2')`, /HTML comment rejected/],
     [`return typeof /x/.compile`, /^undefined$/],
     [`return new Date(0).toString()`, /GMT\+0000/],
   ])('%s is refused', async (source, expected) => {
     expect((await outcome(source)).replace(/^! /, '')).toMatch(expected);
+  });
+
+  it('a stub cannot be cast to a type that the program made, whose codec it would be', async () => {
+    const source = `
+      const got = [];
+      const encode = (...parts) => { got.push(...parts); };
+      const method = { name: 'x', id: 0, interface: { name: 'X', id: 0n }, params: { encode }, results: { pipelineFields: () => [] } };
+      const type = { name: 'X', id: 0n, allMethods: () => [method], extends: () => true, method: () => method };
+      try { await world.grants.log.as(type).x({}); } catch (error) {}
+      return String(got.length);`;
+    expect(await outcome(source)).toBe('0');
   });
 
   it('all that can be reached is frozen: the world, stubs, calls, errors, results, contexts', async () => {
@@ -241,6 +271,7 @@ describe('from inside a domain', () => {
         attempt('write of nothing', () => log.write.call({}, {}));
         attempt('as nothing', () => log.as());
         see(self.context, 'context');
+        see(self.context.signal, 'signal');
         see(self.params, 'params');
       });
       return lines.join('\\n');`;
