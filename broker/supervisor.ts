@@ -21,8 +21,8 @@ export interface SupervisorOptions {
   readonly socket: string;
   readonly log: SupervisorLog;
   /**
-   * Threads that each host keeps parked, and hosts that are kept ready for a group that has none. Default 1. Each costs the
-   * memory of a thread, or of a process.
+   * Hosts that are kept ready for a group that has none, each with as many threads parked; a host that more than one domain
+   * uses keeps them so. Default 1. Each costs the memory of a thread, or of a process.
    */
   readonly warm?: number;
   /** Threads of a host and a class of limits. Default 256. */
@@ -60,6 +60,7 @@ export class Supervisor {
   readonly #hosts: Hosts;
   readonly #socket: string;
   readonly #log: SupervisorLog;
+  readonly #placed = new Set<PlacedThread>();
 
   constructor(options: SupervisorOptions) {
     this.#socket = options.socket;
@@ -73,25 +74,38 @@ export class Supervisor {
    */
   async start(request: StartRequest): Promise<Placement> {
     const { domain, group, limits, token, onEnd } = request;
-    const host = this.#hosts.of(group, limits.heapMebibytes);
-    const thread = await host.assign({ socket: this.#socket, token, limits });
+    const host = this.#hosts.enter(group, limits.heapMebibytes);
+    let thread: number;
+    try {
+      thread = await host.assign({ socket: this.#socket, token, limits });
+    } catch (error) {
+      this.#hosts.leave(host);
+      throw error;
+    }
     const placed = new PlacedThread(host, thread, (reason) => {
       this.#log.info({ domain, hostPid: host.pid, reason }, 'a domain ended');
       onEnd(reason);
+    });
+    this.#placed.add(placed);
+    void placed.gone.finally(() => {
+      this.#placed.delete(placed);
+      this.#hosts.leave(host);
     });
     this.#log.debug({ domain, group, hostPid: host.pid }, 'a domain has a thread');
     return placed;
   }
 
-  /** Ends every host, and with them every thread. */
+  /** Ends every host, and with them every thread. Returns when they are gone and every `onEnd` was called. */
   async close(): Promise<void> {
     await this.#hosts.close('the broker stops');
+    await Promise.all([...this.#placed].map(({ gone }) => gone));
   }
 }
 
 class PlacedThread implements Placement {
   readonly hostPid: number;
-  readonly #gone: Promise<void>;
+  /** Fulfilled when `onEnd` was called. */
+  readonly gone: Promise<void>;
   #reason: string | null = null;
 
   constructor(
@@ -105,7 +119,7 @@ class PlacedThread implements Placement {
       host.kill(`it could not say whether a thread has ended: ${error.message}`);
       return host.gone;
     });
-    this.#gone = ended.then(async (reason) => {
+    this.gone = ended.then(async (reason) => {
       // Never before whoever started it has the placement.
       await setImmediate();
       onEnd(this.#reason ?? reason);
@@ -120,8 +134,8 @@ class PlacedThread implements Placement {
       }, TERMINATE_MILLIS);
       // Where it fails, the thread or its host is gone, or will be when the time is up.
       this.host.terminate(this.thread).catch(() => {});
-      void this.#gone.finally(() => clearTimeout(stalled));
+      void this.gone.finally(() => clearTimeout(stalled));
     }
-    await this.#gone;
+    await this.gone;
   }
 }

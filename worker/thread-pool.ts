@@ -1,6 +1,7 @@
 /**
  * The threads of one class of limits: resource limits belong to a Piscina pool, not to a run of it, so there is one pool
- * for each. It keeps a few threads parked, so that a start need not wait for one to be made.
+ * for each. It begins with a few threads parked, so that a start need not wait for one to be made, and keeps that up once
+ * it is used by more than one domain.
  */
 
 import { fileURLToPath } from 'node:url';
@@ -14,7 +15,7 @@ export interface ThreadPoolOptions {
   readonly heapMebibytes: number;
   /** Threads, parked ones included. */
   readonly maxThreads: number;
-  /** Threads that are kept parked, as far as `maxThreads` allows. */
+  /** How many threads are to be parked, as far as `maxThreads` allows. */
   readonly warm: number;
   readonly watch: TurnWatch;
   /** A thread's turn was too long. */
@@ -57,7 +58,8 @@ export class ThreadPool {
     if (thread === null) return null;
     this.#spare.delete(thread);
     await thread.parked;
-    this.#warmUp();
+    // One for the next domain only where there is likely to be one: most hosts have one domain for good.
+    if (this.#count - this.#spare.size > 1) this.#warmUp();
     return thread;
   }
 

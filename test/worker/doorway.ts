@@ -40,6 +40,13 @@ export interface Domain {
   readonly ends: readonly string[];
 }
 
+const bundles = new Map<string, Promise<string>>();
+function bundled(module: string): Promise<string> {
+  const known = bundles.get(module) ?? bundle(here(module));
+  bundles.set(module, known);
+  return known;
+}
+
 interface Expected {
   readonly program: object;
   ready(restorer: Stub): void;
@@ -54,12 +61,12 @@ export class Doorway {
   readonly #sessions = new Set<Session>();
   #listener: Listener | null = null;
 
-  constructor(warm = 1) {
+  constructor(options: { warm?: number; maxThreads?: number } = {}) {
     const log = (fields: object, message: string) => this.lines.push({ ...fields, message });
     this.supervisor = new Supervisor({
       socket: this.socket,
       log: { debug: log, info: log, warn: log },
-      warm,
+      ...options,
       hostModule: here('../../dist/worker/host.js'),
     });
   }
@@ -93,7 +100,7 @@ export class Doorway {
     });
     const program = {
       name: 'probe',
-      source: launch.source ?? (await bundle(here(launch.module ?? './domains/probe.ts'))),
+      source: launch.source ?? (await bundled(launch.module ?? './domains/probe.ts')),
       schemas: [probeSchema, sturdySchemaBytes()],
       mainInterface: probeGraph.interface('Probe').id,
       grants: launch.grants ?? [],

@@ -101,15 +101,17 @@ describe('a placement', () => {
     await expect(domain.main.echo({})).rejects.toMatchObject({ type: 'disconnected' });
   });
 
-  it('is terminated within 250 ms in an endless loop, and its host lives', async () => {
-    const domain = await doorway.start({ group: group(), turnMillis: 60_000 });
+  it('is terminated within 250 ms in an endless loop, and its neighbour is not', async () => {
+    const shared = group();
+    const neighbour = await doorway.start({ group: shared });
+    const domain = await doorway.start({ group: shared, turnMillis: 60_000 });
     domain.main.evaluate({ source: 'for (;;) {}' }).catch(() => {});
     await new Promise((resolve) => setTimeout(resolve, 100));
     const began = performance.now();
     await domain.placement.terminate('enough');
     expect(performance.now() - began).toBeLessThan(250);
     expect(domain.ends).toEqual(['enough']);
-    expect(alive(domain.placement.hostPid)).toBe(true);
+    await neighbour.main.echo({});
   });
 
   it('is terminated with its host where the thread cannot be stopped', async () => {
@@ -146,12 +148,36 @@ describe('a placement', () => {
 });
 
 describe('a host', () => {
+  it('ends with its last domain, and the next domain of its group gets a new one', async () => {
+    const shared = group();
+    const first = await doorway.start({ group: shared });
+    const second = await doorway.start({ group: shared });
+    await first.placement.terminate('enough');
+    await second.main.echo({});
+    await second.placement.terminate('enough');
+    const third = await doorway.start({ group: shared });
+    expect(third.placement.hostPid).not.toBe(second.placement.hostPid);
+    await expect.poll(() => alive(second.placement.hostPid)).toBe(false);
+  });
+
+  it('takes no more threads than it may, and says so', async () => {
+    const own = new Doorway({ warm: 0, maxThreads: 1 });
+    await own.open();
+    const domain = await own.start({ group: 'a' });
+    await expect(own.start({ group: 'a' })).rejects.toMatchObject({
+      type: 'overloaded',
+      message: 'the host has 1 threads of 64 MiB already',
+    });
+    await domain.main.echo({});
+    await own.close();
+  });
+
   it('inherits nothing of the environment', async () => {
     const { placement } = await doorway.start({ group: group() });
     expect(readFileSync(`/proc/${placement.hostPid}/environ`, 'utf8')).toBe('TZ=UTC\0');
   });
 
-  it('is gone when its descriptor closes, even with a thread that cannot be stopped', async () => {
+  it('is gone when its descriptor closes', async () => {
     const module = fileURLToPath(new URL('../../dist/worker/host.js', import.meta.url));
     const settings = JSON.stringify({ heapMebibytes: 64, maxThreads: 2, warm: 1 });
     const child = spawn(process.execPath, [module, settings], {
@@ -168,7 +194,7 @@ describe('a host', () => {
 
 describe('the supervisor', () => {
   it('ends every host when it closes, and each placement once', async () => {
-    const own = new Doorway(0);
+    const own = new Doorway({ warm: 0 });
     await own.open();
     const domains = await Promise.all([own.start({ group: 'a' }), own.start({ group: 'b' })]);
     await own.close();
