@@ -239,8 +239,8 @@ export class Broker {
     const address = this.addresses[0];
     const known = await readFile(path, 'utf8').catch(() => null);
     const old = known === null ? null : parseOrNull(known);
-    const live = old === null ? null : this.#grants.find(old.secretBytes(), { kind: 'anyone' });
-    let secret = live === null ? null : old!.secretBytes();
+    const live = old === null ? null : this.#grants.find(old.secret(), { kind: 'anyone' });
+    let secret = live === null ? null : old!.secret();
     if (secret === null) {
       const home = this.#homes.get(BROKER_HOME)!;
       ({ secret } = await this.#grants.mint({

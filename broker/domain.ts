@@ -23,6 +23,9 @@ import type { Placement, Supervisor } from './supervisor.js';
 /** How long a start may take, from the order to the domain's `ready`. */
 const START_LIMIT = 30_000;
 
+/** How long to wait for the reason of a thread's end, when its connection has ended already. In milliseconds. */
+const END_REASON_WAIT = 500;
+
 /** A domain that failed is tried again after this, doubled each time, up to the longest. In milliseconds. */
 const FIRST_PAUSE = 200;
 const LONGEST_PAUSE = 30_000;
@@ -202,7 +205,10 @@ export class Domain implements Home {
     refuse: (error: Error) => void,
   ) {
     let loaded = false;
-    void session.closed.then((reason) => refuse(new Error(`its connection ended: ${reason.message}`)));
+    // Its host knows better why, and says so in a moment.
+    void session.closed.then((reason) =>
+      setTimeout(() => refuse(new Error(`its connection ended: ${reason.message}`)), END_REASON_WAIT).unref(),
+    );
     return {
       load: async () => {
         if (loaded) throw new RpcError('failed', 'the program was loaded already');

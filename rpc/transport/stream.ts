@@ -4,6 +4,7 @@
  * Writes are coalesced: what is sent in one turn goes out as one write. Reads are never paused for a slow reader elsewhere;
  * a peer that does not read is cut instead (limit `bytesQueued`).
  */
+import { Buffer } from 'node:buffer';
 import { nextTick } from 'node:process';
 import type { Duplex } from 'node:stream';
 import { ProtocolViolation, RpcError } from '../error.js';
