@@ -5,7 +5,7 @@
  * written once: a folder that has it had a store, so an LMDB file that reads as empty there is a loss and not a beginning.
  */
 
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { lockFolder } from './folder-lock.js';
 import { isId, newDomainId, newGrantId } from './id.js';
@@ -78,7 +78,10 @@ export class LmdbStore implements Store {
     const lock = await lockFolder(where);
     let tables: LmdbTables | undefined;
     try {
-      tables = new LmdbTables(join(where, 'store.mdb'));
+      const path = join(where, 'store.mdb');
+      tables = new LmdbTables(path);
+      // The folder may have been there before, open to others.
+      for (const file of [path, `${path}-lock`]) chmodSync(file, 0o600);
       await openRoot(tables, where, now());
       return new LmdbStore(tables, lock.release, now);
     } catch (error) {

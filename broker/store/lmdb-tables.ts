@@ -8,6 +8,8 @@
  * means: on disk. The folder has one writer (folder-lock.ts), so what was read is still so when it is written.
  */
 
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { endianness } from 'node:os';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { seal, unseal } from './record.js';
 import { StoreError } from './store.js';
@@ -56,7 +58,9 @@ export class LmdbTables {
   #writing: Promise<void> | null = null;
   #state: 'open' | 'closed' = 'open';
 
+  /** @throws StoreError ERR_STORE_DAMAGED */
   constructor(path: string) {
+    checkHeader(path);
     const encoding = { encoding: 'binary', keyEncoding: 'binary' } as const;
     try {
       this.#environment = open({ path, maxDbs: TABLES.length + 1, overlappingSync: false, ...encoding });
@@ -202,6 +206,38 @@ export class LmdbTables {
 
   #checkOpen(): void {
     if (this.#state === 'closed') throw closed();
+  }
+}
+
+/** Where LMDB's first meta page has its magic number, behind the page header. Its pages have 4096 bytes or more. */
+const MAGIC = 0xbeefc0de;
+const MAGIC_AT = 24;
+
+/** The LMDB addon ends the process when the file is not LMDB's at all, so that is looked at first. */
+function checkHeader(path: string): void {
+  const start = Buffer.alloc(MAGIC_AT + 4);
+  let size: number;
+  try {
+    const descriptor = openSync(path, 'r+');
+    try {
+      size = fstatSync(descriptor).size;
+      readSync(descriptor, start, 0, start.length, 0);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw new StoreError('ERR_STORE_DAMAGED', `${path} cannot be opened: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  if (size === 0) return;
+  const magic = endianness() === 'LE' ? start.readUInt32LE(MAGIC_AT) : start.readUInt32BE(MAGIC_AT);
+  if (size < 2 * 4096 || magic !== MAGIC) {
+    throw new StoreError(
+      'ERR_STORE_DAMAGED',
+      `${path} is not a store: it does not begin as one (${size} bytes)`,
+    );
   }
 }
 
