@@ -65,6 +65,8 @@ type State =
   | { readonly is: 'stopped' }
   | { readonly is: 'starting'; readonly ready: Promise<Instance> }
   | { readonly is: 'running'; readonly instance: Instance }
+  /** Its connection is gone; its host is about to say why. */
+  | { readonly is: 'ending'; readonly ended: Promise<void> }
   | { readonly is: 'failed'; readonly until: number };
 
 export class Domain implements Home {
@@ -102,7 +104,7 @@ export class Domain implements Home {
     return {
       id: this.id,
       name: this.name,
-      state: this.#state.is,
+      state: this.#state.is === 'ending' ? 'stopped' : this.#state.is,
       detail: this.#detail,
       starts: this.#starts,
       hostPid: this.#placement?.hostPid ?? 0,
@@ -145,6 +147,7 @@ export class Domain implements Home {
     if (this.#closing) return Promise.reject(this.#unavailable('the broker stops'));
     if (state.is === 'running') return Promise.resolve(state.instance);
     if (state.is === 'starting') return state.ready;
+    if (state.is === 'ending') return state.ended.then(() => this.running());
     if (state.is === 'failed' && Date.now() < state.until) {
       return Promise.reject(
         this.#unavailable(
@@ -158,9 +161,10 @@ export class Domain implements Home {
       (instance) => {
         if (this.#state.is === 'starting') this.#state = { is: 'running', instance };
         this.#detail = '';
+        void instance.session.closed.then((reason) => this.#disconnected(instance, reason.message));
         this.#log.info({ starts: this.#starts, host: this.#placement?.hostPid }, 'domain started');
       },
-      (error: unknown) => this.#failed(RpcError.from(error).message),
+      (error: unknown) => this.#failed(RpcError.from(error).message, this.#failures + 1),
     );
     return ready;
   }
@@ -232,9 +236,10 @@ export class Domain implements Home {
     };
   }
 
-  #failed(reason: string): void {
+  /** Records a failure and sets the pause before the next try: `doublings` times the first. */
+  #failed(reason: string, doublings: number): void {
     this.#failures++;
-    const pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (this.#failures - 1));
+    const pause = doublings === 0 ? 0 : Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (doublings - 1));
     this.#detail = reason;
     this.#state = { is: 'failed', until: Date.now() + pause };
     this.#log.error({ failures: this.#failures, pause }, `domain failed: ${reason}`);
@@ -244,19 +249,44 @@ export class Domain implements Home {
     }
   }
 
-  /** The thread is gone. */
+  /** The connection of the running instance is gone: its host says why in a moment, or nothing. */
+  #disconnected(instance: Instance, reason: string): void {
+    if (this.#state.is !== 'running' || this.#state.instance !== instance) return;
+    const placement = this.#placement;
+    const { promise: told, resolve } = withResolvers<string>();
+    this.#endReason = resolve;
+    const timer = setTimeout(() => resolve(`its connection ended: ${reason}`), END_REASON_WAIT);
+    const ended = told.then(async (why) => {
+      clearTimeout(timer);
+      this.#endReason = null;
+      await placement?.terminate(why).catch(() => {});
+      if (this.#placement === placement) this.#placement = null;
+      this.#settleEnd(instance, why);
+    });
+    this.#state = { is: 'ending', ended };
+  }
+
+  #endReason: ((reason: string) => void) | null = null;
+
+  /** The thread is gone, says its host. */
   #ended(placement: Placement, reason: string): void {
     if (this.#placement === placement) this.#placement = null;
+    this.#endReason?.(reason);
     const state = this.#state;
     if (state.is !== 'running') return;
+    this.#settleEnd(state.instance, reason);
     state.instance.session.close(`domain ${this.name} ended: ${reason}`);
-    if (Date.now() - state.instance.since > RECOVERED) this.#failures = 0;
-    this.#state = { is: 'stopped' };
+  }
+
+  #settleEnd(instance: Instance, reason: string): void {
+    if (Date.now() - instance.since > RECOVERED) this.#failures = 0;
     if (this.#stopping) {
+      this.#state = { is: 'stopped' };
       this.#detail = reason;
       this.#log.info(`domain stopped: ${reason}`);
     } else {
-      this.#failed(`it ended: ${reason}`);
+      // One that ran may be started again at once, for the first time.
+      this.#failed(`it ended: ${reason}`, this.#failures);
     }
   }
 
@@ -267,6 +297,7 @@ export class Domain implements Home {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
     if (this.#state.is === 'starting') await this.#state.ready.catch(() => {});
+    await this.#untilSettled();
     const placement = this.#placement;
     if (placement === null) {
       this.#state = { is: 'stopped' };
@@ -276,9 +307,14 @@ export class Domain implements Home {
     try {
       await placement.terminate(reason);
       this.#ended(placement, reason);
+      await this.#untilSettled();
     } finally {
       this.#stopping = false;
     }
+  }
+
+  async #untilSettled(): Promise<void> {
+    if (this.#state.is === 'ending') await this.#state.ended;
   }
 
   async close(): Promise<void> {
