@@ -77,7 +77,7 @@ describe('a domain', () => {
     await expect(account.balance()).rejects.toMatchObject({ type: 'disconnected' });
     await neighbour.balance();
     expect((await info('neighbour')).starts).toBe(before.starts);
-    expect((await info('counter')).detail).toMatch(/turn/);
+    await expect.poll(async () => (await info('counter')).detail).toMatch(/turn/);
     await expect
       .poll(
         () =>
