@@ -5,7 +5,16 @@
  * written once: a folder that has it had a store, so an LMDB file that reads as empty there is a loss and not a beginning.
  */
 
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { lockFolder } from './folder-lock.js';
 import { isId, newDomainId, newGrantId } from './id.js';

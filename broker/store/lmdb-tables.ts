@@ -5,7 +5,8 @@
  *
  * Durability: LMDB is opened without overlapping sync and without any of its noSync options. Its commit then flushes the
  * data pages, writes the meta page through (O_DSYNC), and only then does its promise resolve; a resolved promise here
- * means: on disk. The folder has one writer (folder-lock.ts), so what was read is still so when it is written.
+ * means: on disk. The addon's own asynchronous transactions with a callback are not used: on Node 20 they do not come
+ * back. Since the folder has one writer (folder-lock.ts), what was read is still so when it is written.
  */
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
@@ -63,7 +64,14 @@ export class LmdbTables {
     checkHeader(path);
     const encoding = { encoding: 'binary', keyEncoding: 'binary' } as const;
     try {
-      this.#environment = open({ path, maxDbs: TABLES.length + 1, overlappingSync: false, ...encoding });
+      this.#environment = open({
+        path,
+        maxDbs: TABLES.length + 1,
+        overlappingSync: false,
+        // With it, a commit that fails rejects a promise that only the addon has, and that would end the broker.
+        eventTurnBatching: false,
+        ...encoding,
+      });
       this.#tables = new Map(TABLES.map((name) => [name, this.#environment.openDB({ name, ...encoding })]));
     } catch (error) {
       throw new StoreError('ERR_STORE_DAMAGED', `${path} cannot be opened: ${(error as Error).message}`, {
@@ -183,8 +191,9 @@ export class LmdbTables {
     try {
       await this.#environment.batch(() => {
         for (const { database, key, record } of writes) {
-          if (record === undefined) database.remove(key);
-          else database.put(key, record);
+          const write = record === undefined ? database.remove(key) : database.put(key, record);
+          // It fails with the batch, whose promise tells of it; a rejection that nobody handles would end the broker.
+          Promise.resolve(write).catch(() => {});
         }
       });
     } catch (error) {
