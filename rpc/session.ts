@@ -16,11 +16,9 @@ export class Session {
   readonly connection: Connection;
   /** Settles when the connection is over, with the reason. Never rejects. */
   readonly closed: Promise<RpcError>;
-  readonly #transport: Transport;
 
   /** Takes over `transport` and starts at once. */
   constructor(transport: Transport, options: SessionOptions = {}) {
-    this.#transport = transport;
     let closed: (reason: RpcError) => void = () => {};
     this.closed = new Promise((resolve) => {
       closed = resolve;

@@ -232,6 +232,7 @@ export class StructBuilder {
   }
 
   pointer(index: number): PointerBuilder {
+    if (index >= this.pointers) throw new RangeError(`pointer ${index} of a struct of ${this.pointers}`);
     return new PointerBuilder(this.message, this.start + this.dataWords + index);
   }
 

@@ -22,7 +22,7 @@ export function payload(value: number, capabilities: readonly (Capability | null
   return new Payload(message.asReader().root, capabilities);
 }
 
-export function valueOf(content: Payload): number {
+export function numberOf(content: Payload): number {
   return content.content.struct().u32(0);
 }
 
@@ -35,7 +35,7 @@ export class TestObject implements Dispatcher {
   constructor(private readonly handle: (call: LocalCall, object: TestObject) => void = echo) {}
 
   dispatch(call: LocalCall): void {
-    this.received.push(valueOf(call.params));
+    this.received.push(numberOf(call.params));
     this.handle(call, this);
   }
 
@@ -50,7 +50,7 @@ export class TestObject implements Dispatcher {
 }
 
 export function echo(call: LocalCall): void {
-  const value = valueOf(call.params);
+  const value = numberOf(call.params);
   call.params.release();
   call.return_(payload(value));
 }
@@ -69,7 +69,7 @@ export class Outcome {
 
   returned(results: Payload): void {
     this.results = results;
-    this.value = valueOf(results);
+    this.value = numberOf(results);
   }
 
   failed(error: RpcError): void {
