@@ -6,12 +6,12 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
 import type { FromThread, Seat, ToThread } from './orders.js';
-import type { WatchedThread } from './turn-watch.js';
+import type { TurnWatch, WatchedThread } from './turn-watch.js';
 
 type State =
   | { readonly is: 'starting' }
   | { readonly is: 'parked'; readonly worker: Worker }
-  | { readonly is: 'inhabited'; readonly worker: Worker }
+  | { readonly is: 'inhabited'; readonly worker: Worker; readonly turnMillis: number }
   | { readonly is: 'gone'; readonly reason: string };
 
 export class DomainThread implements WatchedThread {
@@ -29,13 +29,13 @@ export class DomainThread implements WatchedThread {
 
   /**
    * @param heapMebibytes for the reason of an end, where the heap was full.
-   * @param onAlive called at each answer to `ping`.
+   * @param watch over its turns, from when its domain's program begins.
    * @param onOverdue called when the thread's turn is too long.
    */
   constructor(
     private readonly pool: Piscina,
     private readonly heapMebibytes: number,
-    private readonly onAlive: (thread: DomainThread) => void,
+    private readonly watch: TurnWatch,
     private readonly onOverdue: (thread: DomainThread) => void,
   ) {
     this.parked = new Promise((resolve) => {
@@ -59,10 +59,10 @@ export class DomainThread implements WatchedThread {
   }
 
   /** Gives a parked thread to a domain. */
-  enter(socket: string, token: Uint8Array): void {
+  enter(socket: string, token: Uint8Array, turnMillis: number): void {
     if (this.#state.is !== 'parked')
       throw new Error(`a thread that is ${this.#state.is} cannot be given to a domain`);
-    this.#state = { is: 'inhabited', worker: this.#state.worker };
+    this.#state = { is: 'inhabited', worker: this.#state.worker, turnMillis };
     this.#post({ kind: 'enter', socket, token });
   }
 
@@ -89,9 +89,14 @@ export class DomainThread implements WatchedThread {
   }
 
   #take(message: FromThread): void {
-    if (message.kind === 'alive') this.onAlive(this);
-    else if (message.kind === 'over') this.#reason ??= message.reason;
-    else this.#park(message.threadId);
+    if (message.kind === 'parked') this.#park(message.threadId);
+    else if (message.kind === 'begins') this.#begin();
+    else if (message.kind === 'alive') this.watch.alive(this);
+    else this.#reason ??= message.reason;
+  }
+
+  #begin(): void {
+    if (this.#state.is === 'inhabited') this.watch.add(this, this.#state.turnMillis);
   }
 
   #park(threadId: number): void {
@@ -118,6 +123,7 @@ export class DomainThread implements WatchedThread {
       this.#take(last.message as FromThread);
     }
     this.#port.close();
+    this.watch.remove(this);
     const reason = this.#reason ?? this.#describe(error);
     this.#state = { is: 'gone', reason };
     this.#parked();

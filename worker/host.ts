@@ -49,11 +49,9 @@ class Host {
     if (!thread.isParked)
       throw new RpcError('failed', `the thread could not be started: ${await thread.gone}`);
     const number = ++this.#lastThread;
-    thread.enter(params.socket, params.token);
-    this.#watch.add(thread, turnMillis);
+    thread.enter(params.socket, params.token, turnMillis);
     const unkillable = new Promise<string>((resolve) => this.#overdue.set(thread, resolve));
     const gone = thread.gone.then((reason) => {
-      this.#watch.remove(thread);
       this.#overdue.delete(thread);
       return reason;
     });

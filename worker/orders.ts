@@ -18,6 +18,8 @@ export type ToThread =
 export type FromThread =
   /** Locked down, and waiting for its orders. */
   | { readonly kind: 'parked'; readonly threadId: number }
+  /** The domain's program is about to be run: its turns count from now on. */
+  | { readonly kind: 'begins' }
   | { readonly kind: 'alive' }
   /** The last message: the thread ends, and says why. */
   | { readonly kind: 'over'; readonly reason: string };

@@ -1,8 +1,8 @@
 /**
  * A domain's thread, from its first instant to its last: a Piscina task. Loading this module loads every trusted module
- * that the thread will ever need; then it locks the thread down, parks, and waits for its orders. With them it connects to
- * the broker's private socket, shows its token, takes the program, evaluates it in a compartment, and serves its objects
- * until the connection ends, and the thread with it.
+ * that the thread will ever need; then it locks the thread down, parks, rehearses, and waits for its orders. With them it
+ * connects to the broker's private socket, shows its token, takes the program, evaluates it in a compartment, and serves
+ * its objects until the connection ends, and the thread with it.
  *
  * Nothing of a program is loaded before the token was accepted. What comes from the program is hostile (R4): it is passed
  * on to rpc/, which copies it by the codec, and is otherwise not looked at; nothing of it ever reaches the message port,
@@ -30,63 +30,48 @@ import {
 } from '../schema/index.js';
 import { makeCompartment } from './compartment.js';
 import { makeConsole, type WriteLog } from './console.js';
+import type { Admission, LoadedProgram, Threshold } from './entrance.js';
 import { type Locked, lockdown } from './lockdown.js';
-import { makeWorld, type Ownership } from './make-world.js';
+import { makeWorld } from './make-world.js';
 import { OwnObjects } from './objects.js';
 import type { FromThread, Seat, ToThread } from './orders.js';
+import { rehearse } from './rehearsal.js';
 
 const exit = process.exit.bind(process);
 /** Read while modules still load, so that a parked thread has it. */
 const protocol = sturdySchema();
 
-/** The domain's side of domain.capnp, as stubs. */
-interface Threshold extends Stub {
-  enter(params: { token: Uint8Array }): { admission: Admission } & Promise<{ admission: Admission }>;
-}
-
-interface Admission extends Stub {
-  load(): Promise<{ program: LoadedProgram }>;
-  ready(params: { restorer: Stub }): Promise<object>;
-  failed(params: { message: string }): Promise<object>;
-  own(params: { cap: Stub }): Promise<{ result: Ownership }>;
-}
-
-interface LoadedProgram {
-  readonly name: string;
-  readonly source: string;
-  readonly schemas: readonly Uint8Array[];
-  readonly mainInterface: bigint;
-  readonly grants: readonly {
-    readonly name: string;
-    readonly interfaceId: bigint;
-    readonly cap: Stub | null;
-  }[];
-}
-
 interface LogPower extends Stub {
   write(params: { level: string; message: string }): Promise<object>;
 }
 
-/** The task. Its promise never settles: a thread that is done exits, so that it is never used again. */
-export default function shell({ orders }: Seat): Promise<never> {
+/** The task. Its promise never settles: a thread that is done, or no good, exits, so that it is never used again. */
+export default async function shell({ orders }: Seat): Promise<never> {
   const post = (message: FromThread): void => orders.postMessage(message);
   const end = (reason: string): never => {
     post({ kind: 'over', reason });
     return exit(0);
   };
-  process.on('uncaughtException', (error) => end(`the shell failed: ${RpcError.from(error).message}`));
-  const locked = lockdown();
-  hardenVisible(locked);
-  let entered = false;
-  orders.on('message', (message: ToThread) => {
-    if (message.kind === 'ping') {
-      post({ kind: 'alive' });
-    } else if (!entered) {
-      entered = true;
-      inhabit(locked, message).then(end, (error: unknown) => end(RpcError.from(error).message));
-    }
-  });
-  post({ kind: 'parked', threadId });
+  const fail = (error: unknown): never => end(`its shell failed: ${RpcError.from(error).message}`);
+  process.on('uncaughtException', fail);
+  try {
+    const locked = lockdown();
+    hardenVisible(locked);
+    let entered = false;
+    orders.on('message', (message: ToThread) => {
+      if (message.kind === 'ping') {
+        post({ kind: 'alive' });
+      } else if (!entered) {
+        entered = true;
+        const begins = () => post({ kind: 'begins' });
+        inhabit(locked, message, begins).then(end, (error: unknown) => end(RpcError.from(error).message));
+      }
+    });
+    post({ kind: 'parked', threadId });
+    await rehearse(() => entered);
+  } catch (error) {
+    fail(error);
+  }
   return new Promise(() => {});
 }
 
@@ -101,14 +86,18 @@ function hardenVisible({ harden }: Locked): void {
 }
 
 /** One domain's life. Gives the reason of its end. */
-async function inhabit(locked: Locked, { socket, token }: ToThread & { kind: 'enter' }): Promise<string> {
+async function inhabit(
+  locked: Locked,
+  { socket, token }: ToThread & { kind: 'enter' },
+  begins: () => void,
+): Promise<string> {
   const session = await connectSocket({ path: socket });
   const threshold = session.bootstrap<Threshold>(protocol.interface('Threshold'));
   const { admission } = await threshold.enter({ token });
   threshold[Symbol.dispose]();
   const { program } = await admission.load();
   try {
-    const objects = await begin(locked, program, admission);
+    const objects = await begin(locked, program, admission, begins);
     const restorer = serve<Stub>(protocol.interface('Restorer'), {
       restore: async ({ object }: { object: Uint8Array }, context: CallContext) => ({
         cap: context.use(await objects.restore(object)),
@@ -131,7 +120,12 @@ async function failed(admission: Admission, session: Session, error: unknown): P
 }
 
 /** Evaluates the program and starts it. */
-async function begin(locked: Locked, program: LoadedProgram, admission: Admission): Promise<OwnObjects> {
+async function begin(
+  locked: Locked,
+  program: LoadedProgram,
+  admission: Admission,
+  begins: () => void,
+): Promise<OwnObjects> {
   const graph = SchemaGraph.load(program.schemas);
   const grants = program.grants.map(({ name, interfaceId, cap }) => {
     if (cap === null) throw new RpcError('failed', `the grant ${name} came without a capability`);
@@ -156,6 +150,7 @@ async function begin(locked: Locked, program: LoadedProgram, admission: Admissio
     own: async (cap) => (await admission.own({ cap })).result,
   });
   const place = makeCompartment(locked, write === null ? {} : { console: makeConsole(write) });
+  begins();
   const start = place.evaluate(program.source);
   if (typeof start !== 'function') {
     throw new RpcError('failed', `the default export must be a function of the world, not ${typeof start}`);

@@ -80,7 +80,7 @@ export class ThreadPool {
     if (this.#count >= this.options.maxThreads) return null;
     this.#count++;
     const { watch, heapMebibytes, onOverdue } = this.options;
-    const thread = new DomainThread(this.#pool, heapMebibytes, (alive) => watch.alive(alive), onOverdue);
+    const thread = new DomainThread(this.#pool, heapMebibytes, watch, onOverdue);
     void thread.gone.then(() => {
       this.#count--;
       this.#spare.delete(thread);

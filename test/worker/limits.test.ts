@@ -47,6 +47,13 @@ describe('a thread at its limits', () => {
     expect(neighbour.ends).toEqual([]);
   });
 
+  it('is ended for an endless loop before it has even started', async () => {
+    const launch = { group: group(), turnMillis: 300 };
+    await expect(doorway.start({ ...launch, source: 'for (;;) {}' })).rejects.toThrow(
+      'a turn took longer than its limit',
+    );
+  });
+
   it('is left alone in a long wait, and in many short turns that add up', async () => {
     const type = sturdySchema().interface('Log');
     const log = { name: 'log', interfaceId: type.id, cap: serve(type, { write: () => ({}) }) };
