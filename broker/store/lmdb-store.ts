@@ -1,35 +1,17 @@
 /**
  * The store in a folder of this machine, in one LMDB file. The default, for one broker.
  *
- * The folder is the broker's own (mode 0700) and locked against a second one. Beside the LMDB file stands `store.json`,
- * written once: a folder that has it had a store, so an LMDB file that reads as empty there is a loss and not a beginning.
+ * The folder is the broker's own (mode 0700), and locked against a second one.
  */
 
-import {
-  chmodSync,
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { chmodSync, mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { lockFolder } from './folder-lock.js';
+import { ancestry, keyOf, notFound, type Source, type StoredGrant, text } from './grant-tree.js';
 import { isId, newDomainId, newGrantId } from './id.js';
-import { LmdbTables, TABLES, type Transaction } from './lmdb-tables.js';
-import { pack, RECORD_FORMAT, unpack } from './record.js';
-import {
-  appendEntry,
-  auditKey,
-  checkRoot,
-  newRoot,
-  type Root,
-  readEntry,
-  readRoot,
-  writeRoot,
-} from './root-record.js';
+import { LmdbTables } from './lmdb-tables.js';
+import { pack, unpack } from './record.js';
+import { appendEntry, auditKey, type Root, readEntry, readRoot, writeRoot } from './root-record.js';
 import {
   type AuditEntry,
   type AuditEvent,
@@ -46,12 +28,10 @@ import {
   type Store,
   StoreError,
 } from './store.js';
+import { openRoot } from './store-folder.js';
 
 /** How many grants of a revoked tree are walked before the event loop gets its turn. */
 const WALK_STEP = 1000;
-
-/** As it lies in the table: what a revocation changes is not in it. */
-type StoredGrant = Omit<GrantRow, 'revoked'>;
 
 interface StoredDomain {
   readonly name: string;
@@ -347,131 +327,6 @@ export class LmdbStore implements Store {
   }
 }
 
-type Source = Pick<Transaction, 'get'>;
-
-/**
- * The grant and its ancestors, from the bottom up, each with the earliest of its own revocation and those above it.
- * Grants are never removed: a parent that is missing is a damage.
- */
-function ancestry(source: Source, id: string): GrantRow[] {
-  const rows: { grant: StoredGrant; own: number | null }[] = [];
-  for (let next: string | null = id; next !== null; ) {
-    const payload = source.get('grants', keyOf(next));
-    if (payload === undefined) {
-      if (rows.length === 0) throw notFound(`grant ${id}`);
-      throw new StoreError(
-        'ERR_STORE_DAMAGED',
-        `the grant ${next}, an ancestor of ${id}, is missing from the store`,
-      );
-    }
-    if (rows.length >= MAX_GRANT_DEPTH) {
-      throw new StoreError(
-        'ERR_STORE_DAMAGED',
-        `the grant ${id} has more than ${MAX_GRANT_DEPTH - 1} ancestors`,
-      );
-    }
-    const grant = unpack<StoredGrant>(payload);
-    const revocation = source.get('revocations', text(next));
-    rows.push({ grant, own: revocation === undefined ? null : unpack<{ at: number }>(revocation).at });
-    next = grant.parent;
-  }
-  let revoked: number | null = null;
-  return rows
-    .reverse()
-    .map(({ grant, own }) => {
-      if (own !== null) revoked = revoked === null ? own : Math.min(own, revoked);
-      return { ...fromDisk(grant), revoked };
-    })
-    .reverse();
-}
-
-/** What went in as a Uint8Array or a bigint comes out as one. */
-function fromDisk(grant: StoredGrant): StoredGrant {
-  const { digest, policy, owner } = grant;
-  return {
-    ...grant,
-    digest: digest === null ? null : new Uint8Array(digest),
-    policy:
-      policy.methods === 'all'
-        ? policy
-        : {
-            ...policy,
-            methods: policy.methods.map(({ interface: id, methods }) => ({ interface: BigInt(id), methods })),
-          },
-    owner:
-      owner.kind === 'certificate' ? { ...owner, fingerprint: new Uint8Array(owner.fingerprint) } : owner,
-  };
-}
-
-async function openRoot(tables: LmdbTables, where: string, now: number): Promise<void> {
-  const marker = readMarker(where);
-  let root = readRoot(tables);
-  if (root === undefined) {
-    const records = TABLES.reduce((sum, table) => sum + tables.count(table), 0);
-    if (marker !== undefined || records > 0) {
-      throw new StoreError(
-        'ERR_STORE_DAMAGED',
-        `the store in ${where} is damaged: its root record is missing (${records} other records were found)`,
-      );
-    }
-    const made = newRoot(newDomainId(), now);
-    await tables.transact((transaction) => writeRoot(transaction, made));
-    root = made;
-  } else {
-    checkRoot(tables, root, where);
-  }
-  if (marker === undefined) writeMarker(where, root.id);
-  else if (marker.id !== root.id) {
-    throw new StoreError(
-      'ERR_STORE_DAMAGED',
-      `the store in ${where} is not the one that was made there (found ${root.id}, store.json names ${marker.id})`,
-    );
-  }
-}
-
-function readMarker(where: string): { id: string } | undefined {
-  const path = join(where, 'store.json');
-  let marker: { format?: unknown; id?: unknown };
-  try {
-    marker = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new StoreError('ERR_STORE_DAMAGED', `${path} cannot be read: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-  if (marker.format !== RECORD_FORMAT) {
-    throw new StoreError(
-      'ERR_STORE_FORMAT',
-      `the store in ${where} has format ${String(marker.format)}; this version reads format ${RECORD_FORMAT}`,
-    );
-  }
-  if (typeof marker.id !== 'string')
-    throw new StoreError('ERR_STORE_DAMAGED', `${path} does not name its store`);
-  return { id: marker.id };
-}
-
-function writeMarker(where: string, id: string): void {
-  const path = join(where, 'store.json');
-  const descriptor = openSync(`${path}.new`, 'w', 0o600);
-  try {
-    writeSync(descriptor, `${JSON.stringify({ format: RECORD_FORMAT, id })}\n`);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-  renameSync(`${path}.new`, path);
-  // The names of the new files, and of the folder itself, are on disk only when their folders are.
-  for (const folder of [where, dirname(where)]) {
-    const opened = openSync(folder, 'r');
-    try {
-      fsyncSync(opened);
-    } finally {
-      closeSync(opened);
-    }
-  }
-}
-
 function rootOf(source: Source): Root {
   const root = readRoot(source);
   if (root === undefined)
@@ -524,25 +379,12 @@ function named(domainId: string, name: string): Buffer {
   return Buffer.concat([text(domainId), bytes]);
 }
 
-/** The key of an id that comes from outside: whatever is not one finds nothing, and LMDB takes no empty or huge keys. */
-function keyOf(id: string): Buffer {
-  return text(id.length > 0 && id.length <= 64 ? id : '-');
-}
-
-function text(value: string): Buffer {
-  return Buffer.from(value, 'utf8');
-}
-
 function bounded(limit: number): number {
   return Math.min(Math.max(0, Math.trunc(limit)), MAX_LISTING);
 }
 
 function exists(what: string): StoreError {
   return new StoreError('ERR_STORE_EXISTS', `${what} is there already`);
-}
-
-function notFound(what: string): StoreError {
-  return new StoreError('ERR_STORE_NOT_FOUND', `there is no ${what}`);
 }
 
 function invalid(message: string): StoreError {
