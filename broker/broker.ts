@@ -18,6 +18,7 @@ import { Grants } from './grants.js';
 import type { Home } from './home.js';
 import { createLogger } from './log.js';
 import { BROKER_HOME, BrokerHome, OPERATOR_OBJECT } from './operator.js';
+import { Refusals } from './refusals.js';
 import { StartupError } from './startup-error.js';
 import { LmdbStore } from './store/lmdb-store.js';
 import type { Store } from './store/store.js';
@@ -33,6 +34,7 @@ export class Broker {
   readonly #homes = new Map<string, Home>();
   readonly #sessions = new Set<Session>();
   readonly #started = Date.now();
+  readonly #refusals: Refusals;
   #store!: Store;
   #grants!: Grants;
   #delegation!: Delegation;
@@ -45,6 +47,7 @@ export class Broker {
   private constructor(config: Config, log: Logger) {
     this.#config = config;
     this.#log = log;
+    this.#refusals = new Refusals(log);
   }
 
   /**
@@ -204,7 +207,7 @@ export class Broker {
       homeOf: this.#homeOf,
       services: this.#delegation,
       holder: { kind: 'anyone' },
-      log,
+      refusals: this.#refusals,
     });
     const session = new Session(new StreamTransport(socket), { bootstrap });
     bootstrap[Symbol.dispose]();

@@ -4,12 +4,12 @@
  * Every refusal is raised in one place, after the same look-ups, in the same words: a caller learns nothing from it, not
  * even whether the reference ever existed.
  */
-import type { Logger } from 'pino';
 import { type CallContext, RpcError, type Stub, serve, stubFor } from '../rpc/index.js';
 import { sturdySchema } from '../schema/index.js';
 import type { Grants } from './grants.js';
 import type { Home } from './home.js';
 import { Membrane, type MembraneServices } from './membrane.js';
+import type { Refusals } from './refusals.js';
 import type { GrantOwner } from './store/store.js';
 
 export interface GateOptions {
@@ -18,7 +18,7 @@ export interface GateOptions {
   readonly services: MembraneServices;
   /** Who is at the other end, as far as it is known. */
   readonly holder: GrantOwner;
-  readonly log: Logger;
+  readonly refusals: Refusals;
 }
 
 export function gate(options: GateOptions): Stub {
@@ -38,11 +38,11 @@ class GateServer {
     { ref }: { ref: { secret: Uint8Array } | null },
     context: CallContext,
   ): Promise<{ cap: Stub }> {
-    const { grants, homeOf, services, holder, log } = this.#options;
+    const { grants, homeOf, services, holder, refusals } = this.#options;
     const grant = grants.find(ref?.secret ?? new Uint8Array(0), holder);
     const home = grant === null ? undefined : homeOf(grant.row.domainId);
     if (grant === null || home === undefined) {
-      log.warn('a restore was refused');
+      refusals.add();
       throw new RpcError('failed', 'no such reference', { code: 'ERR_NO_SUCH_REFERENCE' });
     }
     const object = await home.restore(grant.row.object);

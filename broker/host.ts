@@ -30,6 +30,8 @@ const FLAGS = ['--no-warnings', '--no-addons', '--no-global-search-paths'];
 const PING_EVERY_MILLIS = 1000;
 /** A host whose own loop, which runs no program, does not answer for so long is of no use any more. */
 const PING_LIMIT_MILLIS = 5000;
+/** As long as the token that a domain enters with is good. */
+const ASSIGN_LIMIT_MILLIS = 10_000;
 
 export class Host {
   readonly pid: number;
@@ -73,8 +75,15 @@ export class Host {
 
   /** The number of a thread that has its orders. */
   async assign(params: AssignParams): Promise<number> {
-    const { thread } = await this.#orGone(this.#stub.assign(params));
-    return thread;
+    const late = setTimeout(() => {
+      this.kill(`it had no thread for a domain within ${ASSIGN_LIMIT_MILLIS} ms`);
+    }, ASSIGN_LIMIT_MILLIS);
+    try {
+      const { thread } = await this.#orGone(this.#stub.assign(params));
+      return thread;
+    } finally {
+      clearTimeout(late);
+    }
   }
 
   /** Fulfilled with the reason when the thread is gone. */

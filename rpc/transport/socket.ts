@@ -34,6 +34,9 @@ export async function connectSocket(address: SocketAddress, options: SessionOpti
   return new Session(new StreamTransport(socket, options.limits), options);
 }
 
+/** How many connections one listener holds at a time. More are closed at once. */
+export const MAX_CONNECTIONS = 8192;
+
 export interface Listener {
   /** Where it listens: with the port that was chosen, if 0 was asked for. */
   readonly address: SocketAddress;
@@ -50,6 +53,7 @@ export async function listenSocket(
   accept: (socket: Socket) => void,
 ): Promise<Listener> {
   const server: Server = createServer({ noDelay: true }, accept);
+  server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(

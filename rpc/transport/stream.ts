@@ -7,6 +7,7 @@
 import { Buffer } from 'node:buffer';
 import { nextTick } from 'node:process';
 import type { Duplex } from 'node:stream';
+import { setTimeout } from 'node:timers';
 import { ProtocolViolation, RpcError } from '../error.js';
 import { FrameReader, SINGLE_SEGMENT_HEADER, writeSingleSegmentHeader } from '../frame.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from '../limits.js';
@@ -14,6 +15,9 @@ import type { Transport, TransportReceiver } from './transport.js';
 
 /** What is collected for one write. A larger message goes out in a write of its own, uncopied. */
 const BATCH_BYTES = 64 * 1024;
+
+/** How long a closed stream waits for its peer to read what was sent, in milliseconds. */
+const LINGER = 5_000;
 
 export class StreamTransport implements Transport {
   readonly #stream: Duplex;
@@ -79,6 +83,8 @@ export class StreamTransport implements Transport {
     this.#flush();
     this.#state = 'closing';
     this.#stream.end(() => this.#stream.destroy());
+    // A peer that does not read must not keep what was sent to it for ever.
+    setTimeout(() => this.#stream.destroy(), LINGER).unref();
   }
 
   #flush(): void {
