@@ -45,7 +45,7 @@ export class Host {
   constructor(
     module: string,
     settings: HostSettings,
-    private readonly log: SupervisorLog,
+    log: SupervisorLog,
   ) {
     const child = spawn(process.execPath, [...FLAGS, module, JSON.stringify(settings)], {
       env: ENVIRONMENT,
