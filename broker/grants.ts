@@ -9,11 +9,15 @@ import type { Home } from './home.js';
 import { compileMethods, LiveGrant } from './live-grant.js';
 import { EVERYTHING } from './policy.js';
 import { digestOf, mintSecret } from './store/secret.js';
-import type { GrantOwner, GrantRow, Store, StoredPolicy } from './store/store.js';
+import {
+  type GrantOwner,
+  type GrantRow,
+  MAX_GRANT_DEPTH,
+  type Store,
+  type StoredPolicy,
+} from './store/store.js';
 
-/** How deep the tree may become. */
-export const MAX_GRANT_DEPTH = 64;
-
+/** The longest label, in characters. */
 export const MAX_LABEL = 200;
 
 export interface MintRequest {

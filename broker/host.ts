@@ -8,6 +8,7 @@ import type { Duplex, Readable } from 'node:stream';
 import { RpcError, Session, StreamTransport, type Stub } from '../rpc/index.js';
 import { sturdySchema } from '../schema/index.js';
 import type { HostSettings } from '../worker/host-settings.js';
+import { withoutInherited } from './inherited.js';
 import type { SupervisorLog } from './supervisor.js';
 
 interface HostStub extends Stub {
@@ -42,15 +43,11 @@ export class Host {
   readonly #stub: HostStub;
   #reason: string | null = null;
 
-  constructor(
-    module: string,
-    settings: HostSettings,
-    log: SupervisorLog,
-  ) {
+  constructor(module: string, settings: HostSettings, log: SupervisorLog) {
     const child = spawn(process.execPath, [...FLAGS, module, JSON.stringify(settings)], {
       env: ENVIRONMENT,
       cwd: '/',
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+      stdio: withoutInherited(['ignore', 'ignore', 'pipe', 'pipe']),
     });
     this.#process = child;
     this.pid = child.pid ?? 0;
