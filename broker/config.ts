@@ -35,9 +35,10 @@ const grant = z.strictObject({
   /** The object's id there; the main object without it. */
   object: z.string().max(1024).default(''),
   interface: z.string().min(1),
-  methods: z
-    .union([z.literal('all'), z.array(methodName)], { message: "expected 'all' or a list of methods" })
-    .default('all'),
+  /** What may be called. There is no default: all of an object has to be granted in so many words. */
+  methods: z.union([z.literal('all'), z.array(methodName)], {
+    message: "expected 'all' or a list of methods, such as ['Account.balance']",
+  }),
   /** In the file an ISO date and time; here milliseconds since 1970, 0 for never. */
   expires: z
     .union([z.iso.datetime({ offset: true, message: DATE_EXPECTED }), z.date()], { message: DATE_EXPECTED })

@@ -141,11 +141,15 @@ describe('a configuration', () => {
       'domains["a b"]: a name begins with a letter and goes on with letters, digits, - and _, 64 at most',
     ],
     [
-      changed('domains.ledger.grants', { account: { domain: 'leger', interface: 'Account' } }),
+      changed('domains.ledger.grants', { account: { domain: 'ledger', interface: 'Account' } }),
+      "domains.ledger.grants.account.methods: expected 'all' or a list of methods, such as ['Account.balance'], found undefined",
+    ],
+    [
+      changed('domains.ledger.grants', { account: { domain: 'leger', interface: 'Account', methods: 'all' } }),
       "domains.ledger.grants.account.domain: there is no domain 'leger'; there are 'ledger'",
     ],
     [
-      changed('domains.ledger.grants', { clock: { domain: 'ledger', interface: 'Account' } }),
+      changed('domains.ledger.grants', { clock: { domain: 'ledger', interface: 'Account', methods: 'all' } }),
       "domains.ledger.grants.clock: 'clock' is the name of a power; a grant needs another",
     ],
     [
@@ -156,7 +160,7 @@ describe('a configuration', () => {
     ],
     [
       changed('domains.ledger.grants', {
-        a: { domain: 'ledger', interface: 'Account', expires: 'tomorrow' },
+        a: { domain: 'ledger', interface: 'Account', methods: 'all', expires: 'tomorrow' },
       }),
       'domains.ledger.grants.a.expires: expected a date and time such as \'2030-01-31T00:00:00Z\', found "tomorrow"',
     ],
@@ -182,7 +186,7 @@ describe('a configuration', () => {
 
   it('does not take a name of Object.prototype for a domain', () => {
     expect(
-      problems(changed('domains.ledger.grants', { a: { domain: 'constructor', interface: 'A' } }))[0],
+      problems(changed('domains.ledger.grants', { a: { domain: 'constructor', interface: 'A', methods: 'all' } }))[0],
     ).toMatch(/there is no domain 'constructor'/);
   });
 });
