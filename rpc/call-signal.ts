@@ -2,6 +2,8 @@
  * How a method hears that its caller has cancelled: an AbortSignal. Where the platform has none (in a domain's thread,
  * which was stripped of it, because one can be reached from it to a timer), a subset of its own, with the same meaning.
  */
+import { freezeWhole } from '../schema/index.js';
+
 export interface CallSignal {
   readonly aborted: boolean;
   readonly reason: unknown;
@@ -27,7 +29,7 @@ class PlainController implements CallController {
   constructor() {
     const reason = () => this.#reason;
     const listeners = this.#listeners;
-    this.signal = Object.freeze({
+    this.signal = freezeWhole({
       __proto__: null,
       get aborted() {
         return reason() !== null;

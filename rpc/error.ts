@@ -24,7 +24,15 @@ export interface RpcErrorOptions {
   readonly cause?: unknown;
 }
 
+/** What led to `error`: for a log on this side. Not a property: an RpcError is shown to programs that may not see it. */
+export let causeOf: (error: RpcError) => unknown;
+
 export class RpcError extends Error {
+  static {
+    causeOf = (error) => error.#cause;
+  }
+
+  readonly #cause: unknown;
   /** Tells an RpcError by a private field: `instanceof` would run the traps of a hostile proxy. */
   readonly #brand = true;
   override readonly name = 'RpcError';
@@ -32,7 +40,8 @@ export class RpcError extends Error {
   readonly code: string;
 
   constructor(type: RpcErrorType, message: string, options: RpcErrorOptions = {}) {
-    super(bounded(message), options.cause === undefined ? undefined : { cause: options.cause });
+    super(bounded(message));
+    this.#cause = options.cause;
     this.type = type;
     this.code = options.code ?? `ERR_RPC_${type.toUpperCase()}`;
   }

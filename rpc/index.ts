@@ -13,7 +13,7 @@ export {
   settled,
 } from './capability.js';
 export { Connection, type ConnectionOptions } from './connection.js';
-export { MAX_ERROR_MESSAGE, RpcError, type RpcErrorOptions, type RpcErrorType } from './error.js';
+export { causeOf, MAX_ERROR_MESSAGE, RpcError, type RpcErrorOptions, type RpcErrorType } from './error.js';
 export { FrameReader } from './frame.js';
 export { type ConnectionLimits, DEFAULT_LIMITS } from './limits.js';
 export { type Dispatcher, LocalCall, LocalCapability } from './local.js';

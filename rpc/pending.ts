@@ -6,7 +6,7 @@
  * before that, the call is cancelled. A failure that nobody waits for and nobody pipelined on is an unhandled rejection,
  * as it would be of any promise.
  */
-import { MessageBuilder, type MethodType, type StructType } from '../schema/index.js';
+import { MessageBuilder, type MethodType, type StructType, seal } from '../schema/index.js';
 import type { CallSignal } from './call-signal.js';
 import type { CallInProgress } from './capability.js';
 import { RpcError } from './error.js';
@@ -61,8 +61,14 @@ export function startCall(stub: Stub, method: MethodType, params: unknown, optio
     outgoing.release();
     core.reject(error);
   }
-  options.signal?.addEventListener('abort', () => core.dispose());
-  if (options.signal?.aborted) core.dispose();
+  const { signal } = options;
+  if (signal !== undefined) {
+    signal.addEventListener(
+      'abort',
+      Object.freeze(() => core.dispose()),
+    );
+    if (signal.aborted) core.dispose();
+  }
   abandoned.register(face, core);
   return face;
 }
@@ -250,13 +256,4 @@ function define(prototype: object, type: StructType, place: (self: object) => Pl
       },
     });
   }
-}
-
-function seal(prototype: object): void {
-  Reflect.deleteProperty(prototype, 'constructor');
-  for (const key of Reflect.ownKeys(prototype)) {
-    const property = Object.getOwnPropertyDescriptor(prototype, key)!;
-    for (const part of [property.value, property.get]) if (typeof part === 'function') Object.freeze(part);
-  }
-  Object.freeze(prototype);
 }

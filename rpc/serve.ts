@@ -10,6 +10,7 @@ import {
   MessageBuilder,
   MessageError,
   type MethodType,
+  seal,
 } from '../schema/index.js';
 import { type CallController, type CallSignal, callController } from './call-signal.js';
 import type { Capability } from './capability.js';
@@ -191,5 +192,4 @@ class Context implements CallContext {
     return this.#controller.signal;
   }
 }
-Reflect.deleteProperty(Context.prototype, 'constructor');
-Object.freeze(Context.prototype);
+seal(Context.prototype);

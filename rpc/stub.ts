@@ -5,7 +5,7 @@
  * before it settles. A stub owns one reference, until it is disposed; passing it never gives it away. Stubs are handed to
  * hostile code: they are frozen, and nothing can be reached from one but what is written here.
  */
-import type { InterfaceType, MethodType } from '../schema/index.js';
+import { InterfaceType, type MethodType, seal } from '../schema/index.js';
 import type { Capability } from './capability.js';
 import { BrokenCapability } from './capability.js';
 import { RpcError } from './error.js';
@@ -75,6 +75,7 @@ export class Stub {
 
   /** Another stub for the same object, as an object of `type`. Nothing is asked of the object. */
   as<T = Stub>(type: InterfaceType): T {
+    if (!(type instanceof InterfaceType)) throw new TypeError('as: expected an interface of a schema graph');
     return stubFor(capabilityOf(this).retain(), type) as T;
   }
 
@@ -116,7 +117,8 @@ function stubClass(type: InterfaceType): StubClass {
     });
   }
   Object.defineProperty(made.prototype, Symbol.toStringTag, { value: type.name });
-  seal(made);
+  seal(made.prototype);
+  Object.freeze(made);
   classes.set(type, made);
   return made;
 }
@@ -130,12 +132,5 @@ function caller(method: MethodType): unknown {
   return Object.freeze(call);
 }
 
-/** No way leads from an instance to its class, by which others could be made. */
-function seal(stubClass: { prototype: object }): void {
-  Reflect.deleteProperty(stubClass.prototype, 'constructor');
-  Object.freeze(stubClass.prototype);
-  Object.freeze(stubClass);
-}
-
-for (const name of ['dup', 'as', dispose] as const) Object.freeze(Stub.prototype[name]);
-seal(Stub);
+seal(Stub.prototype);
+Object.freeze(Stub);

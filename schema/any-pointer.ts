@@ -3,13 +3,22 @@
  * or passed on unread.
  */
 import type { CapabilityDecoder, CapabilityEncoder } from './capabilities.js';
-import type { StructType } from './graph.js';
+import { StructType } from './graph.js';
 import { MessageBuilder, type PointerBuilder } from './message-builder.js';
 import type { PointerReader } from './message-reader.js';
+import { seal } from './seal.js';
 
 type Content =
   | { readonly is: 'value'; readonly type: StructType; readonly value: unknown }
   | { readonly is: 'message'; readonly root: PointerReader; readonly capabilities: readonly unknown[] };
+
+/** Writes `any` into a message. Not a method: a program that holds one could pass a builder of its own. */
+export let writeAnyPointer: (
+  any: AnyPointer,
+  into: PointerBuilder,
+  capabilities: CapabilityEncoder,
+  path: string,
+) => void;
 
 export class AnyPointer {
   readonly #content: Content;
@@ -39,6 +48,7 @@ export class AnyPointer {
   /** The struct that it is, read as `type`. Throws CodecError or MessageError where it is something else. */
   // biome-ignore lint/suspicious/noExplicitAny: what comes out is what the schema says.
   as(type: StructType): any {
+    if (!(type instanceof StructType)) throw new TypeError('as: expected a struct of a schema graph');
     const content = this.#content;
     if (content.is === 'value') {
       const message = new MessageBuilder();
@@ -53,8 +63,11 @@ export class AnyPointer {
     });
   }
 
-  /** Writes it into a message. */
-  write(into: PointerBuilder, capabilities: CapabilityEncoder, path: string): void {
+  static {
+    writeAnyPointer = (any, into, capabilities, path) => any.#write(into, capabilities, path);
+  }
+
+  #write(into: PointerBuilder, capabilities: CapabilityEncoder, path: string): void {
     const content = this.#content;
     if (content.is === 'value') {
       content.type.encode(content.value, into, capabilities, path);
@@ -66,5 +79,4 @@ export class AnyPointer {
     into.copy(content.root, (index) => indexes[index] ?? 0xffff_ffff);
   }
 }
-Reflect.deleteProperty(AnyPointer.prototype, 'constructor');
-Object.freeze(AnyPointer.prototype);
+seal(AnyPointer.prototype);

@@ -9,7 +9,7 @@
  * struct is an object, and so is a group. Of a union only the active member is there (`{circle: 3}`, `{empty: null}`); if
  * none is given, it is the first. What is left out has the schema's default. What is decoded is frozen.
  */
-import { AnyPointer } from './any-pointer.js';
+import { AnyPointer, writeAnyPointer } from './any-pointer.js';
 import {
   type CapabilityDecoder,
   type CapabilityEncoder,
@@ -421,7 +421,7 @@ function encodePointer(
       );
     case 'anyPointer':
       if (value === null) return into.setNull();
-      if (AnyPointer.is(value)) return value.write(into, capabilities, path);
+      if (AnyPointer.is(value)) return writeAnyPointer(value, into, capabilities, path);
       return into.setCapability(capabilities.encode(value, null, path));
     default:
       throw new Error(`${type.kind} does not stand behind a pointer`);
@@ -440,7 +440,7 @@ function decodePointer(
     case 'text':
       return from.text();
     case 'data':
-      return from.data().slice();
+      return new Uint8Array(from.data());
     case 'struct':
       return decodeFields(layoutOf(type.struct)(), from.struct(), capabilities, path);
     case 'list':

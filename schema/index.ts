@@ -29,3 +29,4 @@ export {
   StructReader,
 } from './message-reader.js';
 export { sturdySchema, sturdySchemaBytes } from './protocol.js';
+export { freezeWhole, seal } from './seal.js';
