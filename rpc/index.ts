@@ -21,6 +21,7 @@ export { Payload } from './payload.js';
 export type { CallOptions, Pending, Pipelined } from './pending.js';
 export { PromisedCapability, QueuedCapability } from './promised.js';
 export { ImportedCapability, RemoteCapability, RemotePromise } from './remote.js';
+export { RenewedCapability } from './renewed.js';
 export { type CallContext, serve, serveAlso, served } from './serve.js';
 export { Session, type SessionOptions } from './session.js';
 export { brokenStub, capabilityOf, isStub, Stub, stubFor, stubMethodName, typeOf } from './stub.js';

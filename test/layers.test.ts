@@ -33,7 +33,11 @@ function sources(folder: string): string[] {
 
 function importsOf(file: string): string[] {
   const text = readFileSync(file, 'utf8');
-  const forms = [/^(?:import|export)\b[^'"`;]*?\bfrom\s+'([^']+)'/gm, /^import\s+'([^']+)'/gm, /\bimport\('([^']+)'\)/g];
+  const forms = [
+    /^(?:import|export)\b[^'"`;]*?\bfrom\s+'([^']+)'/gm,
+    /^import\s+'([^']+)'/gm,
+    /\bimport\('([^']+)'\)/g,
+  ];
   return forms.flatMap((form) => [...text.matchAll(form)].map(([, specifier]) => specifier!));
 }
 

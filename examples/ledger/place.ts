@@ -6,7 +6,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BrokerConfig, loadConfig } from '../../broker/index.js';
+import { type Config, loadConfig } from '../../broker/index.js';
 import { SchemaGraph } from '../../schema/index.js';
 
 /** The folder of the package. */
@@ -23,7 +23,7 @@ export const exampleSchema = (): SchemaGraph =>
   SchemaGraph.load(['ledger.cgr', 'statement.cgr'].map((file) => readFileSync(join(EXAMPLE, file))));
 
 /** The configuration of the example, for a broker with its data in `data`. Its unix socket is in there too. */
-export async function exampleConfig(data: string, port?: number): Promise<BrokerConfig> {
+export async function exampleConfig(data: string, port?: number): Promise<Config> {
   const config = await loadConfig(join(EXAMPLE, 'sturdy.config.ts'));
   const tcp = port === undefined ? config.listen.tcp : { host: '127.0.0.1', port };
   return {

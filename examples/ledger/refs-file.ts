@@ -5,7 +5,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
-import { connect, type Session, SturdyRef } from '../../client/index.js';
+import { type BrokerSession, connect, SturdyRef } from '../../client/index.js';
 import { sturdySchema } from '../../schema/index.js';
 import { exampleSchema } from './place.js';
 import type { Delegable, Operator } from './stubs.js';
@@ -13,13 +13,18 @@ import type { Delegable, Operator } from './stubs.js';
 const protocol = sturdySchema();
 
 export class ExampleRefs {
-  readonly session: Session;
+  readonly session: BrokerSession;
   readonly #path: string;
   readonly #operatorRef: SturdyRef;
   readonly #old: ReadonlyMap<string, SturdyRef>;
   readonly #refs = new Map<string, SturdyRef>();
 
-  private constructor(path: string, session: Session, operator: SturdyRef, old: Map<string, SturdyRef>) {
+  private constructor(
+    path: string,
+    session: BrokerSession,
+    operator: SturdyRef,
+    old: Map<string, SturdyRef>,
+  ) {
     this.session = session;
     this.#path = path;
     this.#operatorRef = operator;

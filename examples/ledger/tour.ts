@@ -8,7 +8,7 @@ import { strict as assert } from 'node:assert';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { connect, type Session, SturdyRef } from '../../client/index.js';
+import { type BrokerSession, connect, SturdyRef } from '../../client/index.js';
 import { sturdySchema } from '../../schema/index.js';
 import { OwnBroker } from './own-broker.js';
 import { EXAMPLE, exampleSchema } from './place.js';
@@ -54,7 +54,7 @@ async function tour(broker: OwnBroker): Promise<void> {
 
   const operatorRef = await broker.operatorRef();
   const address = operatorRef.address;
-  let session: Session = await connect(operatorRef);
+  let session: BrokerSession = await connect(operatorRef);
   const operator = () => session.restore<Operator>(operatorRef, protocol.interface('Operator'));
   const mint = async (domain: string, object: string, label: string) => {
     const minted = await operator().mint({ domain, object, label });

@@ -145,7 +145,9 @@ describe('a configuration', () => {
       "domains.ledger.grants.account.methods: expected 'all' or a list of methods, such as ['Account.balance'], found undefined",
     ],
     [
-      changed('domains.ledger.grants', { account: { domain: 'leger', interface: 'Account', methods: 'all' } }),
+      changed('domains.ledger.grants', {
+        account: { domain: 'leger', interface: 'Account', methods: 'all' },
+      }),
       "domains.ledger.grants.account.domain: there is no domain 'leger'; there are 'ledger'",
     ],
     [
@@ -186,7 +188,9 @@ describe('a configuration', () => {
 
   it('does not take a name of Object.prototype for a domain', () => {
     expect(
-      problems(changed('domains.ledger.grants', { a: { domain: 'constructor', interface: 'A', methods: 'all' } }))[0],
+      problems(
+        changed('domains.ledger.grants', { a: { domain: 'constructor', interface: 'A', methods: 'all' } }),
+      )[0],
     ).toMatch(/there is no domain 'constructor'/);
   });
 });

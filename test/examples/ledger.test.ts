@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { connect, type Session, SturdyRef } from '../../client/index.js';
+import { type BrokerSession, connect, SturdyRef } from '../../client/index.js';
 import { OwnBroker } from '../../examples/ledger/own-broker.js';
 import { exampleSchema } from '../../examples/ledger/place.js';
 import type { Entry } from '../../examples/ledger/record.js';
@@ -11,7 +11,7 @@ const ACCOUNT = types.interface('Account');
 
 let broker: OwnBroker;
 let ledgerRef: SturdyRef;
-let session: Session;
+let session: BrokerSession;
 let ledger: Ledger;
 let opened = 0;
 

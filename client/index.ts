@@ -1,0 +1,4 @@
+/** For Node programs that call what a broker guards: `connect()`, sturdyrefs, and what they meet on the way. */
+export { type CallOptions, type Pending, RpcError, type RpcErrorType, type Stub } from '../rpc/index.js';
+export { BrokerSession, type ConnectOptions, connect } from './broker-session.js';
+export { type SturdyAddress, SturdyRef, SturdyRefError } from './sturdyref.js';
