@@ -39,12 +39,11 @@ const grant = z.strictObject({
   methods: z.union([z.literal('all'), z.array(methodName)], {
     message: "expected 'all' or a list of methods, such as ['Account.balance']",
   }),
-  /** In the file an ISO date and time; here milliseconds since 1970, 0 for never. */
+  /** An ISO date and time. Never, without it. */
   expires: z
     .union([z.iso.datetime({ offset: true, message: DATE_EXPECTED }), z.date()], { message: DATE_EXPECTED })
-    .transform((date) => new Date(date).getTime())
-    .optional()
-    .transform((time) => time ?? 0),
+    .transform((date) => (date instanceof Date ? date.toISOString() : date))
+    .optional(),
 });
 
 const domain = z.strictObject({
@@ -110,7 +109,7 @@ const schema = z
   .superRefine((config, context) => {
     const names = Object.keys(config.domains);
     for (const [from, { grants, powers }] of Object.entries(config.domains)) {
-      for (const [as, { domain: to, expires }] of Object.entries(grants)) {
+      for (const [as, { domain: to }] of Object.entries(grants)) {
         const at = ['domains', from, 'grants', as];
         if (!Object.hasOwn(config.domains, to)) {
           const allowed = names.map((known) => `'${known}'`).join(', ');
@@ -119,9 +118,6 @@ const schema = z
             path: [...at, 'domain'],
             message: `there is no domain '${to}'; there are ${allowed}`,
           });
-        }
-        if (Number.isNaN(expires)) {
-          context.addIssue({ code: 'custom', path: [...at, 'expires'], message: 'not a date' });
         }
         if (Object.hasOwn(powers, as)) {
           context.addIssue({

@@ -2,6 +2,7 @@
  * What the broker answers on behalf of every capability that it hands out: Delegable and Persistent of the public
  * protocol. By these a holder mints references no stronger than what it holds.
  */
+import type { DelegationParams, Owner } from '../client/protocol.js';
 import { type CallContext, type Capability, RpcError, served, stubFor } from '../rpc/index.js';
 import { type InterfaceType, sturdySchema } from '../schema/index.js';
 import { grantPower } from './grant-power.js';
@@ -9,14 +10,8 @@ import { GrantedCapability } from './granted.js';
 import type { Grants } from './grants.js';
 import type { Home, Identity } from './home.js';
 import { Membrane, type MembranedCapability, type MembraneServices } from './membrane.js';
-import { ownerFromWire, type WireOwner } from './owner.js';
-import { conjunction, policyFromWire, policyToWire, type WirePolicy } from './policy.js';
-
-export interface DelegableParams {
-  readonly policy?: WirePolicy | null;
-  readonly label?: string;
-  readonly sealFor?: WireOwner | null;
-}
+import { ownerFromWire } from './owner.js';
+import { conjunction, policyFromWire, policyToWire } from './policy.js';
 
 export class Delegation implements MembraneServices {
   readonly #delegable: InterfaceType = sturdySchema().interface('Delegable');
@@ -57,12 +52,15 @@ class DelegableServer {
     return this.#held.membrane;
   }
 
-  async save({ sealFor }: { sealFor?: WireOwner | null }): Promise<object> {
-    const { secret } = await this.#mint({ sealFor: sealFor ?? null, label: this.#membrane.grant.row.label });
+  async save({ sealFor }: { sealFor?: Owner }): Promise<object> {
+    const { secret } = await this.#mint({
+      ...(sealFor && { sealFor }),
+      label: this.#membrane.grant.row.label,
+    });
     return { sturdyRef: { secret } };
   }
 
-  async attenuate(params: DelegableParams, context: CallContext): Promise<object> {
+  async attenuate(params: DelegationParams, context: CallContext): Promise<object> {
     const { grant, secret } = await this.#mint(params);
     const narrowed = new Membrane(grant, this.#membrane.services).outward(this.#held.inner.retain());
     return {
@@ -81,7 +79,7 @@ class DelegableServer {
     };
   }
 
-  async #mint({ policy, label, sealFor }: DelegableParams) {
+  async #mint({ policy, label, sealFor }: DelegationParams) {
     const { home, identity } = await this.#target();
     if (!identity.persistent) {
       throw new RpcError(

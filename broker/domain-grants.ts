@@ -13,6 +13,7 @@ import { GrantedCapability } from './granted.js';
 import type { Grants } from './grants.js';
 import type { LiveGrant } from './live-grant.js';
 import { Membrane, type MembraneServices } from './membrane.js';
+import { methodsNamed } from './policy.js';
 import { powers } from './powers.js';
 import type { Store, StoredPolicy } from './store/store.js';
 
@@ -87,8 +88,8 @@ export class DomainGrants {
   async #minted(name: string, home: Domain, wanted: DomainConfig['grants'][string]): Promise<LiveGrant> {
     const { id, grants, store } = this.#options;
     const policy: StoredPolicy = {
-      methods: wanted.methods === 'all' ? 'all' : methodList(wanted.methods, home.graph),
-      expires: wanted.expires,
+      methods: wanted.methods === 'all' ? 'all' : methodsNamed(wanted.methods, home.graph),
+      expires: wanted.expires === undefined ? 0 : Date.parse(wanted.expires),
       delegable: false,
     };
     const label = `configured: ${this.#options.name}.${name}`;
@@ -118,28 +119,6 @@ export class DomainGrants {
     await store.setConfiguredGrant(id, name, grant.row.id);
     return grant;
   }
-}
-
-/** `['Account.balance', ...]` as a policy has it. An inherited method is named by the interface that inherits it. */
-function methodList(names: readonly string[], graph: SchemaGraph): Exclude<StoredPolicy['methods'], 'all'> {
-  const list = new Map<bigint, string[]>();
-  for (const name of names) {
-    const dot = name.lastIndexOf('.');
-    const type = graph.interface(name.slice(0, dot));
-    const method = type.method(name.slice(dot + 1));
-    if (dot === -1 || method === undefined) {
-      throw new RpcError(
-        'failed',
-        `${type.name} has no method ${name.slice(dot + 1)}; it has ${type
-          .allMethods()
-          .map((m) => m.name)
-          .join(', ')}`,
-      );
-    }
-    const known = list.get(method.interface.id) ?? [];
-    list.set(method.interface.id, [...known, method.name]);
-  }
-  return [...list].map(([id, methods]) => ({ interface: id, methods }));
 }
 
 function samePolicy(a: StoredPolicy, b: StoredPolicy): boolean {

@@ -13,7 +13,7 @@ import {
   settled,
   stubFor,
 } from '../rpc/index.js';
-import { type SchemaGraph, sturdySchema } from '../schema/index.js';
+import { type InterfaceType, type SchemaGraph, sturdySchema } from '../schema/index.js';
 import type { Entrance } from './admission.js';
 import type { DomainConfig } from './config.js';
 import type { Home, Identity } from './home.js';
@@ -109,6 +109,11 @@ export class Domain implements Home {
       starts: this.#starts,
       hostPid: this.#placement?.hostPid ?? 0,
     };
+  }
+
+  /** Of its main object. */
+  get mainInterface(): InterfaceType {
+    return this.graph.interface(this.#options.config.interface);
   }
 
   // ---- the home of its objects ----------------------------------------------------------------------------------
@@ -222,7 +227,7 @@ export class Domain implements Home {
             name: this.name,
             source: program.source,
             schemas: program.schemas,
-            mainInterface: this.graph.interface(this.#options.config.interface).id,
+            mainInterface: this.mainInterface.id,
             grants: program.grants,
           },
         };

@@ -1,7 +1,7 @@
 /** Power over one grant, for whoever minted it: the interface Grant of the public protocol. */
+import type { DelegationParams } from '../client/protocol.js';
 import { type CallContext, RpcError, type Stub, serve } from '../rpc/index.js';
 import { sturdySchema } from '../schema/index.js';
-import type { DelegableParams } from './delegable.js';
 import type { Grants } from './grants.js';
 import type { Home } from './home.js';
 import { ownerFromWire, ownerToWire } from './owner.js';
@@ -17,7 +17,6 @@ export function grantPower(row: GrantRow, grants: Grants, homeOf: HomeOf): Stub 
 
 /** GrantInfo of the public protocol. */
 export function grantInfo(row: GrantRow, grants: Grants): object {
-  const expired = row.policy.expires !== 0 && row.policy.expires <= Date.now();
   return {
     id: row.id,
     parent: row.parent ?? '',
@@ -27,9 +26,17 @@ export function grantInfo(row: GrantRow, grants: Grants): object {
     policy: policyToWire(row.policy),
     owner: ownerToWire(row.owner),
     created: BigInt(row.created),
-    state: row.revoked !== null ? 'revoked' : expired ? 'expired' : 'live',
+    state: row.revoked !== null ? 'revoked' : hasExpired(row, grants) ? 'expired' : 'live',
     children: grants.livingChildren(row.id),
   };
+}
+
+/** By its own policy or that of a grant above it. */
+function hasExpired(row: GrantRow, grants: Grants): boolean {
+  const { expires } = row.policy;
+  if (expires !== 0 && expires <= Date.now()) return true;
+  const parent = row.parent === null ? null : grants.row(row.parent);
+  return parent !== null && hasExpired(parent, grants);
 }
 
 class GrantServer {
@@ -44,7 +51,7 @@ class GrantServer {
     return { info: grantInfo(this.grants.row(this.minted.id) ?? this.minted, this.grants) };
   }
 
-  async attenuate({ policy, label, sealFor }: DelegableParams, context: CallContext): Promise<object> {
+  async attenuate({ policy, label, sealFor }: DelegationParams, context: CallContext): Promise<object> {
     const parent = this.grants.get(this.minted.id);
     const home = this.homeOf(this.minted.domainId);
     if (parent === null || home === undefined) {

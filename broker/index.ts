@@ -8,4 +8,5 @@ export {
   loadConfig,
   parseConfig,
 } from './config.js';
+export { createLogger, type LogOptions } from './log.js';
 export { StartupError } from './startup-error.js';

@@ -1,4 +1,5 @@
 /** The operator's capability, and the broker as a home: for the objects that are its own. */
+import type { DelegationParams } from '../client/protocol.js';
 import {
   type CallContext,
   type Capability,
@@ -10,7 +11,6 @@ import {
   settled,
 } from '../rpc/index.js';
 import { type SchemaGraph, sturdySchema, sturdySchemaBytes } from '../schema/index.js';
-import type { DelegableParams } from './delegable.js';
 import type { Domain } from './domain.js';
 import { grantInfo, grantPower } from './grant-power.js';
 import type { Grants } from './grants.js';
@@ -81,7 +81,7 @@ class OperatorServer {
   }
 
   async mint(
-    params: DelegableParams & { domain: string; object: string },
+    params: DelegationParams & { domain: string; object: string },
     context: CallContext,
   ): Promise<object> {
     const { grants, homeOf } = this.#powers;
@@ -119,6 +119,11 @@ class OperatorServer {
 
   health(): object {
     return this.#powers.health();
+  }
+
+  schema({ domain }: { domain: string }): object {
+    const { mainInterface, schema } = this.#domain(domain);
+    return { interfaceId: mainInterface.id, schema };
   }
 
   #domain(name: string): Domain {

@@ -1,16 +1,10 @@
 /** To whom a grant is sealed: Owner of schema/sturdy.capnp. */
+import type { Owner } from '../client/protocol.js';
 import { RpcError } from '../rpc/index.js';
 import type { GrantOwner } from './store/store.js';
 
-export interface WireOwner {
-  readonly anyone?: null;
-  readonly unixUser?: number;
-  readonly certificate?: Uint8Array;
-  readonly domain?: string;
-}
-
 /** Refuses an identity that this broker has no way to tell: a seal that nothing checks would be worse than none. */
-export function ownerFromWire(owner: WireOwner | null | undefined): GrantOwner {
+export function ownerFromWire(owner: Owner | null | undefined): GrantOwner {
   if (owner === null || owner === undefined || owner.anyone !== undefined) return { kind: 'anyone' };
   if (owner.domain !== undefined) return { kind: 'domain', id: owner.domain };
   if (owner.unixUser !== undefined) {
@@ -30,7 +24,7 @@ export function ownerFromWire(owner: WireOwner | null | undefined): GrantOwner {
   return { kind: 'anyone' };
 }
 
-export function ownerToWire(owner: GrantOwner): WireOwner {
+export function ownerToWire(owner: GrantOwner): Owner {
   switch (owner.kind) {
     case 'anyone':
       return { anyone: null };

@@ -1,24 +1,13 @@
 /** Policies: how they are stored, how they are said on the wire, and what several of them allow together. */
+import type { Policy } from '../client/protocol.js';
 import { RpcError } from '../rpc/index.js';
+import type { SchemaGraph } from '../schema/index.js';
 import type { StoredPolicy } from './store/store.js';
-
-/** Policy of schema/sturdy.capnp, as the codec gives and takes it. */
-export interface WirePolicy {
-  readonly methods?: { readonly all?: null; readonly only?: readonly WireAllowed[] };
-  readonly expires?: bigint;
-  readonly delegable?: boolean;
-}
-
-interface WireAllowed {
-  readonly interface?: bigint;
-  readonly all?: null;
-  readonly methods?: readonly string[];
-}
 
 /** No restriction at all. */
 export const EVERYTHING: StoredPolicy = { methods: 'all', expires: 0, delegable: true };
 
-export function policyFromWire(policy: WirePolicy | null | undefined): StoredPolicy {
+export function policyFromWire(policy: Policy | null | undefined): StoredPolicy {
   if (policy === null || policy === undefined) return EVERYTHING;
   const expires = Number(policy.expires ?? 0n);
   if (!Number.isSafeInteger(expires) || expires < 0) {
@@ -40,7 +29,7 @@ export function policyFromWire(policy: WirePolicy | null | undefined): StoredPol
   };
 }
 
-export function policyToWire(policy: StoredPolicy): WirePolicy {
+export function policyToWire(policy: StoredPolicy): Policy {
   return {
     methods:
       policy.methods === 'all'
@@ -108,4 +97,32 @@ function byInterface(methods: Exclude<Methods, 'all'>): Exclude<Methods, 'all'> 
     );
   }
   return [...merged].map(([id, names]) => ({ interface: id, methods: names }));
+}
+
+/** `['Account.balance', ...]` as a policy has it. An inherited method is named by the interface that inherits it. */
+export function methodsNamed(
+  names: readonly string[],
+  graph: SchemaGraph,
+): Exclude<StoredPolicy['methods'], 'all'> {
+  const list = new Map<bigint, string[]>();
+  for (const name of names) {
+    const dot = name.lastIndexOf('.');
+    if (dot === -1) {
+      throw new RpcError(
+        'failed',
+        `${JSON.stringify(name)} is not a method with its interface, such as Account.balance`,
+      );
+    }
+    const type = graph.interface(name.slice(0, dot));
+    const method = type.method(name.slice(dot + 1));
+    if (method === undefined) {
+      const known = type.allMethods().map((each) => each.name);
+      throw new RpcError(
+        'failed',
+        `${type.name} has no method ${name.slice(dot + 1)}; it has ${known.join(', ')}`,
+      );
+    }
+    list.set(method.interface.id, [...(list.get(method.interface.id) ?? []), method.name]);
+  }
+  return [...list].map(([id, methods]) => ({ interface: id, methods }));
 }

@@ -189,6 +189,10 @@ interface Operator {
   health @6 () -> (ready :Bool, uptimeMillis :UInt64, connections :UInt32, detail :Text);
   # Liveness is that this answers. `ready` is false while the broker starts or stops; `detail` says
   # why.
+
+  schema @7 (domain :Text) -> (interfaceId :UInt64, schema :Data);
+  # The interface of the domain's main object, and a CodeGeneratorRequest that contains it. For tools
+  # that make policies from text. The domain is not started.
 }
 
 struct DomainInfo {

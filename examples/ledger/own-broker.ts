@@ -10,10 +10,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { connect, SturdyRef } from '../../client/index.js';
+import { connect, type Operator, SturdyRef } from '../../client/index.js';
 import { sturdySchema } from '../../schema/index.js';
 import { CLI, exampleConfig } from './place.js';
-import type { Operator } from './stubs.js';
 
 const STARTING_MILLIS = 30_000;
 

@@ -5,10 +5,9 @@
 
 import { randomUUID } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
-import { type BrokerSession, connect, SturdyRef } from '../../client/index.js';
+import { type BrokerSession, connect, type Delegable, type Operator, SturdyRef } from '../../client/index.js';
 import { sturdySchema } from '../../schema/index.js';
 import { exampleSchema } from './place.js';
-import type { Delegable, Operator } from './stubs.js';
 
 const protocol = sturdySchema();
 

@@ -7,7 +7,7 @@
 
 import { mkdir } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
-import { Broker } from '../../broker/index.js';
+import { Broker, createLogger } from '../../broker/index.js';
 import { describeAddress } from '../../rpc/index.js';
 import { CLI, EXAMPLE, exampleConfig, exampleSchema, ROOT } from './place.js';
 import { money } from './posting.js';
@@ -17,7 +17,8 @@ import { book, readTransactions } from './transactions.js';
 
 async function main(data: string, port: number | undefined): Promise<void> {
   await mkdir(data, { recursive: true, mode: 0o700 });
-  const broker = await Broker.start(await exampleConfig(data, port));
+  const config = await exampleConfig(data, port);
+  const broker = await Broker.start(config, { log: createLogger(config.log, { pretty: true }) });
   const signalled = new Promise((resolve) => process.once('SIGTERM', resolve).once('SIGINT', resolve));
   try {
     const refsPath = join(data, 'example.refs');

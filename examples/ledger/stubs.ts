@@ -1,6 +1,6 @@
 /**
- * The example's interfaces as a Node program holds them, and as much of the public protocol as the example calls:
- * ledger.capnp, statement.capnp and schema/sturdy.capnp are the reference, and this says the same in TypeScript.
+ * The example's interfaces as a Node program holds them: ledger.capnp and statement.capnp are the reference, and this says
+ * the same in TypeScript.
  */
 
 import type { Pending, Stub } from '../../rpc/index.js';
@@ -54,31 +54,4 @@ export interface Statement extends Stub {
   attempts(params: Nothing): Pending<{
     attempts: readonly { name: string; outcome: { refused: string } | { escaped: string } }[];
   }>;
-}
-
-// ---- Of the public protocol. ----
-
-export interface Policy {
-  readonly methods: {
-    readonly only: readonly { readonly interface: bigint; readonly methods: readonly string[] }[];
-  };
-}
-
-export interface Grant extends Stub {
-  revoke(params: Nothing): Pending<{ revoked: number }>;
-}
-
-type Minted = { ref: { secret: Uint8Array }; grant: Grant };
-
-export interface Delegable extends Stub {
-  attenuate(params: { policy?: Policy; label?: string }): Pending<Minted & { cap: Stub }>;
-  describe(params: Nothing): Pending<{ interfaceId: bigint; schema: Uint8Array }>;
-}
-
-export interface Operator extends Stub {
-  domains(params: Nothing): Pending<{
-    domains: readonly { name: string; state: string; starts: number; hostPid: number }[];
-  }>;
-  mint(params: { domain: string; object: string; policy?: Policy; label: string }): Pending<Minted>;
-  health(params: Nothing): Pending<{ ready: boolean; detail: string }>;
 }

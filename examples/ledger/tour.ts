@@ -8,13 +8,20 @@ import { strict as assert } from 'node:assert';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type BrokerSession, connect, SturdyRef } from '../../client/index.js';
+import {
+  type BrokerSession,
+  connect,
+  type Delegable,
+  type Grant,
+  type Operator,
+  SturdyRef,
+} from '../../client/index.js';
 import { sturdySchema } from '../../schema/index.js';
 import { OwnBroker } from './own-broker.js';
 import { EXAMPLE, exampleSchema } from './place.js';
 import { money } from './posting.js';
 import type { Entry } from './record.js';
-import type { Account, Delegable, Grant, Ledger, Operator, Statement } from './stubs.js';
+import type { Account, Ledger, Statement } from './stubs.js';
 import { book, readTransactions } from './transactions.js';
 
 const types = exampleSchema();

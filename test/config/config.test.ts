@@ -87,8 +87,13 @@ describe('a configuration', () => {
     expect(config.data).toBe('/var/lib/sturdy');
     expect(config.domains['statement']).toMatchObject({
       limits: { heapMiB: 32, turnMillis: 1000 },
-      grants: { account: { methods: ['Account.balance'], expires: 1896087600000 }, again: { expires: 5 } },
+      grants: {
+        account: { methods: ['Account.balance'], expires: '2030-01-31T12:00:00+01:00' },
+        again: { expires: '1970-01-01T00:00:00.005Z' },
+      },
     });
+    // It can be written down and read again.
+    expect(parseConfig(JSON.parse(JSON.stringify(config)), '/elsewhere')).toEqual(config);
     expect(config.domains['ledger']!.powers).toEqual({
       clock: true,
       random: false,

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type BrokerSession, connect, SturdyRef } from '../../client/index.js';
+import { type BrokerSession, connect, type Delegable, type Operator, SturdyRef } from '../../client/index.js';
 import { OwnBroker } from '../../examples/ledger/own-broker.js';
 import { exampleSchema } from '../../examples/ledger/place.js';
 import type { Entry } from '../../examples/ledger/record.js';
-import type { Account, Delegable, Ledger, Operator } from '../../examples/ledger/stubs.js';
+import type { Account, Ledger } from '../../examples/ledger/stubs.js';
 import { sturdySchema } from '../../schema/index.js';
 
 const types = exampleSchema();

@@ -1,0 +1,111 @@
+/** `sturdy call`: one call on a reference, with params and results in JSON, by the schema of the object itself. */
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import {
+  type BrokerSession,
+  connect,
+  delegable,
+  type Pending,
+  RpcError,
+  type Stub,
+} from '../../client/index.js';
+import { stubMethodName } from '../../rpc/index.js';
+import { type InterfaceType, type MethodType, SchemaGraph, sturdySchema } from '../../schema/index.js';
+import { structFromJson, structToJson } from './json-values.js';
+import type { GlobalOptions } from './operator.js';
+import { jsonText, UsageError } from './print.js';
+import { readReference } from './references.js';
+
+type Method = (params: unknown, options: { signal?: AbortSignal }) => Pending<object>;
+
+export function addCall(program: Command): void {
+  program
+    .command('call <ref> [method] [params]')
+    .description('call a method; without one, list the methods of the object')
+    .addHelpText(
+      'after',
+      `
+REF is @FILE, @FILE:NAME or - (standard input). PARAMS is a JSON object, or - for standard input; {} without it.
+64-bit integers are numbers or strings, Data is base64, a Void is null, and a capability is "@FILE" or "@FILE:NAME".
+
+  sturdy call @alice.ref statement '{"page": {"limit": 5}}'
+  sturdy call @ledger.ref transfer '{"from": "@alice.ref", "to": "@bob.ref", "cents": 100}'`,
+    )
+    .option('--timeout <seconds>', 'cancel the call after so long')
+    .action(
+      async (
+        ref: string,
+        method: string | undefined,
+        params: string | undefined,
+        _: object,
+        command: Command,
+      ) => {
+        const options = command.optsWithGlobals<GlobalOptions & { timeout?: string }>();
+        const reference = readReference(ref);
+        if (ref === '-' && params === '-')
+          throw new UsageError('standard input is the reference or the params, not both');
+        const value = method === undefined ? {} : parseParams(params);
+        const signal = options.timeout === undefined ? {} : { signal: timeout(options.timeout) };
+        const session = await connect(reference, { reconnect: false });
+        try {
+          const object = session.restore(reference, sturdySchema().interface('Delegable'));
+          const { interfaceId, schema } = await delegable(object).describe({});
+          const type = SchemaGraph.load(schema).interface(interfaceId);
+          if (method === undefined) {
+            console.log(methodsOf(type).join('\n'));
+            return;
+          }
+          const found = methodNamed(type, method);
+          const sent = structFromJson(
+            value,
+            found.params,
+            `${found.interface.name}.${found.name}`,
+            capabilities(session),
+          );
+          const stub = object.as<Stub & Record<string, Method>>(type);
+          const results = await stub[stubMethodName(found.name)]!(sent, signal);
+          console.log(jsonText(structToJson(results, found.results), options.json === true ? undefined : 2));
+        } finally {
+          session.close();
+        }
+      },
+    );
+}
+
+function parseParams(text = '{}'): unknown {
+  try {
+    return JSON.parse(text === '-' ? readFileSync(0, 'utf8') : text);
+  } catch (cause) {
+    throw new UsageError(`the params are not JSON: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function timeout(text: string): AbortSignal {
+  const seconds = Number(text);
+  if (!(seconds > 0 && seconds <= 1_000_000))
+    throw new UsageError(`--timeout: expected seconds, found ${text}`);
+  return AbortSignal.timeout(seconds * 1000);
+}
+
+/** By its name, or by that with the interface: of two with one name, this tells them apart. */
+function methodNamed(type: InterfaceType, name: string): MethodType {
+  const dot = name.lastIndexOf('.');
+  const plain = name.slice(dot + 1);
+  const found = type
+    .allMethods()
+    .find((method) => method.name === plain && (dot === -1 || method.interface.name === name.slice(0, dot)));
+  if (found !== undefined) return found;
+  throw new RpcError('failed', `${type.name} has no method ${name}; it has ${methodsOf(type).join(', ')}`, {
+    code: 'ERR_NO_SUCH_METHOD',
+  });
+}
+
+function methodsOf(type: InterfaceType): string[] {
+  return type.allMethods().map((method) => `${method.interface.name}.${method.name}`);
+}
+
+/** A capability in the params: the object of another reference of the same broker. */
+function capabilities(session: BrokerSession): (argument: string, type: InterfaceType | null) => Stub {
+  return (argument, type) =>
+    session.restore(readReference(argument), type ?? sturdySchema().interface('Delegable'));
+}

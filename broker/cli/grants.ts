@@ -1,0 +1,69 @@
+/** `sturdy grants` and `sturdy revoke`: what was granted to whom, and the end of it. */
+import type { Command } from 'commander';
+import type { GrantInfo, Operator, Owner, Policy } from '../../client/index.js';
+import { asOperator, type GlobalOptions } from './operator.js';
+import { jsonText, printAnswer, table } from './print.js';
+
+export function addGrants(program: Command): void {
+  program
+    .command('grants')
+    .description('list the grants')
+    .option('--live', 'only those that are neither revoked nor expired')
+    .action(async (_options: object, command: Command) => {
+      const { json = false, live = false } = command.optsWithGlobals<GlobalOptions & { live?: boolean }>();
+      const grants = await asOperator(command, (operator) => allGrants(operator));
+      const shown = live ? grants.filter(({ state }) => state === 'live') : grants;
+      printAnswer(json, shown, () => listing(shown));
+    });
+  program
+    .command('revoke <grant>')
+    .description('kill a grant, by its id, and everything below it')
+    .action(async (id: string, _options: object, command: Command) => {
+      const { json = false } = command.optsWithGlobals<GlobalOptions>();
+      const answer = await asOperator(command, (operator) => operator.grant({ id }).grant.revoke({}));
+      printAnswer(
+        json,
+        answer,
+        () => `${answer.revoked} ${answer.revoked === 1 ? 'grant' : 'grants'} revoked`,
+      );
+    });
+}
+
+async function allGrants(operator: Operator): Promise<GrantInfo[]> {
+  const all: GrantInfo[] = [];
+  for (;;) {
+    const { grants } = await operator.grants({ after: all.at(-1)?.id ?? '' });
+    if (grants.length === 0) return all;
+    all.push(...grants);
+  }
+}
+
+function listing(grants: readonly GrantInfo[]): string {
+  return table(
+    ['GRANT', 'STATE', 'OBJECT', 'PARENT', 'ALLOWS', 'FOR', 'LABEL'],
+    grants.map((grant) => [
+      grant.id,
+      grant.state,
+      grant.object === '' ? grant.domain : `${grant.domain}/${grant.object}`,
+      grant.parent === '' ? '-' : grant.parent,
+      allowed(grant.policy),
+      ownerText(grant.owner),
+      grant.label,
+    ]),
+  );
+}
+
+function allowed({ methods, expires = 0n, delegable }: Policy): string {
+  const names = methods?.only?.flatMap((each) => each.methods ?? `all of 0x${each.interface?.toString(16)}`);
+  const parts = [names === undefined ? 'all' : names.length === 0 ? 'nothing' : names.join(',')];
+  if (expires !== 0n) parts.push(`until ${new Date(Number(expires)).toISOString()}`);
+  if (delegable === false) parts.push('not delegable');
+  return parts.join('; ');
+}
+
+function ownerText(owner: Owner): string {
+  if (owner.domain !== undefined) return `domain ${owner.domain}`;
+  if (owner.unixUser !== undefined) return `uid ${owner.unixUser}`;
+  if (owner.certificate !== undefined) return `certificate ${Buffer.from(owner.certificate).toString('hex')}`;
+  return owner.anyone === undefined ? jsonText(owner) : 'anyone';
+}

@@ -1,0 +1,62 @@
+/** `sturdy mint` and `sturdy attenuate`: new references, by the operator's power or by a reference that one holds. */
+import type { Command } from 'commander';
+import { connect, delegable, type Minted, SturdyRef } from '../../client/index.js';
+import { sturdySchema } from '../../schema/index.js';
+import { asOperator, type GlobalOptions } from './operator.js';
+import { addPolicyOptions, delegationOf, type PolicyOptions } from './policy-options.js';
+import { printAnswer } from './print.js';
+import { readReference, writeReference } from './references.js';
+
+type MintOptions = GlobalOptions & PolicyOptions & { readonly out?: string };
+
+export function addMint(program: Command): void {
+  addPolicyOptions(program.command('mint <domain> [object]'))
+    .description("a reference to an object of a domain, by its id; to the domain's main object without one")
+    .option('--out <file>', 'write the reference to this new file, of mode 0600')
+    .action(async (domain: string, object: string | undefined, _options: object, command: Command) => {
+      const options = command.optsWithGlobals<MintOptions>();
+      await asOperator(command, async (operator, session) => {
+        const { schema } = await operator.schema({ domain });
+        const minted = await operator.mint({
+          domain,
+          ...(object === undefined ? {} : { object }),
+          ...delegationOf(options, schema),
+        });
+        await hand(minted, (secret) => SturdyRef.of(secret, session.address), options);
+      });
+    });
+}
+
+export function addAttenuate(program: Command): void {
+  addPolicyOptions(program.command('attenuate <ref>'))
+    .description('a weaker reference to the same object, from @FILE, @FILE:NAME or - (standard input)')
+    .option('--out <file>', 'write the reference to this new file, of mode 0600')
+    .action(async (argument: string, _options: object, command: Command) => {
+      const options = command.optsWithGlobals<MintOptions>();
+      const ref = readReference(argument);
+      const session = await connect(ref, { reconnect: false });
+      try {
+        const whole = delegable(session.restore(ref, sturdySchema().interface('Delegable')));
+        const { schema } = await whole.describe({});
+        const minted = await whole.attenuate(delegationOf(options, schema));
+        await hand(minted, (secret) => SturdyRef.of(secret, session.address), options);
+      } finally {
+        session.close();
+      }
+    });
+}
+
+/** Gives the new reference to whoever asked for it. */
+async function hand(
+  { ref: { secret }, grant }: Minted,
+  referenceOf: (secret: Uint8Array) => SturdyRef,
+  { json = false, out }: MintOptions,
+): Promise<void> {
+  const ref = referenceOf(secret);
+  const { info } = await grant.info({});
+  if (out !== undefined) writeReference(out, ref);
+  const where = out === undefined ? { ref: ref.format() } : { file: out };
+  printAnswer(json, { grant: info.id, ...where }, () =>
+    out === undefined ? ref.format() : `grant ${info.id}; its reference is in ${out}`,
+  );
+}

@@ -1,0 +1,48 @@
+/** How a command comes by the operator's capability: by the reference in the data folder of the broker. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { type BrokerSession, connect, type Operator, type SturdyRef } from '../../client/index.js';
+import { sturdySchema } from '../../schema/index.js';
+import { loadConfig } from '../config.js';
+import { UsageError } from './print.js';
+import { readReference } from './references.js';
+
+/** The options of every command. */
+export interface GlobalOptions {
+  readonly json?: boolean;
+  readonly operator?: string;
+  readonly config?: string;
+}
+
+const CONFIGS = ['ts', 'mts', 'js', 'mjs', 'json'].map((kind) => `sturdy.config.${kind}`);
+
+/** The configuration that the command line names, or the one in the current folder; null where there is none. */
+export function configFile({ config }: GlobalOptions): string | null {
+  return config ?? CONFIGS.find((name) => existsSync(name)) ?? null;
+}
+
+/** Connects as the operator, does `work`, and closes the connection. */
+export async function asOperator<T>(
+  command: Command,
+  work: (operator: Operator, session: BrokerSession, ref: SturdyRef) => Promise<T>,
+): Promise<T> {
+  const ref = readReference(`@${await operatorFile(command.optsWithGlobals<GlobalOptions>())}`);
+  const session = await connect(ref, { reconnect: false });
+  try {
+    return await work(session.restore<Operator>(ref, sturdySchema().interface('Operator')), session, ref);
+  } finally {
+    session.close();
+  }
+}
+
+async function operatorFile(options: GlobalOptions): Promise<string> {
+  if (options.operator !== undefined) return options.operator;
+  const config = configFile(options);
+  if (config === null) {
+    throw new UsageError(
+      'whose broker? Name the file with the operator reference (--operator DATA/operator.ref) or the configuration (--config)',
+    );
+  }
+  return join((await loadConfig(config)).data, 'operator.ref');
+}

@@ -1,0 +1,43 @@
+/** `sturdy serve`: a broker in the foreground, until SIGTERM or SIGINT stops it gracefully. A second signal ends it at once. */
+import type { Command } from 'commander';
+import { describeAddress } from '../../rpc/index.js';
+import { Broker } from '../broker.js';
+import { loadConfig } from '../config.js';
+import { createLogger } from '../log.js';
+import { configFile, type GlobalOptions } from './operator.js';
+import { UsageError } from './print.js';
+
+export function addServe(program: Command): void {
+  program
+    .command('serve')
+    .description('run a broker')
+    .option('--pretty', 'log lines for a person (the default on a terminal)')
+    .action(async (_options: object, command: Command) => serve(command.optsWithGlobals()));
+}
+
+async function serve(options: GlobalOptions & { pretty?: boolean }): Promise<void> {
+  const file = configFile(options);
+  if (file === null) {
+    throw new UsageError(
+      'there is no sturdy.config.ts (or .mts, .js, .mjs, .json) here; name it with --config',
+    );
+  }
+  const config = await loadConfig(file);
+  const log = createLogger(config.log, { pretty: options.pretty ?? process.stderr.isTTY === true });
+  // Whatever is wrong with the broker itself passes the log's redaction, and not Node's own printing of it.
+  process.on('uncaughtException', (err) => {
+    log.fatal({ err }, 'the broker failed');
+    process.exit(70);
+  });
+  const broker = await Broker.start(config, { log });
+  for (const address of broker.addresses) console.log(`listening on ${describeAddress(address)}`);
+  console.log(`operator reference in ${broker.operatorRefPath}`);
+  await new Promise<void>((resolve) => {
+    const signalled = () => {
+      process.once('SIGTERM', () => process.exit(1)).once('SIGINT', () => process.exit(1));
+      resolve();
+    };
+    process.once('SIGTERM', signalled).once('SIGINT', signalled);
+  });
+  await broker.stop();
+}
