@@ -136,7 +136,7 @@ describe('a transfer', () => {
     const mine = { balance: async () => ({ cents: 10n ** 9n }), withdraw: async () => ({}) };
     const from = mine as unknown as Account;
     await expect(ledger.transfer({ from, to, cents: 1n })).rejects.toThrow('not an account of this ledger');
-    await expect(ledger.transfer({ from: ledger as unknown as Account, to, cents: 1n })).rejects.toThrow(
+    await expect(ledger.transfer({ from: ledger.as<Account>(ACCOUNT), to, cents: 1n })).rejects.toThrow(
       'not an account of this ledger',
     );
     expect(await balanceOf(to)).toBe(0n);
