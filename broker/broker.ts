@@ -128,9 +128,9 @@ export class Broker {
         { cause },
       );
     }
-    let graph: SchemaGraph;
+    let own: SchemaGraph;
     try {
-      graph = SchemaGraph.load([schema, sturdySchemaBytes()]);
+      own = SchemaGraph.load(schema);
     } catch (cause) {
       throw new StartupError(
         `${at}.schema: ${config.schema} is not a CodeGeneratorRequest: ${(cause as Error).message}`,
@@ -138,10 +138,11 @@ export class Broker {
       );
     }
     try {
-      graph.interface(config.interface);
+      own.interface(config.interface);
     } catch (cause) {
       throw new StartupError(`${at}.interface: ${config.schema}: ${(cause as Error).message}`, { cause });
     }
+    const graph = SchemaGraph.load([schema, sturdySchemaBytes()]);
     const id = await this.#store.domainId(name);
     const grants = new DomainGrants({
       id,

@@ -1,0 +1,244 @@
+import { spawn } from 'node:child_process';
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SturdyRef } from 'sturdy/client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CLI } from '../../examples/ledger/place.js';
+import { Running } from '../broker/running.js';
+
+let running: Running;
+let operator: string;
+
+beforeAll(async () => {
+  running = await Running.start();
+  operator = running.broker.operatorRefPath;
+});
+afterAll(() => running.stop());
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs the command line as a process, in the broker's folder. */
+function sturdy(args: readonly string[], input = ''): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [CLI, ...args], { cwd: running.folder });
+    let [out, err] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      out += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      err += text;
+    });
+    child.once('close', (code) => resolve({ code, out, err }));
+    child.stdin.on('error', () => {}).end(input);
+  });
+}
+
+const asOperator = (...args: string[]) => sturdy([...args, '--operator', operator]);
+
+async function minted(name: string, ...args: string[]): Promise<{ grant: string; ref: string }> {
+  const file = join(running.folder, `${name}.ref`);
+  const { code, out, err } = await asOperator('mint', 'ledger', ...args, '--json', '--out', file);
+  expect([code, err]).toEqual([0, '']);
+  return { grant: JSON.parse(out).grant, ref: `@${file}` };
+}
+
+const open = async (ledger: string, name: string) =>
+  expect((await sturdy(['call', ledger, 'open', JSON.stringify({ name })])).code).toBe(0);
+
+describe('sturdy mint', () => {
+  it('writes the reference to a new file that only its owner can read, and prints no secret', async () => {
+    const { grant, ref } = await minted('whole');
+    const path = ref.slice(1);
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect(SturdyRef.parse((await readFile(path, 'utf8')).trim()).address).toMatchObject({
+      transport: 'unix',
+    });
+    expect(grant).toMatch(/^[0-9a-z]{26}$/);
+    const again = await asOperator('mint', 'ledger', '--out', path);
+    expect([again.code, again.err]).toEqual([2, expect.stringContaining('exists already')]);
+  });
+
+  it('prints the reference where no file is named', async () => {
+    const { code, out } = await asOperator('mint', 'ledger');
+    expect(code).toBe(0);
+    expect(() => SturdyRef.parse(out.trim())).not.toThrow();
+  });
+
+  it('says which methods there are where one is named that there is not', async () => {
+    const { code, err } = await asOperator('mint', 'ledger', '--allow', 'Ledger.steal');
+    expect(code).toBe(1);
+    expect(err).toBe('sturdy: Ledger has no method steal; it has open, find, accounts, transfer\n');
+  });
+
+  it.each([
+    [['mint', 'nobody'], 1, 'there is no domain "nobody"; there are ledger'],
+    [['mint', 'ledger', '--expires', 'tomorrow'], 2, '--expires: expected a date and time such as'],
+    [['mint', 'ledger', '--expires', '2001-01-01T00:00:00Z'], 2, 'is in the past'],
+    [['mint', 'ledger', '--seal-for', 'me'], 2, '--seal-for: expected domain:ID, found "me"'],
+    [['mint', 'ledger', '', '--label', 'x'.repeat(201)], 1, 'at most 200'],
+    [['mint'], 2, "missing required argument 'domain'"],
+    [['mint', 'ledger', '--bogus'], 2, "unknown option '--bogus'"],
+  ])('refuses what is wrong, with the reason: %j', async (args, code, reason) => {
+    const ended = await asOperator(...args);
+    expect([ended.code, ended.out]).toEqual([code, '']);
+    expect(ended.err).toContain(reason);
+  });
+});
+
+describe('sturdy call', () => {
+  it('takes JSON and prints JSON, by the schema: 64-bit integers, lists, unions, data, capabilities', async () => {
+    const { ref } = await minted('books');
+    await open(ref, 'alice');
+    await open(ref, 'bob');
+    const alice = (await minted('alice', 'alice')).ref;
+    const bob = (await minted('bob', 'bob')).ref;
+    const deposit = await sturdy(
+      ['call', alice, 'deposit', '-', '--json'],
+      '{"cents": "9007199254740993", "memo": "much", "attachment": "AAEC"}',
+    );
+    expect(JSON.parse(deposit.out).entry).toMatchObject({
+      kind: 'deposit',
+      cents: '9007199254740993',
+      attachment: 'AAEC',
+    });
+    const transfer = await sturdy([
+      'call',
+      ref,
+      'Ledger.transfer',
+      JSON.stringify({ from: alice, to: bob, cents: 3 }),
+    ]);
+    expect(JSON.parse(transfer.out).entry).toMatchObject({ cents: '-3', other: { account: 'bob' } });
+    const found = await sturdy(['call', ref, 'find', '{"name": "alice"}']);
+    expect(JSON.parse(found.out)).toEqual({ account: { capability: 'Account' } });
+  });
+
+  it('lists the methods of the object where none is named', async () => {
+    const { ref } = await minted('methods');
+    const { out } = await sturdy(['call', ref]);
+    expect(out.split('\n').slice(0, 4)).toEqual([
+      'Ledger.open',
+      'Ledger.find',
+      'Ledger.accounts',
+      'Ledger.transfer',
+    ]);
+  });
+
+  it('reads a reference from standard input, and one of several by its name', async () => {
+    const { ref } = await minted('input');
+    const text = await readFile(ref.slice(1), 'utf8');
+    expect((await sturdy(['call', '-', 'accounts'], text)).code).toBe(0);
+    await writeFile(join(running.folder, 'many.refs'), `one ${text}two ${text}`);
+    expect((await sturdy(['call', '@many.refs:two', 'accounts'])).code).toBe(0);
+    expect(await sturdy(['call', '@many.refs', 'accounts'])).toMatchObject({
+      code: 2,
+      err: 'sturdy: many.refs has 2 references; name one as @many.refs:NAME: one, two\n',
+    });
+  });
+
+  it.each([
+    ['a ref in an argument', ['call', 'sturdy+unix:///x#AQ'], 2, 'never as an argument'],
+    ['a file that there is not', ['call', '@nothing.ref'], 2, 'cannot read nothing.ref: ENOENT'],
+    ['params that are no JSON', ['call', '@whole.ref', 'open', '{'], 2, 'the params are not JSON'],
+    ['params that are no object', ['call', '@whole.ref', 'open', '[]'], 1, 'Ledger.open: expected an object'],
+    [
+      'a number that is no text',
+      ['call', '@whole.ref', 'open', '{"name": 1}'],
+      1,
+      'Ledger.open.name: expected a string',
+    ],
+    ['an unknown field', ['call', '@whole.ref', 'open', '{"nmae": "x"}'], 1, 'unknown field "nmae"'],
+    [
+      'a number that JSON does not hold',
+      ['call', '@alice.ref', 'deposit', '{"cents": 9007199254740993}'],
+      1,
+      'give it as a string',
+    ],
+    [
+      'a method that there is not',
+      ['call', '@whole.ref', 'steal'],
+      1,
+      'Ledger has no method steal; it has Ledger.open',
+    ],
+    [
+      'a call that takes too long',
+      ['call', '@alice.ref', 'next', '{"after": 1000}', '--timeout', '0.2'],
+      1,
+      'cancel',
+    ],
+  ])('refuses %s', async (_what, args, code, reason) => {
+    const ended = await sturdy(args);
+    expect([ended.code, ended.out]).toEqual([code, '']);
+    expect(ended.err).toContain(reason);
+  });
+
+  it('prints errors as JSON where it is asked to', async () => {
+    const { code, out, err } = await sturdy(['call', '@whole.ref', 'find', '{"name": "nobody"}', '--json']);
+    expect([code, out]).toEqual([1, '']);
+    expect(JSON.parse(err)).toMatchObject({ error: { type: 'failed', message: expect.any(String) } });
+  });
+
+  it('says so with an exit code of its own where no broker answers', async () => {
+    const secret = (await readFile(join(running.folder, 'whole.ref'), 'utf8')).split('#')[1];
+    await writeFile(join(running.folder, 'gone.ref'), `sturdy+unix://${running.folder}/gone.sock#${secret}`);
+    const { code, err } = await sturdy(['call', '@gone.ref', 'accounts']);
+    expect([code, err]).toEqual([3, `sturdy: cannot connect to ${running.folder}/gone.sock: ENOENT\n`]);
+  });
+});
+
+describe('sturdy attenuate and revoke', () => {
+  it('make a weaker reference, and end it', async () => {
+    const file = join(running.folder, 'reader.ref');
+    const allow = ['--allow', 'Account.balance,Account.statement', '--expires', '1h', '--no-delegable'];
+    const { out } = await sturdy(['attenuate', '@alice.ref', ...allow, '--label', 'reader', '--out', file]);
+    const grant = /^grant ([0-9a-z]{26}); its reference is in /.exec(out)![1]!;
+    expect((await sturdy(['call', '@reader.ref', 'balance'])).code).toBe(0);
+    expect(await sturdy(['call', '@reader.ref', 'withdraw', '{"cents": 1}'])).toMatchObject({
+      code: 1,
+      err: 'sturdy: the grant does not allow Account.withdraw\n',
+    });
+    expect((await sturdy(['attenuate', '@reader.ref'])).err).toBe('sturdy: the grant is not delegable\n');
+
+    const listed = await asOperator('grants', '--live');
+    const line = listed.out.split('\n').find((each) => each.startsWith(grant));
+    expect(line).toMatch(
+      /live +ledger\/alice +[0-9a-z]{26} +balance,statement; until .*; not delegable +anyone +reader$/,
+    );
+
+    expect((await asOperator('revoke', grant)).out).toBe('1 grant revoked\n');
+    expect((await sturdy(['call', '@reader.ref', 'balance'])).err).toBe('sturdy: no such reference\n');
+    const all = JSON.parse((await asOperator('grants', '--json')).out);
+    expect(all.find(({ id }: { id: string }) => id === grant).state).toBe('revoked');
+    expect((await asOperator('grants', '--live')).out).not.toContain(grant);
+  });
+
+  it('say so where there is no such grant', async () => {
+    const { code, err } = await asOperator('revoke', 'nonsense');
+    expect([code, err]).toEqual([1, 'sturdy: there is no grant "nonsense"; `sturdy grants` lists them\n']);
+  });
+});
+
+describe('sturdy domains and health', () => {
+  it('list, stop and start a domain', async () => {
+    expect((await asOperator('domains', 'start', 'ledger')).out).toMatch(/^NAME +STATE.*\nledger +running/);
+    expect(JSON.parse((await asOperator('domains', 'stop', 'ledger', '--json')).out)).toMatchObject({
+      state: 'stopped',
+      detail: 'stopped by the operator',
+    });
+    expect((await asOperator('domains')).out).toMatch(/ledger +stopped/);
+    expect((await asOperator('domains', 'start', 'nobody')).code).toBe(1);
+  });
+
+  it('say whether the broker is ready', async () => {
+    const { code, out } = await asOperator('health');
+    expect([code, out]).toEqual([0, expect.stringMatching(/^ready, up \d+ s, \d+ connections\n$/)]);
+  });
+
+  it('ask whose broker is meant where nothing says so', async () => {
+    const { code, err } = await sturdy(['domains']);
+    expect([code, err]).toEqual([2, expect.stringContaining('--operator DATA/operator.ref')]);
+  });
+});

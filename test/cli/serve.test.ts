@@ -1,0 +1,193 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { connect, type Operator, type SturdyAddress } from '../../client/index.js';
+import { freePort, OwnBroker } from '../../examples/ledger/own-broker.js';
+import { CLI } from '../../examples/ledger/place.js';
+import { sturdySchema } from '../../schema/index.js';
+import { LEDGER_DOMAIN } from '../broker/running.js';
+
+let folder: string;
+const children: ChildProcess[] = [];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sturdy-serve-'));
+});
+afterEach(async () => {
+  for (const child of children.splice(0)) {
+    if (child.exitCode === null && child.signalCode === null) {
+      const gone = once(child, 'exit');
+      child.kill('SIGKILL');
+      await gone;
+    }
+  }
+  await rm(folder, { recursive: true, force: true });
+});
+
+class Serving {
+  out = '';
+  err = '';
+  readonly ended: Promise<number | null>;
+
+  constructor(readonly child: ChildProcess) {
+    child.stdout!.setEncoding('utf8').on('data', (text) => {
+      this.out += text;
+    });
+    child.stderr!.setEncoding('utf8').on('data', (text) => {
+      this.err += text;
+    });
+    this.ended = once(child, 'close').then(([code]) => code);
+  }
+}
+
+/** `sturdy serve` with this configuration, which is a good one but for `changes`. */
+async function serve(changes: object = {}, name = 'sturdy.config.json'): Promise<Serving> {
+  const config = {
+    data: `./${name}.data`,
+    listen: { unix: `./${name}.sock` },
+    domains: { ledger: LEDGER_DOMAIN },
+    ...changes,
+  };
+  await writeFile(join(folder, name), JSON.stringify(config));
+  const child = spawn(process.execPath, [CLI, 'serve', '--config', name], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  children.push(child);
+  return new Serving(child);
+}
+
+const listening = (serving: Serving) =>
+  expect.poll(() => serving.out + serving.err, { timeout: 20_000 }).toContain('operator reference in');
+
+describe('sturdy serve', () => {
+  it('says where it listens, logs lines of JSON, and stops at SIGTERM with exit code 0', async () => {
+    const port = await freePort();
+    const serving = await serve({
+      listen: { unix: './a.sock', tcp: { host: '127.0.0.1', port } },
+      log: { level: 'info' },
+    });
+    await listening(serving);
+    expect(serving.out).toContain(`listening on ${join(folder, 'a.sock')}\nlistening on 127.0.0.1:${port}\n`);
+    serving.child.kill('SIGTERM');
+    expect(await serving.ended).toBe(0);
+    const messages = serving.err
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).msg);
+    expect(messages.at(-1)).toBe('the broker has stopped');
+  });
+
+  it('lets the calls in flight end before it stops', async () => {
+    const broker = await OwnBroker.create();
+    try {
+      await broker.start();
+      const ref = await broker.operatorRef();
+      const session = await connect(ref, { reconnect: false });
+      // A start takes a while: it is in flight when the signal comes.
+      const operator = session.restore<Operator>(ref, sturdySchema().interface('Operator'));
+      expect((await operator.health({})).ready).toBe(true);
+      const starting = operator.start({ domain: 'statement' });
+      const outcome = starting.then(() => 'it ended');
+      await operator.health({});
+      expect(await broker.stop()).toBe(0);
+      expect(await outcome).toBe('it ended');
+      session.close();
+    } finally {
+      await broker.remove();
+    }
+  });
+
+  it('takes the place of a broker that was killed: its socket and its folder are free', async () => {
+    const first = await serve();
+    await listening(first);
+    first.child.kill('SIGKILL');
+    await first.ended;
+    const second = await serve();
+    await listening(second);
+    const address: SturdyAddress = { transport: 'unix', path: join(folder, 'sturdy.config.json.sock') };
+    (await connect(address)).close();
+  });
+});
+
+describe('sturdy serve refuses to start, with a clear message and exit code 1', () => {
+  it('where its port is in use', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    try {
+      const serving = await serve({ listen: { tcp: { host: '127.0.0.1', port } } });
+      expect(await serving.ended).toBe(1);
+      expect(serving.err).toContain(
+        `listen.tcp: cannot listen on 127.0.0.1:${port}: it is in use by another program; choose another`,
+      );
+    } finally {
+      server.close();
+    }
+  });
+
+  it('where its socket is in use, and where a file of another kind is in its place', async () => {
+    const first = await serve({ listen: { unix: './one.sock' } });
+    await listening(first);
+    const second = await serve({ listen: { unix: './one.sock' } }, 'second.json');
+    expect(await second.ended).toBe(1);
+    expect(second.err).toContain('one.sock: it is in use by another program');
+    await writeFile(join(folder, 'file'), 'precious');
+    const third = await serve({ listen: { unix: './file' } }, 'third.json');
+    expect(await third.ended).toBe(1);
+    expect(third.err).toContain('exists and is not a socket; remove it or choose another path');
+  });
+
+  it('where its data folder is held by another broker', async () => {
+    const first = await serve({ data: './data' });
+    await listening(first);
+    const second = await serve({ data: './data', listen: { unix: './two.sock' } }, 'second.json');
+    expect(await second.ended).toBe(1);
+    expect(second.err).toContain(join(folder, 'data'));
+    expect(second.err).toContain(`${first.child.pid}`);
+  });
+
+  it.each([
+    [
+      'the schema does not contain the interface named',
+      { interface: 'Legder' },
+      'domains.ledger.interface: ',
+      'the schema has no interface "Legder"; it has Account, Ledger',
+    ],
+    ['there is no such schema', { schema: './no.cgr' }, 'domains.ledger.schema: cannot read', 'ENOENT'],
+    [
+      'the schema is none',
+      { schema: './sturdy.config.json' },
+      'domains.ledger.schema: ',
+      'is not a CodeGeneratorRequest',
+    ],
+    [
+      'a key is wrong',
+      { pwoers: {} },
+      'domains.ledger.pwoers: unknown key; allowed are',
+      '(did you mean powers?)',
+    ],
+    ['the tier is not to be had', { tier: 'sandbox' }, 'domains.ledger.tier', 'is not available'],
+  ])('where %s', async (_why, change, place, reason) => {
+    const serving = await serve({ domains: { ledger: { ...LEDGER_DOMAIN, ...change } } });
+    expect(await serving.ended).toBe(1);
+    expect(serving.err).toContain(place);
+    expect(serving.err).toContain(reason);
+    expect(serving.err).not.toMatch(/\n {4}at /);
+  });
+
+  it('where there is no configuration', async () => {
+    const child = spawn(process.execPath, [CLI, 'serve', '--config', 'none.json'], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    children.push(child);
+    const serving = new Serving(child);
+    expect(await serving.ended).toBe(1);
+    expect(serving.err).toBe(`sturdy: ${join(folder, 'none.json')}: it cannot be read (ENOENT)\n`);
+  });
+});
