@@ -76,6 +76,7 @@ class DelegableServer {
       interfaceId: identity.interfaceId,
       schema: home.schema,
       policy: policyToWire(conjunction(this.#membrane.grant.policies)),
+      grant: this.#membrane.grant.row.id,
     };
   }
 

@@ -43,7 +43,13 @@ export interface DelegationParams {
 export interface Delegable extends Stub {
   save(params: { sealFor?: Owner }): Pending<{ sturdyRef: { secret: Uint8Array } }>;
   attenuate(params: DelegationParams): Pending<Minted & { cap: Stub }>;
-  describe(params: Nothing): Pending<{ interfaceId: bigint; schema: Uint8Array; policy: Policy }>;
+  describe(params: Nothing): Pending<{
+    interfaceId: bigint;
+    schema: Uint8Array;
+    policy: Policy;
+    /** The id of the grant that it came through: no authority. */
+    grant: string;
+  }>;
 }
 
 export interface Grant extends Stub {

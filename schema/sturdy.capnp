@@ -73,9 +73,10 @@ interface Delegable extends(Persistent(SturdyRef, Owner)) {
   #
   # A policy that names a method that the schema does not have is refused, by name.
 
-  describe @1 () -> (interfaceId :UInt64, schema :Data, policy :Policy);
-  # What this capability is: the id of its interface, a CodeGeneratorRequest that contains it, and the
-  # effective policy. For tools that make calls from text.
+  describe @1 () -> (interfaceId :UInt64, schema :Data, policy :Policy, grant :Text);
+  # What this capability is: the id of its interface, a CodeGeneratorRequest that contains it, the
+  # effective policy, and the id of the grant that it came through (GrantInfo.id). For tools that make
+  # calls from text.
 }
 
 struct Policy {

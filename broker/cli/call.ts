@@ -1,16 +1,10 @@
 /** `sturdy call`: one call on a reference, with params and results in JSON, by the schema of the object itself. */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import {
-  type BrokerSession,
-  connect,
-  delegable,
-  type Pending,
-  RpcError,
-  type Stub,
-} from '../../client/index.js';
+import { type BrokerSession, type Pending, RpcError, type Stub } from '../../client/index.js';
 import { stubMethodName } from '../../rpc/index.js';
 import { type InterfaceType, type MethodType, SchemaGraph, sturdySchema } from '../../schema/index.js';
+import { connected } from './connected.js';
 import { structFromJson, structToJson } from './json-values.js';
 import type { GlobalOptions } from './operator.js';
 import { jsonText, UsageError } from './print.js';
@@ -33,43 +27,35 @@ REF is @FILE, @FILE:NAME or - (standard input). PARAMS is a JSON object, or - fo
     )
     .option('--timeout <seconds>', 'cancel the call after so long')
     .action(
-      async (
-        ref: string,
-        method: string | undefined,
-        params: string | undefined,
-        _: object,
-        command: Command,
-      ) => {
-        const options = command.optsWithGlobals<GlobalOptions & { timeout?: string }>();
-        const reference = readReference(ref);
-        if (ref === '-' && params === '-')
-          throw new UsageError('standard input is the reference or the params, not both');
-        const value = method === undefined ? {} : parseParams(params);
-        const signal = options.timeout === undefined ? {} : { signal: timeout(options.timeout) };
-        const session = await connect(reference, { reconnect: false });
-        try {
-          const object = session.restore(reference, sturdySchema().interface('Delegable'));
-          const { interfaceId, schema } = await delegable(object).describe({});
-          const type = SchemaGraph.load(schema).interface(interfaceId);
-          if (method === undefined) {
-            console.log(methodsOf(type).join('\n'));
-            return;
-          }
-          const found = methodNamed(type, method);
-          const sent = structFromJson(
-            value,
-            found.params,
-            `${found.interface.name}.${found.name}`,
-            capabilities(session),
-          );
-          const stub = object.as<Stub & Record<string, Method>>(type);
-          const results = await stub[stubMethodName(found.name)]!(sent, signal);
-          console.log(jsonText(structToJson(results, found.results), options.json === true ? undefined : 2));
-        } finally {
-          session.close();
-        }
-      },
+      (ref: string, method: string | undefined, params: string | undefined, _: object, command: Command) =>
+        call(ref, method, params, command.optsWithGlobals()),
     );
+}
+
+async function call(
+  ref: string,
+  method: string | undefined,
+  params: string | undefined,
+  options: GlobalOptions & { timeout?: string },
+): Promise<void> {
+  if (ref === '-' && params === '-') {
+    throw new UsageError('standard input is the reference or the params, not both');
+  }
+  const reference = readReference(ref);
+  const value = parseParams(params);
+  const signal = options.timeout === undefined ? {} : { signal: timeout(options.timeout) };
+  const answer = await connected(reference, async (object, session) => {
+    const { interfaceId, schema } = await object.describe({});
+    const type = SchemaGraph.load(schema).interface(interfaceId);
+    if (method === undefined) return methodsOf(type).join('\n');
+    const found = methodNamed(type, method);
+    const path = `${found.interface.name}.${found.name}`;
+    const sent = structFromJson(value, found.params, path, capabilities(session));
+    const stub = object.as<Stub & Record<string, Method>>(type);
+    const results = await stub[stubMethodName(found.name)]!(sent, signal);
+    return jsonText(structToJson(results, found.results), options.json === true ? undefined : 2);
+  });
+  console.log(answer);
 }
 
 function parseParams(text = '{}'): unknown {

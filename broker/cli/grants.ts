@@ -1,8 +1,10 @@
 /** `sturdy grants` and `sturdy revoke`: what was granted to whom, and the end of it. */
 import type { Command } from 'commander';
 import type { GrantInfo, Operator, Owner, Policy } from '../../client/index.js';
+import { connected } from './connected.js';
 import { asOperator, type GlobalOptions } from './operator.js';
 import { jsonText, printAnswer, table } from './print.js';
+import { readReference } from './references.js';
 
 export function addGrants(program: Command): void {
   program
@@ -17,9 +19,14 @@ export function addGrants(program: Command): void {
     });
   program
     .command('revoke <grant>')
-    .description('kill a grant, by its id, and everything below it')
-    .action(async (id: string, _options: object, command: Command) => {
+    .description(
+      'kill a grant, by its id or by its reference (@FILE, @FILE:NAME or -), and everything below it',
+    )
+    .action(async (grant: string, _options: object, command: Command) => {
       const { json = false } = command.optsWithGlobals<GlobalOptions>();
+      const id = /^[@-]/.test(grant)
+        ? await connected(readReference(grant), async (object) => (await object.describe({})).grant)
+        : grant;
       const answer = await asOperator(command, (operator) => operator.grant({ id }).grant.revoke({}));
       printAnswer(
         json,

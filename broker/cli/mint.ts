@@ -1,7 +1,7 @@
 /** `sturdy mint` and `sturdy attenuate`: new references, by the operator's power or by a reference that one holds. */
 import type { Command } from 'commander';
-import { connect, delegable, type Minted, SturdyRef } from '../../client/index.js';
-import { sturdySchema } from '../../schema/index.js';
+import { type BrokerSession, type Minted, SturdyRef } from '../../client/index.js';
+import { connected } from './connected.js';
 import { asOperator, type GlobalOptions } from './operator.js';
 import { addPolicyOptions, delegationOf, type PolicyOptions } from './policy-options.js';
 import { printAnswer } from './print.js';
@@ -22,7 +22,7 @@ export function addMint(program: Command): void {
           ...(object === undefined ? {} : { object }),
           ...delegationOf(options, schema),
         });
-        await hand(minted, (secret) => SturdyRef.of(secret, session.address), options);
+        await hand(minted, session, options);
       });
     });
 }
@@ -34,25 +34,21 @@ export function addAttenuate(program: Command): void {
     .action(async (argument: string, _options: object, command: Command) => {
       const options = command.optsWithGlobals<MintOptions>();
       const ref = readReference(argument);
-      const session = await connect(ref, { reconnect: false });
-      try {
-        const whole = delegable(session.restore(ref, sturdySchema().interface('Delegable')));
-        const { schema } = await whole.describe({});
-        const minted = await whole.attenuate(delegationOf(options, schema));
-        await hand(minted, (secret) => SturdyRef.of(secret, session.address), options);
-      } finally {
-        session.close();
-      }
+      await connected(ref, async (object, session) => {
+        const { schema } = await object.describe({});
+        const minted = await object.attenuate(delegationOf(options, schema));
+        await hand(minted, session, options);
+      });
     });
 }
 
 /** Gives the new reference to whoever asked for it. */
 async function hand(
   { ref: { secret }, grant }: Minted,
-  referenceOf: (secret: Uint8Array) => SturdyRef,
+  { address }: BrokerSession,
   { json = false, out }: MintOptions,
 ): Promise<void> {
-  const ref = referenceOf(secret);
+  const ref = SturdyRef.of(secret, address);
   const { info } = await grant.info({});
   if (out !== undefined) writeReference(out, ref);
   const where = out === undefined ? { ref: ref.format() } : { file: out };

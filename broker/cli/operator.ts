@@ -2,9 +2,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { type BrokerSession, connect, type Operator, type SturdyRef } from '../../client/index.js';
+import type { BrokerSession, Operator } from '../../client/index.js';
 import { sturdySchema } from '../../schema/index.js';
 import { loadConfig } from '../config.js';
+import { connected } from './connected.js';
 import { UsageError } from './print.js';
 import { readReference } from './references.js';
 
@@ -25,15 +26,12 @@ export function configFile({ config }: GlobalOptions): string | null {
 /** Connects as the operator, does `work`, and closes the connection. */
 export async function asOperator<T>(
   command: Command,
-  work: (operator: Operator, session: BrokerSession, ref: SturdyRef) => Promise<T>,
+  work: (operator: Operator, session: BrokerSession) => Promise<T>,
 ): Promise<T> {
   const ref = readReference(`@${await operatorFile(command.optsWithGlobals<GlobalOptions>())}`);
-  const session = await connect(ref, { reconnect: false });
-  try {
-    return await work(session.restore<Operator>(ref, sturdySchema().interface('Operator')), session, ref);
-  } finally {
-    session.close();
-  }
+  return connected(ref, (object, session) =>
+    work(object.as<Operator>(sturdySchema().interface('Operator')), session),
+  );
 }
 
 async function operatorFile(options: GlobalOptions): Promise<string> {
