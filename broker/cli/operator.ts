@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { BrokerSession, Operator } from '../../client/index.js';
 import { sturdySchema } from '../../schema/index.js';
-import { loadConfig } from '../config.js';
 import { connected } from './connected.js';
 import { UsageError } from './print.js';
 import { readReference } from './references.js';
@@ -42,5 +41,7 @@ async function operatorFile(options: GlobalOptions): Promise<string> {
       'whose broker? Name the file with the operator reference (--operator DATA/operator.ref) or the configuration (--config)',
     );
   }
+  // Loaded where it is needed: most commands begin sooner without it.
+  const { loadConfig } = await import('../config.js');
   return join((await loadConfig(config)).data, 'operator.ref');
 }

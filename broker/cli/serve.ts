@@ -1,9 +1,6 @@
 /** `sturdy serve`: a broker in the foreground, until SIGTERM or SIGINT stops it gracefully. A second signal ends it at once. */
 import type { Command } from 'commander';
 import { describeAddress } from '../../rpc/index.js';
-import { Broker } from '../broker.js';
-import { loadConfig } from '../config.js';
-import { createLogger } from '../log.js';
 import { configFile, type GlobalOptions } from './operator.js';
 import { UsageError } from './print.js';
 
@@ -22,6 +19,8 @@ async function serve(options: GlobalOptions & { pretty?: boolean }): Promise<voi
       'there is no sturdy.config.ts (or .mts, .js, .mjs, .json) here; name it with --config',
     );
   }
+  // The broker is loaded here, and not with the other commands.
+  const { Broker, createLogger, loadConfig } = await import('../index.js');
   const config = await loadConfig(file);
   const log = createLogger(config.log, { pretty: options.pretty ?? process.stderr.isTTY === true });
   // Whatever is wrong with the broker itself passes the log's redaction, and not Node's own printing of it.

@@ -15,17 +15,17 @@ import { ROOT } from '../../examples/ledger/place.js';
 const run = promisify(execFile);
 const HERE = join(ROOT, 'test/interop');
 
-/** A command that takes the path of a file of references, or the reason why there is none. */
+/** A command, to be completed by its arguments, or the reason why there is none. */
 export type Peer = { readonly command: readonly string[] } | { readonly missing: string };
 
-/** pycapnp, in the project's .venv or in the python3 of the machine. */
-export async function pythonPeer(): Promise<Peer> {
+/** `script` with pycapnp, in the project's .venv or in the python3 of the machine. */
+export async function pythonPeer(script = join(HERE, 'client.py')): Promise<Peer> {
   const venv = join(ROOT, '.venv/bin/python');
   const tried: string[] = [];
   for (const python of [...(existsSync(venv) ? [venv] : []), 'python3']) {
     try {
       await run(python, ['-c', 'import capnp']);
-      return { command: [python, join(HERE, 'client.py')] };
+      return { command: [python, script] };
     } catch {
       tried.push(python);
     }
@@ -33,8 +33,8 @@ export async function pythonPeer(): Promise<Peer> {
   return { missing: `no pycapnp in ${tried.join(' or ')}; run .ci/run, or: pip install pycapnp==2.2.4` };
 }
 
-/** The C++ client, compiled with the machine's libcapnp-dev unless that has been done before. */
-export async function cppPeer(): Promise<Peer> {
+/** `source` in C++, compiled with the machine's libcapnp-dev unless that has been done before. */
+export async function cppPeer(source = join(HERE, 'client.c++')): Promise<Peer> {
   for (const [tool, argument] of [
     ['capnp', '--version'],
     ['capnpc-c++', '--version'],
@@ -49,7 +49,7 @@ export async function cppPeer(): Promise<Peer> {
   if (!existsSync('/usr/include/capnp/rpc-twoparty.h')) {
     return { missing: 'no capnp/rpc-twoparty.h; run .ci/run, or: apt-get install libcapnp-dev' };
   }
-  return { command: [await compiled()] };
+  return { command: [await compiled(source)] };
 }
 
 const SCHEMAS = [
@@ -58,8 +58,7 @@ const SCHEMAS = [
 ];
 
 /** The path of the program. What was compiled from the same sources by the same tool is used again. */
-async function compiled(): Promise<string> {
-  const source = join(HERE, 'client.c++');
+async function compiled(source: string): Promise<string> {
   const digest = createHash('sha256').update((await run('capnp', ['--version'])).stdout);
   for (const path of [source, ...SCHEMAS.map(({ folder, file }) => join(folder, file))]) {
     digest.update(await readFile(path));

@@ -1,0 +1,55 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { OwnBroker } from '../../examples/ledger/own-broker.js';
+import { EXAMPLE, exampleSchema, ROOT } from '../../examples/ledger/place.js';
+import { ExampleRefs } from '../../examples/ledger/refs-file.js';
+import type { Ledger } from '../../examples/ledger/stubs.js';
+import { book, readTransactions } from '../../examples/ledger/transactions.js';
+import { cppPeer, type Peer, pythonPeer } from '../interop/peers.js';
+
+const run = promisify(execFile);
+const CLIENTS = join(ROOT, 'examples/clients');
+
+let broker: OwnBroker;
+let refs: string;
+let balance = 360_065;
+
+beforeAll(async () => {
+  broker = await OwnBroker.create();
+  await broker.start();
+  refs = join(broker.folder, 'clients.refs');
+  const minted = await ExampleRefs.open(refs, join(broker.folder, 'data/operator.ref'));
+  await minted.object('ledger', 'ledger', '');
+  const ledger = minted.session.restore<Ledger>(minted.get('ledger'), exampleSchema().interface('Ledger'));
+  await book(ledger, await readTransactions(join(EXAMPLE, 'transactions.csv')));
+  await minted.object('alice', 'ledger', 'alice');
+  minted.close();
+}, 60_000);
+
+afterAll(() => broker?.remove());
+
+const LANGUAGES: readonly [string, () => Promise<Peer>][] = [
+  ['Node', async () => ({ command: [process.execPath, join(ROOT, 'dist/examples/clients/balance.js')] })],
+  ['Python', () => pythonPeer(join(CLIENTS, 'balance.py'))],
+  ['C++', () => cppPeer(join(CLIENTS, 'balance.c++'))],
+];
+
+describe('the example of a client', () => {
+  test.for(LANGUAGES)(
+    'in %s reads the balance, and is told of its entry',
+    { timeout: 120_000 },
+    async ([, find], { skip }) => {
+      const peer = await find();
+      if ('missing' in peer) {
+        if (process.env['CI'] === 'true') throw new Error(peer.missing);
+        return skip(peer.missing);
+      }
+      const [program = '', ...args] = peer.command;
+      const { stdout } = await run(program, [...args, refs, 'alice'], { cwd: ROOT });
+      expect(stdout).toBe(`balance ${balance}\nbooked 1\n`);
+      balance += 1;
+    },
+  );
+});
