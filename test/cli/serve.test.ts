@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -100,6 +100,19 @@ describe('sturdy serve', () => {
     } finally {
       await broker.remove();
     }
+  });
+
+  it('tells a peer that sends garbage, writes a line in its log, and goes on', async () => {
+    const serving = await serve();
+    await listening(serving);
+    const path = join(folder, 'sturdy.config.json.sock');
+    const socket = createConnection({ path });
+    socket.resume().write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await once(socket, 'close');
+    await expect.poll(() => serving.err).toContain('ERR_RPC_PROTOCOL');
+    const line = serving.err.split('\n').find((each) => each.includes('ERR_RPC_PROTOCOL'))!;
+    expect(JSON.parse(line)).toMatchObject({ level: 'warn', peer: 'unix' });
+    (await connect({ transport: 'unix', path })).close();
   });
 
   it('takes the place of a broker that was killed: its socket and its folder are free', async () => {
