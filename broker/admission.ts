@@ -22,33 +22,33 @@ export interface AdmissionServer {
 export type Admit = (session: Session) => AdmissionServer;
 
 export class Entrance {
-  readonly #expected = new Map<string, { admit: Admit; timer: NodeJS.Timeout }>();
+  readonly #expected = new Map<string, { domain: string; admit: Admit; timer: NodeJS.Timeout }>();
   readonly #sessions = new Set<Session>();
 
   constructor(private readonly limits: Partial<ConnectionLimits>) {}
 
-  /** A new token, good once. Whoever shows it in time is let in by `admit`. */
-  expect(admit: Admit): Uint8Array {
+  /** A new token, good once. Whoever shows it in time is let in as `domain`, by `admit`. */
+  expect(domain: string, admit: Admit): Uint8Array {
     const token = new Uint8Array(randomBytes(32));
     const key = keyOf(token);
     const timer = setTimeout(() => this.#expected.delete(key), TOKEN_LIFE);
     timer.unref();
-    this.#expected.set(key, { admit, timer });
+    this.#expected.set(key, { domain, admit, timer });
     return token;
   }
 
   /** A connection to the private socket. It has as long to enter as a token lives. */
   accept(socket: Socket): void {
-    let entered = false;
+    let entered: string | null = null;
     const threshold = serve(sturdySchema().interface('Threshold'), {
       enter: ({ token }: { token: Uint8Array }) => {
         const key = keyOf(token);
-        const expected = entered ? undefined : this.#expected.get(key);
+        const expected = entered === null ? this.#expected.get(key) : undefined;
         if (expected === undefined) {
           setImmediate(() => session.close('no such token'));
           throw new RpcError('failed', 'no such token', { code: 'ERR_TOKEN' });
         }
-        entered = true;
+        entered = expected.domain;
         this.#expected.delete(key);
         clearTimeout(expected.timer);
         return { admission: expected.admit(session) };
@@ -57,11 +57,18 @@ export class Entrance {
     const session = new Session(new StreamTransport(socket, this.limits), {
       bootstrap: threshold,
       limits: this.limits,
+      explain: (lost) =>
+        entered === null
+          ? lost
+          : new RpcError('disconnected', `domain ${entered} is gone: ${lost.message}`, {
+              code: 'ERR_DOMAIN_GONE',
+              cause: lost,
+            }),
     });
     threshold[Symbol.dispose]();
     this.#sessions.add(session);
     const timer = setTimeout(() => {
-      if (!entered) session.close('nobody entered');
+      if (entered === null) session.close('nobody entered');
     }, TOKEN_LIFE);
     timer.unref();
     void session.closed.then(() => {

@@ -178,7 +178,9 @@ export class Domain implements Home {
     this.#starts++;
     const program = await this.#options.program();
     const { promise: entered, resolve: enter, reject: refuse } = withResolvers<Instance>();
-    const token = this.#options.entrance.expect((session) => this.#admit(session, program, enter, refuse));
+    const token = this.#options.entrance.expect(this.name, (session) =>
+      this.#admit(session, program, enter, refuse),
+    );
     const timer = setTimeout(
       () => refuse(new Error(`it was not ready within ${START_LIMIT} ms`)),
       START_LIMIT,

@@ -10,6 +10,8 @@ export interface SessionOptions {
   /** What the peer gets by Bootstrap; borrowed. Without one, the peer's Bootstrap fails. */
   readonly bootstrap?: Stub | null;
   readonly limits?: Partial<ConnectionLimits>;
+  /** What a lost connection means to those who had calls on it: the reason that they are given. Default: as it is. */
+  readonly explain?: (lost: RpcError) => RpcError;
 }
 
 export class Session {
@@ -35,7 +37,7 @@ export class Session {
     transport.start({
       message: (segments) => this.connection.receive(segments),
       violated: (reason) => this.connection.abort(reason),
-      closed: (reason) => this.connection.disconnected(reason),
+      closed: (reason) => this.connection.disconnected(options.explain?.(reason) ?? reason),
     });
   }
 

@@ -96,7 +96,10 @@ describe('a domain', () => {
     const { hostPid } = await info('neighbour');
     process.kill(hostPid, 'SIGKILL');
     await expect.poll(async () => (await info('neighbour')).hostPid).not.toBe(hostPid);
-    await expect(account.balance()).rejects.toMatchObject({ type: 'disconnected' });
+    await expect(account.balance()).rejects.toMatchObject({
+      type: 'disconnected',
+      message: expect.stringContaining('domain neighbour '),
+    });
     await expect
       .poll(
         () =>
