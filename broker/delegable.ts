@@ -3,7 +3,15 @@
  * protocol. By these a holder mints references no stronger than what it holds.
  */
 import type { DelegationParams, Owner } from '../client/protocol.js';
-import { type CallContext, type Capability, RpcError, served, stubFor } from '../rpc/index.js';
+import {
+  type CallContext,
+  type CallSignal,
+  type Capability,
+  RpcError,
+  served,
+  stubFor,
+  untilSettled,
+} from '../rpc/index.js';
 import { type InterfaceType, sturdySchema } from '../schema/index.js';
 import { grantPower } from './grant-power.js';
 import { GrantedCapability } from './granted.js';
@@ -52,16 +60,14 @@ class DelegableServer {
     return this.#held.membrane;
   }
 
-  async save({ sealFor }: { sealFor?: Owner }): Promise<object> {
-    const { secret } = await this.#mint({
-      ...(sealFor && { sealFor }),
-      label: this.#membrane.grant.row.label,
-    });
+  async save({ sealFor }: { sealFor?: Owner }, { signal }: CallContext): Promise<object> {
+    const { label } = this.#membrane.grant.row;
+    const { secret } = await this.#mint({ ...(sealFor && { sealFor }), label }, signal);
     return { sturdyRef: { secret } };
   }
 
   async attenuate(params: DelegationParams, context: CallContext): Promise<object> {
-    const { grant, secret } = await this.#mint(params);
+    const { grant, secret } = await this.#mint(params, context.signal);
     const narrowed = new Membrane(grant, this.#membrane.services).outward(this.#held.inner.retain());
     return {
       ref: { secret },
@@ -70,8 +76,8 @@ class DelegableServer {
     };
   }
 
-  async describe(): Promise<object> {
-    const { home, identity } = await this.#target();
+  async describe(_params: object, { signal }: CallContext): Promise<object> {
+    const { home, identity } = await this.#target(signal);
     return {
       interfaceId: identity.interfaceId,
       schema: home.schema,
@@ -80,8 +86,8 @@ class DelegableServer {
     };
   }
 
-  async #mint({ policy, label, sealFor }: DelegationParams) {
-    const { home, identity } = await this.#target();
+  async #mint({ policy, label, sealFor }: DelegationParams, signal: CallSignal) {
+    const { home, identity } = await this.#target(signal);
     if (!identity.persistent) {
       throw new RpcError(
         'failed',
@@ -103,11 +109,14 @@ class DelegableServer {
   }
 
   /** The object itself: it has to be one of the domain that the grant is to, for only that can be asked for it again. */
-  async #target(): Promise<{ home: Home; identity: Identity }> {
+  async #target(signal: CallSignal): Promise<{ home: Home; identity: Identity }> {
     const { row } = this.#membrane.grant;
+    // A promise says nothing yet of whose object it is.
+    const inner = await untilSettled(this.#held.inner, signal);
+    const dead = this.#membrane.grant.dead();
+    if (dead !== null) throw dead;
     const home = this.homeOf(row.domainId);
     if (home === undefined) throw new RpcError('failed', `domain ${row.domain} is not configured any more`);
-    const inner = this.#held.inner;
     const identity = await home.identify(inner instanceof GrantedCapability ? await inner.target() : inner);
     if (identity === null) {
       throw new RpcError(

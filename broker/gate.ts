@@ -48,9 +48,15 @@ class GateServer {
     const object = await home.restore(grant.row.object);
     let membrane = this.#membranes.get(grant.row.id);
     if (membrane === undefined) {
-      membrane = new Membrane(grant, services, () => this.#membranes.delete(grant.row.id));
-      this.#membranes.set(grant.row.id, membrane);
+      const made: Membrane = new Membrane(grant, services, () => {
+        if (this.#membranes.get(grant.row.id) === made) this.#membranes.delete(grant.row.id);
+      });
+      membrane = made;
+      this.#membranes.set(grant.row.id, made);
     }
-    return { cap: context.use(stubFor(membrane.outward(object), null)) };
+    const cap = context.use(stubFor(membrane.outward(object), null));
+    // What is broken, or came when the grant had died, is not wrapped.
+    if (!membrane.inUse) this.#membranes.delete(grant.row.id);
+    return { cap };
   }
 }

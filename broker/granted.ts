@@ -2,7 +2,13 @@
  * A grant that the broker holds for a domain, as a live capability: to an object that is restored when it is first called,
  * and again when its domain was restarted in the meantime. Calls wait for that in their order.
  */
-import { type Capability, QueuedCapability, RenewedCapability, RpcError, settled } from '../rpc/index.js';
+import {
+  type Capability,
+  QueuedCapability,
+  RenewedCapability,
+  RpcError,
+  untilSettled,
+} from '../rpc/index.js';
 import type { Home } from './home.js';
 
 export class GrantedCapability extends RenewedCapability {
@@ -14,11 +20,8 @@ export class GrantedCapability extends RenewedCapability {
   }
 
   /** The object, restored. Borrowed. */
-  async target(): Promise<Capability> {
-    const target = this.current();
-    while (settled(target).isPromise)
-      await new Promise<void>((resolve) => settled(target).onResolution(resolve));
-    return settled(target);
+  target(): Promise<Capability> {
+    return untilSettled(this.current());
   }
 }
 

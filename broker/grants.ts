@@ -6,8 +6,9 @@
  */
 import { RpcError } from '../rpc/index.js';
 import type { Home } from './home.js';
-import { compileMethods, LiveGrant } from './live-grant.js';
-import { EVERYTHING } from './policy.js';
+import { LiveGrant } from './live-grant.js';
+import { MintRate } from './mint-rate.js';
+import { checkedPolicy, EVERYTHING } from './policy.js';
 import { digestOf, mintSecret } from './store/secret.js';
 import {
   type GrantOwner,
@@ -19,6 +20,12 @@ import {
 
 /** The longest label, in characters. */
 export const MAX_LABEL = 200;
+
+/** The longest object id, in bytes. */
+export const MAX_OBJECT_ID = 1024;
+
+/** Of a grant's children, so many are looked at to count the living. */
+export const MAX_CHILDREN_COUNTED = 100;
 
 export interface MintRequest {
   readonly parent: LiveGrant | null;
@@ -34,6 +41,7 @@ export interface MintRequest {
 }
 
 export class Grants {
+  readonly #rate = new MintRate();
   readonly #live = new Map<string, WeakRef<LiveGrant>>();
   readonly #forgotten = new FinalizationRegistry<string>((id) => {
     if (this.#live.get(id)?.deref() === undefined) this.#live.delete(id);
@@ -64,8 +72,13 @@ export class Grants {
         });
       }
     }
-    const policy = request.policy ?? EVERYTHING;
-    compileMethods(policy, home.graph);
+    const policy = checkedPolicy(request.policy ?? EVERYTHING, home.graph);
+    if (Buffer.byteLength(object) > MAX_OBJECT_ID) {
+      throw new RpcError('failed', `the object id has more than ${MAX_OBJECT_ID} bytes`, {
+        code: 'ERR_GRANT_OBJECT',
+      });
+    }
+    if (parent !== null) this.#rate.take(parent.root.row.id);
     const secret = request.withSecret === false ? null : mintSecret();
     const row = await this.store.mintGrant(
       {
@@ -113,10 +126,17 @@ export class Grants {
 
   /** Kills the grant and all below it: on disk, then in use. Returns how many died. */
   async revoke(id: string, by: string): Promise<number> {
-    const revoked = await this.store.revokeSubtree(id, { by });
-    // A grant below one that died is in use, perhaps, where the store has nothing new to say of it.
-    for (const dead of revoked) this.#live.get(dead)?.deref()?.revoke();
+    // The cut comes right behind the commit: how long it takes to count what died is up to whoever minted it.
+    const revoked = await this.store.revokeSubtree(id, { by }, () => this.#cut(id));
+    // Where somebody else's revocation came first, its commit was before ours, and so was its cut.
     return revoked.length;
+  }
+
+  #cut(id: string): void {
+    for (const grant of [...this.#live.values()]) {
+      const live = grant.deref();
+      if (live?.isUnder(id)) live.revoke();
+    }
   }
 
   row(id: string): GrantRow | null {
@@ -128,7 +148,7 @@ export class Grants {
   }
 
   livingChildren(id: string): number {
-    return this.store.children(id).filter((child) => child.revoked === null).length;
+    return this.store.livingChildren(id, MAX_CHILDREN_COUNTED);
   }
 }
 

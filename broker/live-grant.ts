@@ -2,51 +2,61 @@
  * A grant in use: its row, bound to the live grants above it. The one place that says whether a call may go through.
  *
  * Authority only shrinks down the tree: a call is allowed when the grant and every ancestor of it allow it, now. A policy is
- * compiled once, when the grant is first used, into one look-up a grant.
+ * compiled once, when the grant is first used, into one look-up a grant. When the grant dies, by being revoked or by
+ * expiring, it or one above it, everything that is under way through it is cut.
  */
 import { RpcError } from '../rpc/index.js';
 import type { SchemaGraph } from '../schema/index.js';
+import { compileMethods, type MethodTable } from './policy.js';
 import type { GrantRow, StoredPolicy } from './store/store.js';
 
-/** What a method list allows: null for everything. */
-type MethodTable = ReadonlyMap<bigint, ReadonlySet<number> | 'all'> | null;
-
-/** Something that ends when its grant does: a call in flight. */
+/** Something that ends when its grant does: a capability that came through it, a call in flight. */
 export interface Cuttable {
   cut(reason: RpcError): void;
 }
 
+/** The longest time that a timer can be set to, in milliseconds. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 export class LiveGrant {
   readonly #methods: MethodTable;
   readonly #underway = new Set<Cuttable>();
+  /** Its own expiry or an ancestor's, whichever is first; 0: never. */
+  readonly #expires: number;
+  #expiry: NodeJS.Timeout | null = null;
   #revoked: RpcError | null = null;
 
-  /** `graph` has the interfaces that the policy names; throws RpcError where it does not have them. */
+  /** `graph` has the interfaces that the policy names; what it has no more, the policy allows no more. */
   constructor(
     readonly row: GrantRow,
     readonly parent: LiveGrant | null,
     private readonly graph: SchemaGraph,
   ) {
     this.#methods = compileMethods(row.policy, graph);
+    const above = parent === null ? 0 : parent.#expires;
+    const { expires } = row.policy;
+    this.#expires = above === 0 ? expires : expires === 0 ? above : Math.min(above, expires);
     if (row.revoked !== null) this.#revoked = revokedError(row.id);
-  }
-
-  /** Whether it, or a grant above it, keeps anything from the holder but by being revoked or expiring. */
-  get restricted(): boolean {
-    return this.#methods !== null || (this.parent?.restricted ?? false);
   }
 
   get delegable(): boolean {
     return this.row.policy.delegable && (this.parent?.delegable ?? true);
   }
 
+  /** Whether it is the grant of this id, or below it. */
+  isUnder(id: string): boolean {
+    return this.row.id === id || (this.parent?.isUnder(id) ?? false);
+  }
+
+  /** The grant at the top of its tree. */
+  get root(): LiveGrant {
+    return this.parent === null ? this : this.parent.root;
+  }
+
   /** Why nothing may be done through it, or null while it is alive. */
   dead(now = Date.now()): RpcError | null {
     if (this.#revoked !== null) return this.#revoked;
-    const expires = this.row.policy.expires;
-    if (expires !== 0 && now >= expires) {
-      return new RpcError('failed', 'the grant has expired', { code: 'ERR_GRANT_EXPIRED' });
-    }
+    if (this.#expires !== 0 && now >= this.#expires) return expiredError();
     return this.parent?.dead(now) ?? null;
   }
 
@@ -76,20 +86,43 @@ export class LiveGrant {
     return `method ${methodId} of interface 0x${interfaceId.toString(16).padStart(16, '0')}`;
   }
 
-  /** `call` is cut when the grant is, until `leave`. */
-  enter(call: Cuttable): void {
-    this.#underway.add(call);
+  /** Has `part` cut when the grant dies, until `leave`. Not for a grant that is dead. */
+  enter(part: Cuttable): void {
+    this.#underway.add(part);
+    if (this.#expires !== 0 && this.#expiry === null) this.#awaitExpiry();
   }
 
-  leave(call: Cuttable): void {
-    this.#underway.delete(call);
+  leave(part: Cuttable): void {
+    this.#underway.delete(part);
+    if (this.#underway.size === 0 && this.#expiry !== null) {
+      clearTimeout(this.#expiry);
+      this.#expiry = null;
+    }
   }
 
-  /** Ends the grant and fails the calls in flight on it. After the commit, never before. */
+  /** Ends the grant and everything that is under way through it. After the commit, never before. */
   revoke(): void {
     if (this.#revoked !== null) return;
     this.#revoked = revokedError(this.row.id);
-    for (const call of [...this.#underway]) call.cut(this.#revoked);
+    this.#cut(this.#revoked);
+  }
+
+  #cut(reason: RpcError): void {
+    // One may end others, which are not to be cut then.
+    for (const part of [...this.#underway]) if (this.#underway.delete(part)) part.cut(reason);
+  }
+
+  #awaitExpiry(): void {
+    const remaining = this.#expires - Date.now();
+    this.#expiry = setTimeout(
+      () => {
+        this.#expiry = null;
+        if (Date.now() < this.#expires) this.#awaitExpiry();
+        else this.#cut(expiredError());
+      },
+      Math.max(0, Math.min(remaining, LONGEST_TIMER)),
+    );
+    this.#expiry.unref();
   }
 
   /** The lists of it and of those above it, from the root down: the effective policy is all of them together. */
@@ -102,34 +135,6 @@ function revokedError(id: string): RpcError {
   return new RpcError('failed', `the grant was revoked (${id})`, { code: 'ERR_GRANT_REVOKED' });
 }
 
-/** Refuses what the schema does not have, by name. */
-export function compileMethods(policy: StoredPolicy, graph: SchemaGraph): MethodTable {
-  if (policy.methods === 'all') return null;
-  const table = new Map<bigint, Set<number> | 'all'>();
-  for (const { interface: id, methods } of policy.methods) {
-    const type = graph.interface(id);
-    if (methods === 'all') {
-      table.set(id, 'all');
-      continue;
-    }
-    const known = table.get(id);
-    if (known === 'all') continue;
-    const allowed = known ?? new Set<number>();
-    table.set(id, allowed);
-    for (const name of methods) {
-      const method = type.methods.find((own) => own.name === name);
-      if (method === undefined) {
-        const inherited = type.method(name);
-        const hint =
-          inherited === undefined
-            ? `it has ${type.methods.map((own) => own.name).join(', ')}`
-            : `it is declared by ${inherited.interface.name} (0x${inherited.interface.id.toString(16)}); name that`;
-        throw new RpcError('failed', `policy: ${type.name} has no method ${name}; ${hint}`, {
-          code: 'ERR_POLICY_UNKNOWN_METHOD',
-        });
-      }
-      allowed.add(method.id);
-    }
-  }
-  return table;
+function expiredError(): RpcError {
+  return new RpcError('failed', 'the grant has expired', { code: 'ERR_GRANT_EXPIRED' });
 }

@@ -3,8 +3,11 @@
  *
  * It is deep: whatever passes out through it, as a result or as an argument of a callback, is under the grant. What a
  * holder passes in is bound to the grant's life, but not to its method list. And coming home is not amplification: a
- * capability that went out under a restriction stays under it when it comes back, even to the domain that made it; only
- * one that came through a grant without restriction unwraps. What a holder passed in and gets back is its own again.
+ * capability that went out under a grant stays under it when it comes back, even to the domain that made it, for what
+ * the domain does with it is the holder's doing: it may keep it, and hand it to somebody else. What a holder passed in
+ * and gets back is its own again.
+ *
+ * When the grant dies, everything that came through it is let go of at once, whether its holder holds on to it or not.
  *
  * It decides on the bytes it forwards, and forwards at once: a call is under way towards its target when `call` returns.
  */
@@ -47,6 +50,11 @@ export class Membrane {
     private readonly idle: () => void = () => {},
   ) {}
 
+  /** Whether anything is wrapped by it. */
+  get inUse(): boolean {
+    return this.#wrapped.out.size + this.#wrapped.in.size > 0;
+  }
+
   /** Passes a capability out, to the holder. Takes the reference over and gives a new one. */
   outward(capability: Capability): Capability {
     const end = settled(capability);
@@ -60,19 +68,17 @@ export class Membrane {
   /** Passes a capability in, to the domain. Takes the reference over and gives a new one. */
   inward(capability: Capability): Capability {
     const end = settled(capability);
-    if (end instanceof MembranedCapability && end.direction === 'out') {
-      const { grant } = end.membrane;
-      const home = grant.row.domainId === this.grant.row.domainId;
-      // The domain's own, come home. What is dead stays wrapped, so that it stays dead.
-      if (home && !grant.restricted && grant.dead() === null) return exchange(capability, end.inner);
-      if (end.membrane === this) return exchange(capability, end);
-    }
     if (end instanceof MembranedCapability && end.membrane === this) return exchange(capability, end);
     return this.#wrap(exchange(capability, end), 'in');
   }
 
   #wrap(inner: Capability, direction: Direction): Capability {
     if (inner.brokenBy !== null) return inner;
+    const dead = this.grant.dead();
+    if (dead !== null) {
+      inner.release();
+      return new BrokenCapability(dead);
+    }
     const known = this.#wrapped[direction].get(inner);
     if (known !== undefined) {
       inner.release();
@@ -80,7 +86,7 @@ export class Membrane {
     }
     const wrapped = new MembranedCapability(this, inner, direction, () => {
       this.#wrapped[direction].delete(inner);
-      if (this.#wrapped.out.size + this.#wrapped.in.size === 0) this.idle();
+      if (!this.inUse) this.idle();
     });
     this.#wrapped[direction].set(inner, wrapped);
     return wrapped;
@@ -106,26 +112,38 @@ function exchange(from: Capability, to: Capability): Capability {
   return to;
 }
 
-export class MembranedCapability extends Capability {
+export class MembranedCapability extends Capability implements Cuttable {
+  #inner: Capability;
   #resolution: Capability | null = null;
+  #left: (() => void) | null;
+  /** Who waits for the resolution of a promise, with the ways to leave it. */
+  readonly #waiting = new Map<() => void, () => void>();
 
   /** Takes over the reference to `inner`. */
   constructor(
     readonly membrane: Membrane,
-    readonly inner: Capability,
+    inner: Capability,
     readonly direction: Direction,
-    private readonly left: () => void,
+    left: () => void,
   ) {
     super();
+    this.#inner = inner;
+    this.#left = left;
+    membrane.grant.enter(this);
+  }
+
+  /** What is wrapped; broken once the grant is dead. Borrowed. */
+  get inner(): Capability {
+    return this.#inner;
   }
 
   override get isPromise(): boolean {
-    return this.inner.isPromise;
+    return this.#inner.isPromise;
   }
 
   override get resolution(): Capability | null {
-    if (this.#resolution === null && this.inner.resolution !== null) {
-      const resolved = settled(this.inner).retain();
+    if (this.#resolution === null && this.#inner.resolution !== null) {
+      const resolved = settled(this.#inner).retain();
       this.#resolution =
         this.direction === 'out' ? this.membrane.outward(resolved) : this.membrane.inward(resolved);
     }
@@ -133,7 +151,39 @@ export class MembranedCapability extends Capability {
   }
 
   override onResolution(listener: () => void): () => void {
-    return this.inner.onResolution(listener);
+    const told = () => {
+      this.#waiting.delete(listener);
+      listener();
+    };
+    this.#waiting.set(listener, this.#inner.onResolution(told));
+    return () => {
+      this.#waiting.get(listener)?.();
+      this.#waiting.delete(listener);
+    };
+  }
+
+  /** The grant is dead: lets go of what was wrapped, though its holder may hold on to this. */
+  cut(reason: RpcError): void {
+    const inner = this.#inner;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    this.#leave();
+    this.#inner = new BrokenCapability(reason);
+    // Of a promise that has not resolved it becomes the resolution; one that has goes through its own wrapper.
+    if (inner.isPromise) this.#resolution ??= this.#inner.retain();
+    for (const [listener, leave] of waiting) {
+      leave();
+      listener();
+    }
+    inner.release();
+  }
+
+  #leave(): void {
+    const left = this.#left;
+    this.#left = null;
+    if (left === null) return;
+    this.membrane.grant.leave(this);
+    left();
   }
 
   override call(call: Call, sink: ReturnSink): CallInProgress {
@@ -160,9 +210,9 @@ export class MembranedCapability extends Capability {
   }
 
   protected override dropped(): void {
-    this.left();
+    this.#leave();
     this.#resolution?.release();
-    this.inner.release();
+    this.#inner.release();
   }
 }
 
@@ -188,7 +238,9 @@ class MembranedCall implements CallInProgress, Cuttable {
 
   returned(results: Payload): void {
     if (this.#outcome !== null) return;
-    this.#end({ results: this.#membrane.pass(results.share(), this.#back) });
+    const dead = this.#membrane.grant.dead();
+    if (dead !== null) this.cut(dead);
+    else this.#end({ results: this.#membrane.pass(results.share(), this.#back) });
   }
 
   failed(error: RpcError): void {

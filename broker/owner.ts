@@ -1,12 +1,24 @@
 /** To whom a grant is sealed: Owner of schema/sturdy.capnp. */
 import type { Owner } from '../client/protocol.js';
 import { RpcError } from '../rpc/index.js';
+import { isId } from './store/id.js';
 import type { GrantOwner } from './store/store.js';
 
 /** Refuses an identity that this broker has no way to tell: a seal that nothing checks would be worse than none. */
 export function ownerFromWire(owner: Owner | null | undefined): GrantOwner {
   if (owner === null || owner === undefined || owner.anyone !== undefined) return { kind: 'anyone' };
-  if (owner.domain !== undefined) return { kind: 'domain', id: owner.domain };
+  if (owner.domain !== undefined) {
+    if (!isId(owner.domain)) {
+      throw new RpcError(
+        'failed',
+        'sealFor.domain: expected the id of a domain (DomainInfo.id), not its name',
+        {
+          code: 'ERR_OWNER_UNKNOWN',
+        },
+      );
+    }
+    return { kind: 'domain', id: owner.domain };
+  }
   if (owner.unixUser !== undefined) {
     throw new RpcError(
       'failed',
@@ -21,7 +33,9 @@ export function ownerFromWire(owner: Owner | null | undefined): GrantOwner {
       code: 'ERR_OWNER_UNAVAILABLE',
     });
   }
-  return { kind: 'anyone' };
+  throw new RpcError('failed', 'sealFor: an owner of a kind that this broker does not know', {
+    code: 'ERR_OWNER_UNAVAILABLE',
+  });
 }
 
 export function ownerToWire(owner: GrantOwner): Owner {

@@ -2,7 +2,7 @@
  * Whose object is behind a capability that a domain was passed, and what the grants that it came through allow: the answer
  * to Admission.own. It names the object and never gives it.
  */
-import { type Capability, capabilityOf, type Stub, settled } from '../rpc/index.js';
+import { capabilityOf, type Stub, untilSettled } from '../rpc/index.js';
 import { GrantedCapability } from './granted.js';
 import type { Home } from './home.js';
 import { MembranedCapability } from './membrane.js';
@@ -13,17 +13,16 @@ export async function ownership(cap: Stub | null, domain: Home): Promise<object>
   if (cap === null) return { result: { foreign: null } };
   using held = cap.dup();
   const policies: StoredPolicy[] = [];
-  let current = await resolved(capabilityOf(held));
+  let current = await untilSettled(capabilityOf(held));
   while (current instanceof MembranedCapability) {
     const { grant } = current.membrane;
     const dead = grant.dead();
     if (dead !== null) throw dead;
     if (current.direction === 'out') policies.push(...grant.policies);
-    current = await resolved(current.inner);
+    current = await untilSettled(current.inner);
   }
   if (current.brokenBy !== null) throw current.brokenBy;
-  if (current instanceof GrantedCapability && current.home === domain)
-    current = await resolved(await current.target());
+  if (current instanceof GrantedCapability && current.home === domain) current = await current.target();
   const identity = await domain.identify(current);
   if (identity === null || !identity.persistent) return { result: { foreign: null } };
   return {
@@ -35,13 +34,4 @@ export async function ownership(cap: Stub | null, domain: Home): Promise<object>
       },
     },
   };
-}
-
-/** What `capability` becomes in the end. */
-async function resolved(capability: Capability): Promise<Capability> {
-  for (;;) {
-    const end = settled(capability);
-    if (!end.isPromise) return end;
-    await new Promise<void>((resolve) => end.onResolution(resolve));
-  }
 }

@@ -35,3 +35,4 @@ export {
 } from './transport/socket.js';
 export { StreamTransport } from './transport/stream.js';
 export type { Transport, TransportReceiver } from './transport/transport.js';
+export { untilSettled } from './until-settled.js';

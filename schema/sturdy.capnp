@@ -125,7 +125,7 @@ struct GrantInfo {
   created @7 :Int64;
   state @8 :State;
   children @9 :UInt32;
-  # Direct children that are alive.
+  # Direct children that are alive, of the first 100 that were minted.
 
   enum State {
     live @0;
@@ -145,7 +145,8 @@ interface Grant {
   revoke @2 () -> (revoked :UInt32);
   # Kills the grant and everything below it. When this returns, the fact is on disk; every live
   # capability that came through any of them is dead; and the calls in flight on them have failed
-  # with "the grant was revoked". `revoked` counts the grants that died.
+  # with "the grant was revoked (ID)", where ID is the grant that they came through.
+  # `revoked` counts the grants that died.
 }
 
 interface Restorer {

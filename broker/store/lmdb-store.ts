@@ -162,7 +162,7 @@ export class LmdbStore implements Store {
     return this.#childIds(parent, limit).map((id) => this.#known(id));
   }
 
-  async revokeSubtree(id: string, { by }: AuditNote): Promise<string[]> {
+  async revokeSubtree(id: string, { by }: AuditNote, committed?: () => void): Promise<string[]> {
     const died = await this.#tables.transact((transaction) => {
       if (transaction.get('grants', keyOf(id)) === undefined) throw notFound(`grant ${id}`);
       const { revoked, domain } = ancestry(transaction, id)[0]!;
@@ -176,7 +176,18 @@ export class LmdbStore implements Store {
       return true;
     });
     // Nothing can be minted or revoked below it any more, so the tree stands still while it is walked.
-    return died ? this.#walk(id) : [];
+    if (!died) return [];
+    committed?.();
+    return this.#walk(id);
+  }
+
+  livingChildren(id: string, limit: number): number {
+    if (this.grant(id)?.revoked !== null) return 0;
+    let living = 0;
+    for (const child of this.#childIds(id, limit)) {
+      if (this.#tables.get('revocations', text(child)) === undefined) living += 1;
+    }
+    return living;
   }
 
   domainId(name: string): Promise<string> {

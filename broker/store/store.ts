@@ -131,9 +131,12 @@ export interface Store {
   children(parent: string, limit?: number): GrantRow[];
   /**
    * Kills the grant and everything below it, by one record whatever the size of the tree. Gives the ids of those that
-   * died by it: none if the grant was dead already, and then nothing is written.
+   * died by it: none if the grant was dead already, and then nothing is written. `committed` is called right when the
+   * revocation is on disk, before its subtree is walked.
    */
-  revokeSubtree(id: string, audit: AuditNote): Promise<string[]>;
+  revokeSubtree(id: string, audit: AuditNote, committed?: () => void): Promise<string[]>;
+  /** How many direct children are alive, of the first `limit` that were minted. */
+  livingChildren(id: string, limit: number): number;
 
   /** The identity of the domain of this name: random, made the first time it is asked for, never another's. */
   domainId(name: string): Promise<string>;

@@ -49,7 +49,7 @@ describe('a reference', () => {
     const { ref: sealed } = await operator.mint({
       domain: 'ledger',
       object: '',
-      sealFor: { domain: 'nobody' },
+      sealFor: { domain: '0'.repeat(26) },
     });
     const { ref: expired } = await operator.mint({ domain: 'ledger', object: '', policy: { expires: 1n } });
     const refs = [
@@ -146,6 +146,13 @@ describe('an attenuated reference', () => {
     );
   });
 
+  it('can be had of what has not returned yet', async () => {
+    await account('early');
+    using found = ledger.find({ name: 'early' });
+    const { ref } = await asDelegable(found.account).attenuate({ label: 'early' });
+    expect(await (await client.restore(ref.secret, ACCOUNT)).balance()).toEqual({ cents: 0n });
+  });
+
   it('cannot be had of an object without an id', async () => {
     const alice = await account('watched');
     const { watch } = await alice.watch({ watcher: { booked() {} } });
@@ -205,6 +212,19 @@ describe('revoking', () => {
     expect((await grandchild.grant.info()).info.state).toBe('revoked');
     expect(await parent.grant.revoke()).toEqual({ revoked: 0 });
     expect(await alice.balance()).toEqual({ cents: 5n });
+  });
+
+  it('cuts at once, however large the tree below is, for whoever revokes it', async () => {
+    const alice = await account('wide', 1n);
+    const { cap, grant } = await asDelegable(alice).attenuate({ label: 'wide' });
+    const live = (cap as AnyStub).as<AnyStub>(ACCOUNT);
+    for (let i = 0; i < 8; i++)
+      await Promise.all(Array.from({ length: 100 }, () => grant.attenuate({ label: 'below' })));
+    const [first, second] = [grant.revoke(), grant.revoke()];
+    // The second has nothing to kill any more; what it acknowledges is true all the same.
+    expect(await second).toEqual({ revoked: 0 });
+    await expect(live.balance()).rejects.toThrow('the grant was revoked');
+    expect(await first).toEqual({ revoked: 801 });
   });
 
   it('cuts a callback that was passed in', async () => {
