@@ -3,6 +3,10 @@
  *
  *     running --Return--> returned --Finish--> finished
  *     running --Finish--> finished (and a Return that says canceled)
+ *     running --Return, noFinishNeeded--> finished
+ *
+ * A tail call is returned as soon as the call that takes its place is made: `returned`, without an outcome on this side.
+ * What the peer wants for pipelining only is never returned, and is `returned` when its outcome is known.
  */
 import { BrokenCapability, type CallInProgress, type Capability, capabilityIn } from './capability.js';
 import type { Connection } from './connection.js';
@@ -20,17 +24,22 @@ export class Answer {
   bytes = 0;
   /** Whether the results are kept here, for a Return of the peer's to take (sendResultsTo.yourself). */
   redirected = false;
+  /** Whether the peer has said that it will not pipeline on it. */
+  noPipelining = false;
+  /** Whether the peer wants to pipeline on it and nothing else: it gets no Return. */
+  onlyPipeline = false;
   /** The exports that were sent in the results, for a Finish with releaseResultCaps. */
   exports: readonly number[] = [];
   #call: CallInProgress | null = null;
   #outcome: Outcome | null = null;
   #redirect: Question | null = null;
+  #taken = false;
   /** Places that were pipelined on, and the capabilities of the results by their index. */
   readonly #designations = new Map<string, Designation>();
   #results: readonly (Designation | null)[] = [];
 
   constructor(
-    private readonly connection: Connection,
+    readonly connection: Connection,
     readonly id: number,
   ) {}
 
@@ -53,6 +62,11 @@ export class Answer {
     if (this.#redirect !== null) this.#settleRedirect();
   }
 
+  /** Another call has taken the place of this one, and its results are with the peer. */
+  handedOn(): void {
+    this.state = 'returned';
+  }
+
   /** Where messages for the place `path` of the results go. A promise before the results are there. */
   designationAt(path: readonly number[]): Designation | null {
     const key = path.join();
@@ -68,6 +82,13 @@ export class Answer {
 
   /** The same as a capability: a new reference, broken where there is none. */
   capabilityAt(path: readonly number[]): Capability {
+    if (this.noPipelining) {
+      return new BrokenCapability(
+        new RpcError('failed', `question ${this.id} said noPromisePipelining, and was pipelined on`, {
+          code: 'ERR_RPC_NO_PIPELINING',
+        }),
+      );
+    }
     const designation = this.designationAt(path);
     if (designation !== null) return designation.capability.retain();
     return new BrokenCapability(
@@ -95,9 +116,16 @@ export class Answer {
     return capabilityIn(outcome!.results, path);
   }
 
-  /** A Return of the peer's hands the outcome to `question`, as soon as there is one. */
-  redirect(question: Question): void {
+  /** Whether a Return of the peer's may take the results: once. */
+  get takeable(): boolean {
+    return this.redirected && !this.#taken;
+  }
+
+  /** A Return of the peer's hands the outcome to `question`, as soon as there is one; to nobody, if that is cancelled. */
+  redirect(question: Question | null): void {
+    this.#taken = true;
     this.#redirect = question;
+    if (question === null) return;
     if (this.#outcome !== null) this.#settleRedirect();
   }
 
@@ -105,14 +133,14 @@ export class Answer {
     const question = this.#redirect!;
     const outcome = this.#outcome!;
     this.#redirect = null;
-    question.settle('results' in outcome ? { results: outcome.results.share() } : outcome);
+    question.settle('results' in outcome ? { results: outcome.results.share() } : outcome, true);
   }
 
-  /** The peer needs nothing more. */
-  finish(): void {
+  /** The peer needs nothing more; with `over`, because the connection has ended. */
+  finish(over = false): void {
     this.state = 'finished';
-    for (const designation of this.#designations.values()) designation.release();
-    for (const designation of this.#results) designation?.release();
+    for (const designation of this.#designations.values()) designation.release(over);
+    for (const designation of this.#results) designation?.release(over);
     this.#designations.clear();
     this.#results = [];
     if (this.#redirect !== null) {

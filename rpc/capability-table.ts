@@ -2,7 +2,7 @@
  * The export and import tables of a connection, and the CapDescriptors by which capabilities cross it, with their exact
  * reference counts: a capability sent twice in one message counts twice.
  */
-import type { ListBuilder, ListReader, StructBuilder, StructReader } from '../schema/index.js';
+import type { ListReader, StructBuilder, StructReader } from '../schema/index.js';
 import { BrokenCapability, type Capability, settled } from './capability.js';
 import type { Connection } from './connection.js';
 import { Designation } from './designation.js';
@@ -62,23 +62,9 @@ export class CapabilityTable {
   // ---- sending -------------------------------------------------------------------------------------------------
 
   /**
-   * Writes a descriptor for each capability. Returns the ids that were exported (one for each reference), to be given to
-   * `releaseExports` if the message is not sent after all. Throws RpcError at the limit, with nothing exported.
+   * Writes a descriptor for `capability`. An id that is exported is added to `exported` (once for each reference), to be
+   * given to `releaseExports` if the message is not sent after all. Throws RpcError at the limit.
    */
-  write(capabilities: readonly (Capability | null)[], into: ListBuilder): number[] {
-    const exported: number[] = [];
-    try {
-      for (let i = 0; i < capabilities.length; i++) {
-        const capability = capabilities[i];
-        if (capability) this.writeDescriptor(capability, into.struct(i), exported);
-      }
-    } catch (error) {
-      this.releaseExports(exported);
-      throw error;
-    }
-    return exported;
-  }
-
   writeDescriptor(capability: Capability, into: StructBuilder, exported: number[]): void {
     // "Follow all promise resolutions": the peer must never hear of a promise that is resolved already.
     const end = settled(capability);
@@ -246,8 +232,11 @@ export class CapabilityTable {
     if (!this.#closed) this.upcalls.sendRelease(capability.id, capability.received);
   }
 
-  /** A Resolve has come; takes the reference over. For a promise that was released meanwhile it is dropped. */
-  resolveImport(promiseId: number, replacement: Capability): void {
+  /**
+   * A Resolve has come, to what `descriptor` says, if it is no exception; takes the reference to `replacement` over. For a
+   * promise that was released meanwhile it is dropped.
+   */
+  resolveImport(promiseId: number, descriptor: StructReader | null, replacement: Capability): void {
     const capability = this.#imports.get(promiseId);
     if (capability === undefined) {
       replacement.release();
@@ -259,7 +248,17 @@ export class CapabilityTable {
       throw new ProtocolViolation(`Resolve of import ${promiseId}, which is not an unresolved promise`);
     }
     capability.promise = null;
-    promise.resolve(replacement);
+    if (!(replacement instanceof ReflectedCapability) || settled(replacement.target) !== capability) {
+      promise.resolve(replacement);
+      return;
+    }
+    // A promise of ours became this promise, and this one now becomes that. Calls would go to and fro for ever.
+    replacement.release();
+    const cycle = () => broken('a promise was resolved to itself, by way of the peer');
+    if (descriptor?.u16(layout.CapDescriptor.tag) === layout.CapDescriptor.receiverHosted) {
+      this.exported(descriptor.u32(layout.CapDescriptor.id))?.break(cycle());
+    }
+    promise.resolve(cycle());
   }
 
   // ---- the end ----------------------------------------------------------------------------------------------------
@@ -272,7 +271,7 @@ export class CapabilityTable {
     this.#exports.clear();
     this.#exportsByCapability.clear();
     this.#imports.clear();
-    for (const entry of exports) entry.designation.release();
+    for (const entry of exports) entry.designation.release(true);
     for (const { promise } of imports) promise?.resolve(new BrokenCapability(error));
   }
 

@@ -14,6 +14,7 @@ export class Designation {
   #leave: (() => void) | null = null;
   #waiting: (() => void)[] = [];
   #released = false;
+  #gone = false;
 
   /** Takes over the reference. `resolved` is told when a promise has become something; not if it was that already. */
   constructor(
@@ -35,19 +36,38 @@ export class Designation {
     return this.#leave !== null;
   }
 
-  /** Calls `listener` when nothing is pending: at once, perhaps. Never after `release()`. */
+  /** Calls `listener` when nothing is pending: at once, perhaps. */
   whenSettled(listener: () => void): void {
     if (this.pending) this.#waiting.push(listener);
     else listener();
   }
 
-  release(): void {
-    if (this.#released) return;
+  /**
+   * The name is given back. What waits for it to settle (an echo that the peer was asked for before) waits on all the same,
+   * unless everything is `over`.
+   */
+  release(over = false): void {
+    if (over) this.#waiting = [];
+    else if (this.#released) return;
     this.#released = true;
+    if (this.#waiting.length > 0) return;
+    this.#letGo();
+  }
+
+  #letGo(): void {
+    if (this.#gone) return;
+    this.#gone = true;
     this.#leave?.();
     this.#leave = null;
-    this.#waiting = [];
     this.#capability.release();
+  }
+
+  /** Has messages fail with `broken` from now on: for a promise that turned out to be itself. Takes the reference over. */
+  break(broken: Capability): void {
+    this.#leave?.();
+    this.#leave = null;
+    this.#capability.release();
+    this.#capability = broken;
   }
 
   #follow(): void {
@@ -65,8 +85,9 @@ export class Designation {
   #advance(): void {
     this.#leave = null;
     this.#follow();
-    if (this.pending || this.#released) return;
-    this.resolved?.();
+    if (this.pending) return;
+    if (!this.#released) this.resolved?.();
     for (const listener of this.#waiting.splice(0)) listener();
+    if (this.#released) this.#letGo();
   }
 }

@@ -136,6 +136,7 @@ class QueuedCall implements CallInProgress {
     if (this.#state !== 'waiting') return;
     this.#state = 'forwarding';
     const forwarded = target.call(this.call, {
+      answer: this.#sink?.answer,
       returned: (results) => this.#sink?.returned(results),
       failed: (error) => this.#sink?.failed(error),
     });

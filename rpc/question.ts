@@ -4,19 +4,25 @@
  *
  *     awaiting --Return--> returned --last holder--> (Finish) gone
  *     awaiting --last holder--> (Finish) cancelled --Return--> gone
+ *     awaiting --Return, takeFromOtherQuestion--> redirected --the other's outcome--> returned
+ *                                                 redirected --last holder--> (Finish) gone
+ *     awaiting --Return, resultsSentElsewhere--> elsewhere --last holder--> (Finish) gone
+ *
+ * One that is for pipelining only is gone with its Finish, in any state: nobody knows whether it will be returned.
  *
  * Holders are the caller and every capability pipelined from it: its id must not be finished while one of them may still
  * be addressed by it.
  */
 import {
   BrokenCapability,
+  type CallHints,
   type CallInProgress,
   type Capability,
   capabilityIn,
   type ReturnSink,
 } from './capability.js';
 import type { Connection } from './connection.js';
-import type { RpcError } from './error.js';
+import { RpcError } from './error.js';
 import type { Payload } from './payload.js';
 import { PipelinedCapability, RemotePromise } from './remote.js';
 
@@ -27,16 +33,20 @@ export class Question implements CallInProgress {
   #sink: ReturnSink | null;
   #outcome: Outcome | null = null;
   #promises = new Map<string, { path: readonly number[]; promise: RemotePromise }>();
-  state: 'awaiting' | 'returned' | 'cancelled' = 'awaiting';
+  state: 'awaiting' | 'redirected' | 'elsewhere' | 'returned' | 'cancelled' = 'awaiting';
   /** The exports that were sent in the params, for a Return with releaseParamCaps. */
   paramExports: readonly number[] = [];
   /** Whether the peer has said that it needs no Finish. */
   finishNeeded = true;
 
+  /** Whether its results stay with the peer, which takes them for another question (sendResultsTo.yourself). */
+  tail = false;
+
   constructor(
     readonly connection: Connection,
     readonly id: number,
     sink: ReturnSink,
+    readonly hints: CallHints,
   ) {
     this.#sink = sink;
   }
@@ -50,6 +60,13 @@ export class Question implements CallInProgress {
   }
 
   pipelined(path: readonly number[]): Capability {
+    if (this.hints.noPromisePipelining === true && this.#outcome === null) {
+      return new BrokenCapability(
+        new RpcError('failed', 'a call that said noPromisePipelining was pipelined on', {
+          code: 'ERR_RPC_NO_PIPELINING',
+        }),
+      );
+    }
     const key = path.join();
     const known = this.#promises.get(key);
     if (known !== undefined) return known.promise.retain();
@@ -64,8 +81,16 @@ export class Question implements CallInProgress {
     return 'results' in outcome ? capabilityIn(outcome.results, path) : new BrokenCapability(outcome.error);
   }
 
-  /** The outcome has come; takes `results` over. Pipelined capabilities become what they stood for. */
-  settle(outcome: Outcome): void {
+  /**
+   * The outcome has come; takes `results` over. Pipelined capabilities become what they stood for. With `detour`, it is
+   * that of a call that the peer made back to us, and so did those that were made on them.
+   */
+  settle(outcome: Outcome, detour = false): void {
+    if (this.#outcome !== null) {
+      // The connection ended before the other question did.
+      if ('results' in outcome) outcome.results.release();
+      return;
+    }
     this.#outcome = outcome;
     this.state = 'returned';
     this.hold();
@@ -73,7 +98,7 @@ export class Question implements CallInProgress {
     // by whoever asks for the same place.
     const promises = [...this.#promises.values()];
     for (const { promise } of promises) promise.retain();
-    for (const { path, promise } of promises) promise.resolve(this.#capabilityAt(path));
+    for (const { path, promise } of promises) promise.resolve(this.#capabilityAt(path), detour);
     const sink = this.#sink;
     if (sink === null) this.#letGo();
     else if ('results' in outcome) sink.returned(outcome.results);
