@@ -210,7 +210,11 @@ export class CapabilityTable {
     const known = this.#imports.get(id);
     if (known !== undefined) {
       known.received++;
-      return known.promise !== null ? known.promise.retain() : known.retain();
+      if (known.promise !== null) return known.promise.retain();
+      if (!known.unresolved) return known.retain();
+      // Messages that were addressed to the promise hold it, but nobody waited for what it becomes; now somebody does.
+      known.retain();
+      return this.#promise(known, true);
     }
     if (this.#imports.size >= this.limits.imports) {
       throw new ProtocolViolation(`more than ${this.limits.imports} capabilities were sent (limit imports)`);
@@ -219,9 +223,19 @@ export class CapabilityTable {
     capability.received = 1;
     this.#imports.set(id, capability);
     if (!promise) return capability;
-    capability.promise = new RemotePromise(capability, () => {
-      capability.promise = null;
-    });
+    capability.unresolved = true;
+    return this.#promise(capability, false);
+  }
+
+  /** What stands before `capability`, whose reference it takes over, until it is resolved. */
+  #promise(capability: ImportedCapability, used: boolean): RemotePromise {
+    capability.promise = new RemotePromise(
+      capability,
+      () => {
+        capability.promise = null;
+      },
+      used,
+    );
     return capability.promise;
   }
 
@@ -242,10 +256,16 @@ export class CapabilityTable {
       replacement.release();
       return;
     }
-    const promise = capability.promise;
-    if (promise === null) {
+    if (!capability.unresolved) {
       replacement.release();
       throw new ProtocolViolation(`Resolve of import ${promiseId}, which is not an unresolved promise`);
+    }
+    capability.unresolved = false;
+    const promise = capability.promise;
+    if (promise === null) {
+      // Only messages that go strictly to the promise hold it by now: nobody waits for what it has become.
+      replacement.release();
+      return;
     }
     capability.promise = null;
     if (!(replacement instanceof ReflectedCapability) || settled(replacement.target) !== capability) {
@@ -285,7 +305,7 @@ export class CapabilityTable {
       imports: [...this.#imports.values()].map((entry) => ({
         id: entry.id,
         received: entry.received,
-        state: entry.promise === null ? 'settled' : 'promise',
+        state: entry.unresolved ? 'promise' : 'settled',
       })),
     };
   }

@@ -31,7 +31,9 @@ export type Address =
 export class ImportedCapability extends RemoteCapability {
   /** How often the peer has sent us this: what Release must give back. */
   received = 0;
-  /** What stands before this while it is an unresolved promise; null where it is settled. Not owned. */
+  /** Whether the peer has said that it is a promise, and has not said yet what it became. */
+  unresolved = false;
+  /** What stands before this while it is unresolved and somebody waits for what it becomes. Not owned. */
   promise: RemotePromise | null = null;
   readonly address: Address;
 
@@ -67,14 +69,16 @@ export class PipelinedCapability extends RemoteCapability {
 
 export class RemotePromise extends PromisedCapability {
   /** Whether calls or references went through this: then they may still be on their way when it resolves. */
-  #used = false;
+  #used: boolean;
 
   /** Takes over the reference to `early`, where calls go until this is resolved. */
   constructor(
     readonly early: RemoteCapability,
     private readonly left: () => void,
+    used = false,
   ) {
     super();
+    this.#used = used;
   }
 
   get connection(): Connection {
