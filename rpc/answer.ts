@@ -53,6 +53,7 @@ export class Answer {
   returned(outcome: Outcome): void {
     this.state = 'returned';
     this.#outcome = outcome;
+    for (const designation of this.#designations.values()) designation.tell();
     if ('results' in outcome) {
       // What the peer was told of each result is what its messages to that place must reach from now on.
       this.#results = outcome.results.capabilities.map((capability) =>
@@ -65,6 +66,7 @@ export class Answer {
   /** Another call has taken the place of this one, and its results are with the peer. */
   handedOn(): void {
     this.state = 'returned';
+    for (const designation of this.#designations.values()) designation.tell();
   }
 
   /** Where messages for the place `path` of the results go. A promise before the results are there. */
@@ -75,7 +77,8 @@ export class Answer {
     const result = this.#resultAt(path);
     if (result !== null) return result;
     if (this.#designations.size >= MAX_PIPELINED_PATHS) return null;
-    const designation = new Designation(this.connection, this.#find(path));
+    const told = this.state !== 'running';
+    const designation = new Designation(this.connection, this.#find(path), null, told);
     this.#designations.set(key, designation);
     return designation;
   }
@@ -133,7 +136,7 @@ export class Answer {
     const question = this.#redirect!;
     const outcome = this.#outcome!;
     this.#redirect = null;
-    question.settle('results' in outcome ? { results: outcome.results.share() } : outcome, true);
+    question.settle('results' in outcome ? { results: outcome.results.share() } : outcome);
   }
 
   /** The peer needs nothing more; with `over`, because the connection has ended. */

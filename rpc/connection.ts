@@ -781,7 +781,7 @@ export class Connection {
             break;
           case layout.Return.takeFromOtherQuestion: {
             const other = this.#redirectedAnswer(message);
-            question.state = 'redirected';
+            question.takeFrom(other);
             other.redirect(question);
             break;
           }

@@ -3,7 +3,9 @@
  *
  * It follows a promise until that has become something, and then stays: "Once a promise P has been resolved to a remote
  * object reference R, then all further messages received addressed to P will be forwarded strictly to R" (Disembargo in
- * rpc.capnp).
+ * rpc.capnp). A promise on the peer's own side is such a thing once the peer is told of it: for an export that is at once,
+ * for a place in an answer when the answer is returned. Until then messages go where order demands, and the peer will be
+ * told of that.
  */
 import { type Capability, settled } from './capability.js';
 import type { Connection } from './connection.js';
@@ -21,6 +23,7 @@ export class Designation {
     private readonly connection: Connection,
     capability: Capability,
     private readonly resolved: (() => void) | null = null,
+    private told = true,
   ) {
     this.#capability = capability;
     this.#follow();
@@ -29,6 +32,15 @@ export class Designation {
   /** Where messages go. Borrowed. */
   get capability(): Capability {
     return this.#capability;
+  }
+
+  /** The peer is told what this stands for now: it stays with that. */
+  tell(): void {
+    if (this.told || this.#gone) return;
+    this.told = true;
+    if (this.#leave === null) return;
+    this.#leave();
+    this.#advance();
   }
 
   /** Whether it is a promise of ours that may still become something else. */
@@ -72,7 +84,8 @@ export class Designation {
 
   #follow(): void {
     const end = settled(this.#capability);
-    const strict = end instanceof RemotePromise && end.connection === this.connection ? end.use() : end;
+    const theirs = end instanceof RemotePromise && end.connection === this.connection;
+    const strict = theirs && this.told ? end.use() : end;
     if (strict !== this.#capability) {
       strict.retain();
       this.#capability.release();

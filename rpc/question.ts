@@ -13,6 +13,8 @@
  * Holders are the caller and every capability pipelined from it: its id must not be finished while one of them may still
  * be addressed by it.
  */
+
+import type { Answer } from './answer.js';
 import {
   BrokenCapability,
   type CallHints,
@@ -20,10 +22,12 @@ import {
   type Capability,
   capabilityIn,
   type ReturnSink,
+  settled,
 } from './capability.js';
 import type { Connection } from './connection.js';
 import { RpcError } from './error.js';
-import type { Payload } from './payload.js';
+import { Payload } from './payload.js';
+import { QueuedCapability } from './promised.js';
 import { PipelinedCapability, RemotePromise } from './remote.js';
 
 type Outcome = { readonly results: Payload } | { readonly error: RpcError };
@@ -32,6 +36,8 @@ export class Question implements CallInProgress {
   #holders = 1;
   #sink: ReturnSink | null;
   #outcome: Outcome | null = null;
+  /** The answer of ours that its outcome is taken from. */
+  #taken: Answer | null = null;
   #promises = new Map<string, { path: readonly number[]; promise: RemotePromise }>();
   state: 'awaiting' | 'redirected' | 'elsewhere' | 'returned' | 'cancelled' = 'awaiting';
   /** The exports that were sent in the params, for a Return with releaseParamCaps. */
@@ -71,6 +77,7 @@ export class Question implements CallInProgress {
     const known = this.#promises.get(key);
     if (known !== undefined) return known.promise.retain();
     if (this.#outcome !== null) return this.#capabilityAt(path);
+    if (this.#taken !== null) return this.#taken.capabilityAt(path);
     const promise = new RemotePromise(new PipelinedCapability(this, path), () => this.#promises.delete(key));
     this.#promises.set(key, { path, promise });
     return promise;
@@ -82,10 +89,28 @@ export class Question implements CallInProgress {
   }
 
   /**
-   * The outcome has come; takes `results` over. Pipelined capabilities become what they stood for. With `detour`, it is
-   * that of a call that the peer made back to us, and so did those that were made on them.
+   * The outcome will be that of `answer`, a call that the peer made back to us. What was pipelined on this becomes what can
+   * be pipelined on that, one hop at a time: it is not for us to look further ahead (the Tribble four-way race).
    */
-  settle(outcome: Outcome, detour = false): void {
+  takeFrom(answer: Answer): void {
+    this.state = 'redirected';
+    this.#taken = answer;
+    this.#resolvePromises((path) => answer.capabilityAt(path), true);
+  }
+
+  /** They stay in the map, owned by it now, as long as the caller does: one that is under an embargo has to be met again by
+   * whoever asks for the same place. */
+  #resolvePromises(find: (path: readonly number[]) => Capability, detour: boolean): void {
+    const promises = [...this.#promises.values()];
+    const targets = promises.map(({ path }) => find(path));
+    for (const { promise } of promises) promise.retain();
+    promises.forEach(({ promise }, i) => {
+      promise.resolve(targets[i]!, detour);
+    });
+  }
+
+  /** The outcome has come; takes `results` over. Pipelined capabilities become what they stood for. */
+  settle(outcome: Outcome): void {
     if (this.#outcome !== null) {
       // The connection ended before the other question did.
       if ('results' in outcome) outcome.results.release();
@@ -94,15 +119,18 @@ export class Question implements CallInProgress {
     this.#outcome = outcome;
     this.state = 'returned';
     this.hold();
-    // They stay in the map, owned by it now, as long as the caller does: one that is under an embargo has to be met again
-    // by whoever asks for the same place.
-    const promises = [...this.#promises.values()];
-    for (const { promise } of promises) promise.retain();
-    for (const { path, promise } of promises) promise.resolve(this.#capabilityAt(path), detour);
+    if (this.#taken === null) this.#resolvePromises((path) => this.#capabilityAt(path), false);
     const sink = this.#sink;
-    if (sink === null) this.#letGo();
-    else if ('results' in outcome) sink.returned(outcome.results);
-    else sink.failed(outcome.error);
+    if (sink === null) {
+      this.#letGo();
+    } else if ('results' in outcome) {
+      // What is under an embargo is so for whoever gets the results, too: one who relays them is about to send calls there.
+      const results = embargoed(outcome.results, [...this.#promises.values()]);
+      this.#outcome = { results };
+      sink.returned(results);
+    } else {
+      sink.failed(outcome.error);
+    }
     this.unhold();
   }
 
@@ -120,4 +148,21 @@ export class Question implements CallInProgress {
     for (const { promise } of promises) promise.release();
     if (this.#outcome !== null && 'results' in this.#outcome) this.#outcome.results.release();
   }
+}
+
+/** `results` with what each of `promises` has become, where that is not known to be the result itself yet. */
+function embargoed(
+  results: Payload,
+  promises: readonly { readonly path: readonly number[]; readonly promise: RemotePromise }[],
+): Payload {
+  let capabilities: (Capability | null)[] | null = null;
+  for (const { path, promise } of promises) {
+    const now = settled(promise);
+    if (!(now instanceof QueuedCapability)) continue;
+    const index = results.indexAt(path)!;
+    capabilities ??= [...results.capabilities];
+    capabilities[index]!.release();
+    capabilities[index] = now.retain();
+  }
+  return capabilities === null ? results : new Payload(results.content, capabilities);
 }

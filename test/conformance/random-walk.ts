@@ -14,6 +14,7 @@ import { QueuedCapability } from '../../rpc/promised.js';
 import { type MemoryPair, memoryPair } from '../../rpc/transport/memory.js';
 import { MessageBuilder } from '../../schema/index.js';
 import { type Recorded, violations } from './oracle.js';
+import { decodeMessage } from './wire.js';
 
 export interface WalkOptions {
   readonly vats: number;
@@ -184,7 +185,11 @@ export function walk(options: WalkOptions, steps: readonly Step[]): WalkResult {
 
 export function stepsOf(seed: number, count: number): Step[] {
   const random = new Random(seed);
-  const names = Object.entries(WEIGHTS).flatMap(([name, weight]) => Array<string>(weight).fill(name));
+  // Slow links in one walk, quick ones in another.
+  const deliver = random.pick([8, 24, 60]);
+  const names = Object.entries({ ...WEIGHTS, deliver }).flatMap(([name, weight]) =>
+    Array<string>(weight).fill(name),
+  );
   return Array.from({ length: count }, () => ({
     operation: random.pick(names),
     seed: random.below(2 ** 32),
@@ -194,12 +199,16 @@ export function stepsOf(seed: number, count: number): Step[] {
 /** The fewest of `steps` that still go wrong, as far as leaving out runs of them can tell. */
 export function shrink(options: WalkOptions, steps: readonly Step[]): Step[] {
   let left = [...steps];
-  for (let run = left.length >> 1; run >= 1; run >>= 1) {
+  for (let run = left.length >> 1, before = left.length; run >= 1; ) {
     for (let start = 0; start < left.length; ) {
       const fewer = [...left.slice(0, start), ...left.slice(start + run)];
       if (walk(options, fewer).faults.length > 0) left = fewer;
       else start += run;
     }
+    if (run > 1) run >>= 1;
+    else if (left.length === before) break;
+    else run = Math.max(1, left.length >> 3);
+    if (run === 1) before = left.length;
   }
   return left;
 }
@@ -207,7 +216,6 @@ export function shrink(options: WalkOptions, steps: readonly Step[]): Step[] {
 /** How often each operation is chosen. */
 const WEIGHTS = {
   call: 10,
-  deliver: 24,
   pipeline: 8,
   take: 6,
   finish: 5,
@@ -258,6 +266,7 @@ class Walk {
         send: (bytes) => {
           this.#messages++;
           traces[side].push({ direction: 'sent', bytes: bytes.slice() });
+          this.#log(() => `      vat ${vat} to vat ${vat === a ? b : a}: ${inShort(bytes.slice())}`);
           transport.send(bytes);
         },
         closed: (reason) => {
@@ -680,4 +689,12 @@ function leadsTo(fate: Fate, promise: Promised, seen = new Set<Fate>()): boolean
 function nameOf(end: End | null): string {
   if (end === null) return 'a promise';
   return end.is === 'object' ? end.object.name : end.is;
+}
+
+/** A message on one line. */
+function inShort(bytes: Uint8Array): string {
+  return JSON.stringify(decodeMessage(bytes), (key, value) => {
+    if (typeof value === 'bigint' || value === false || value === null) return undefined;
+    return key === 'content' ? undefined : value;
+  }).replaceAll('"', '');
 }
