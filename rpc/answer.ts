@@ -83,8 +83,17 @@ export class Answer {
     return designation;
   }
 
-  /** The same as a capability: a new reference, broken where there is none. */
+  /** Where a message to that place goes: a new reference, broken where there is none. */
   capabilityAt(path: readonly number[]): Capability {
+    return this.#at(path, (designation) => designation.capability.retain());
+  }
+
+  /** What the peer means when it names that place: likewise. */
+  referenceAt(path: readonly number[]): Capability {
+    return this.#at(path, (designation) => designation.reference());
+  }
+
+  #at(path: readonly number[], of: (designation: Designation) => Capability): Capability {
     if (this.noPipelining) {
       return new BrokenCapability(
         new RpcError('failed', `question ${this.id} said noPromisePipelining, and was pipelined on`, {
@@ -93,7 +102,7 @@ export class Answer {
       );
     }
     const designation = this.designationAt(path);
-    if (designation !== null) return designation.capability.retain();
+    if (designation !== null) return of(designation);
     return new BrokenCapability(
       new RpcError('overloaded', `more than ${MAX_PIPELINED_PATHS} places of one answer were pipelined on`, {
         code: 'ERR_RPC_PIPELINE_LIMIT',

@@ -16,6 +16,8 @@ import { ImportedCapability, ReflectedCapability, RemoteCapability, RemotePromis
 /** An entry of the export table: something of ours that the peer holds. */
 class Export {
   references = 0;
+  /** What it was, when the peer sent it back and it was pending. Not owned. */
+  alias: Capability | null = null;
   readonly designation: Designation;
 
   constructor(
@@ -122,7 +124,7 @@ export class CapabilityTable {
 
   #resolved(entry: Export): void {
     if (this.#closed || this.#exports.get(entry.id) !== entry) return;
-    if (this.#exportsByCapability.get(entry.key) === entry) this.#exportsByCapability.delete(entry.key);
+    this.#forgetKeys(entry);
     this.upcalls.sendResolve(entry.id, entry.designation.capability);
   }
 
@@ -147,7 +149,7 @@ export class CapabilityTable {
     entry.references -= count;
     if (entry.references > 0) return;
     this.#exports.delete(id);
-    if (this.#exportsByCapability.get(entry.key) === entry) this.#exportsByCapability.delete(entry.key);
+    this.#forgetKeys(entry);
     this.#exportIds.give(id);
     entry.designation.release();
   }
@@ -177,16 +179,19 @@ export class CapabilityTable {
       case layout.CapDescriptor.senderPromise:
         return this.#import(id, true);
       case layout.CapDescriptor.receiverHosted: {
-        const designation = this.exported(id);
-        if (designation === null) return broken(`the peer sent back export ${id}, which does not exist`);
-        return this.#reflect(designation.capability.retain());
+        const entry = this.#exports.get(id);
+        if (entry === undefined) return broken(`the peer sent back export ${id}, which does not exist`);
+        const reference = entry.designation.reference();
+        // Sent to the peer again, it is the same export.
+        if (entry.designation.pending) this.#alias(entry, reference);
+        return reference;
       }
       case layout.CapDescriptor.receiverAnswer: {
         const address = readAddress(descriptor.pointer(layout.CapDescriptor.body).struct());
         const found = this.upcalls.answerCapability(address.questionId, address.path);
         if (found === null)
           return broken(`the peer named question ${address.questionId}, which does not exist`);
-        return this.#reflect(found);
+        return found;
       }
       case layout.CapDescriptor.thirdPartyHosted:
         // Level 3. Its vine is good as an import: the peer carries the calls on.
@@ -199,11 +204,20 @@ export class CapabilityTable {
     }
   }
 
-  #reflect(capability: Capability): Capability {
-    const end = settled(capability);
-    const theirs =
-      (end instanceof RemoteCapability || end instanceof RemotePromise) && end.connection === this.connection;
-    return theirs ? new ReflectedCapability(capability) : capability;
+  #alias(entry: Export, reference: Capability): void {
+    if (entry.alias !== null && this.#exportsByCapability.get(entry.alias) === entry) {
+      this.#exportsByCapability.delete(entry.alias);
+    }
+    entry.alias = reference;
+    this.#exportsByCapability.set(reference, entry);
+  }
+
+  /** The capability that `entry` was made for gets an entry of its own when it is sent again. */
+  #forgetKeys(entry: Export): void {
+    for (const each of [entry.key, entry.alias]) {
+      if (each !== null && this.#exportsByCapability.get(each) === entry)
+        this.#exportsByCapability.delete(each);
+    }
   }
 
   #import(id: number, promise: boolean): Capability {

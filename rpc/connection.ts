@@ -98,7 +98,7 @@ export class Connection {
     this.#capabilities = new CapabilityTable(this, this.limits, {
       sendResolve: (promiseId, resolution) => this.#sendResolve(promiseId, resolution),
       sendRelease: (id, count) => this.#sendRelease(id, count),
-      answerCapability: (questionId, path) => this.#answers.get(questionId)?.capabilityAt(path) ?? null,
+      answerCapability: (questionId, path) => this.#answers.get(questionId)?.referenceAt(path) ?? null,
     });
   }
 

@@ -7,9 +7,10 @@
  * for a place in an answer when the answer is returned. Until then messages go where order demands, and the peer will be
  * told of that.
  */
-import { type Capability, settled } from './capability.js';
+import { type Call, type CallInProgress, type Capability, type ReturnSink, settled } from './capability.js';
 import type { Connection } from './connection.js';
-import { RemoteCapability, RemotePromise } from './remote.js';
+import { PromisedCapability } from './promised.js';
+import { ReflectedCapability, RemoteCapability, RemotePromise } from './remote.js';
 
 export class Designation {
   #capability: Capability;
@@ -17,6 +18,7 @@ export class Designation {
   #waiting: (() => void)[] = [];
   #released = false;
   #gone = false;
+  #reference: DesignatedPromise | null = null;
 
   /** Takes over the reference. `resolved` is told when a promise has become something; not if it was that already. */
   constructor(
@@ -48,6 +50,28 @@ export class Designation {
     return this.#leave !== null;
   }
 
+  /**
+   * What the peer means when it names this: a new reference. Never more than what messages to the name would reach: while
+   * this is pending, a promise that becomes what this does; and what is the peer's own looks like an object of ours.
+   */
+  reference(): Capability {
+    if (!this.pending) return this.#reflected();
+    if (this.#reference !== null) return this.#reference.retain();
+    this.#reference = new DesignatedPromise(this, () => {
+      this.#reference = null;
+      if (this.#released && this.#waiting.length === 0) this.#letGo();
+    });
+    return this.#reference;
+  }
+
+  #reflected(): Capability {
+    const capability = this.#capability.retain();
+    const end = settled(capability);
+    const theirs =
+      (end instanceof RemoteCapability || end instanceof RemotePromise) && end.connection === this.connection;
+    return theirs ? new ReflectedCapability(capability) : capability;
+  }
+
   /** Calls `listener` when nothing is pending: at once, perhaps. */
   whenSettled(listener: () => void): void {
     if (this.pending) this.#waiting.push(listener);
@@ -55,15 +79,25 @@ export class Designation {
   }
 
   /**
-   * The name is given back. What waits for it to settle (an echo that the peer was asked for before) waits on all the same,
-   * unless everything is `over`.
+   * The name is given back. What waits for it to settle (an echo that the peer was asked for before, whoever was given what
+   * it stands for) waits on all the same. When everything is `over`, no order has to be kept any more.
    */
   release(over = false): void {
-    if (over) this.#waiting = [];
-    else if (this.#released) return;
+    if (over) {
+      this.#waiting = [];
+      this.#settleReference();
+    } else if (this.#released) {
+      return;
+    }
     this.#released = true;
-    if (this.#waiting.length > 0) return;
+    if (this.#waiting.length > 0 || this.#reference !== null) return;
     this.#letGo();
+  }
+
+  #settleReference(): void {
+    const reference = this.#reference;
+    this.#reference = null;
+    reference?.settle(this.#reflected());
   }
 
   #letGo(): void {
@@ -100,7 +134,36 @@ export class Designation {
     this.#follow();
     if (this.pending) return;
     if (!this.#released) this.resolved?.();
+    this.#settleReference();
     for (const listener of this.#waiting.splice(0)) listener();
     if (this.#released) this.#letGo();
+  }
+}
+
+/** What a pending name stands for, given to somebody on this side. */
+export class DesignatedPromise extends PromisedCapability {
+  constructor(
+    private readonly designation: Designation,
+    private readonly left: () => void,
+  ) {
+    super();
+  }
+
+  override get meanwhile(): Capability | null {
+    return this.resolution === null ? this.designation.capability : null;
+  }
+
+  override call(call: Call, sink: ReturnSink): CallInProgress {
+    return (this.resolution ?? this.designation.capability).call(call, sink);
+  }
+
+  /** Takes over the reference. */
+  settle(to: Capability): void {
+    this.become(to);
+  }
+
+  protected override dropped(): void {
+    if (this.resolution === null) this.left();
+    super.dropped();
   }
 }

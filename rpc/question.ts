@@ -77,7 +77,7 @@ export class Question implements CallInProgress {
     const known = this.#promises.get(key);
     if (known !== undefined) return known.promise.retain();
     if (this.#outcome !== null) return this.#capabilityAt(path);
-    if (this.#taken !== null) return this.#taken.capabilityAt(path);
+    if (this.#taken !== null) return this.#taken.referenceAt(path);
     const promise = new RemotePromise(new PipelinedCapability(this, path), () => this.#promises.delete(key));
     this.#promises.set(key, { path, promise });
     return promise;
@@ -95,7 +95,7 @@ export class Question implements CallInProgress {
   takeFrom(answer: Answer): void {
     this.state = 'redirected';
     this.#taken = answer;
-    this.#resolvePromises((path) => answer.capabilityAt(path), true);
+    this.#resolvePromises((path) => answer.referenceAt(path), true);
   }
 
   /** They stay in the map, owned by it now, as long as the caller does: one that is under an embargo has to be met again by
