@@ -33,6 +33,7 @@ export { ImportedCapability, RemoteCapability, RemotePromise } from './remote.js
 export { RenewedCapability } from './renewed.js';
 export { type CallContext, serve, serveAlso, served } from './serve.js';
 export { Session, type SessionOptions } from './session.js';
+export { flush, STREAM_WINDOW } from './streaming.js';
 export { brokenStub, capabilityOf, isStub, Stub, stubFor, stubMethodName, typeOf } from './stub.js';
 export { Link, type MemoryPair, memoryPair } from './transport/memory.js';
 export {

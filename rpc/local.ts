@@ -109,9 +109,9 @@ export class LocalCall implements CallInProgress {
     if (this.#outcome !== null || this.#sink === null) tail.finish();
   }
 
-  /** Whether another call has taken the place of this one. */
-  get handedOn(): boolean {
-    return this.#tail !== null;
+  /** Whether it has been ended, or another call has taken its place. */
+  get over(): boolean {
+    return this.#tail !== null || this.#outcome !== null;
   }
 
   #end(outcome: { results: Payload } | { error: RpcError }): void {

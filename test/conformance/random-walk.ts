@@ -540,14 +540,18 @@ class Walk {
   // ---- the walk -------------------------------------------------------------------------------------------------------
 
   run(steps: readonly Step[]): WalkResult {
-    for (const step of steps) {
-      if (this.#faults.length > 0) break;
-      this.#random = new Random(step.seed);
-      if (this.#operations[step.operation]!.act()) {
-        this.#coverage[step.operation] = (this.#coverage[step.operation] ?? 0) + 1;
+    try {
+      for (const step of steps) {
+        if (this.#faults.length > 0) break;
+        this.#random = new Random(step.seed);
+        if (this.#operations[step.operation]!.act()) {
+          this.#coverage[step.operation] = (this.#coverage[step.operation] ?? 0) + 1;
+        }
       }
+      if (this.#faults.length === 0) this.#shutDown();
+    } catch (error) {
+      this.#faults.push(`thrown: ${error instanceof Error ? error.stack : error}`);
     }
-    if (this.#faults.length === 0) this.#shutDown();
     return {
       faults: this.#faults,
       calls: this.#calls,
