@@ -573,8 +573,14 @@ export class Connection {
       { interfaceId, methodId, params, hints: { noPromisePipelining: answer.noPipelining } },
       {
         answer,
-        returned: (results) => this.#returnResults(answer, results),
-        failed: (error) => this.#returnException(answer, error),
+        returned: (results) => {
+          this.#returnResults(answer, results);
+          this.#noticeQuiet();
+        },
+        failed: (error) => {
+          this.#returnException(answer, error);
+          this.#noticeQuiet();
+        },
       },
     );
     target.release();

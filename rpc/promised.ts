@@ -210,6 +210,11 @@ export class LocalPipelines {
   resolve(find: (path: readonly number[]) => Capability): void {
     const promises = [...this.#promises.values()];
     this.#promises.clear();
-    for (const { path, promise } of promises) promise.resolve(find(path));
+    // A call that is let go may hand back the last reference to another of them.
+    for (const { promise } of promises) promise.retain();
+    for (const { path, promise } of promises) {
+      promise.resolve(find(path));
+      promise.release();
+    }
   }
 }

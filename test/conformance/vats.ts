@@ -253,6 +253,12 @@ export class Pair implements Vats {
     expect({ left: this.left.tables, right: this.right.tables }).toEqual({ left: EMPTY, right: EMPTY });
   }
 
+  /** Checks it now and not at the end, in a test that makes a great many. */
+  forget(): void {
+    expect(this.faults()).toEqual([]);
+    made.splice(made.indexOf(this), 1);
+  }
+
   /** Lets what a test holds back go on. */
   unblock(): void {
     if (!('cut' in this.#transports)) return;

@@ -8,6 +8,12 @@ struct Recorded {
   message @0 :Rpc.Message;
 }
 
+struct Content {
+  # What the tests' own payloads look like.
+  number @0 :UInt32;
+  cap @1 :Capability;
+}
+
 interface Sink {
   # A sink with backpressure.
   write @0 (bytes :Data) -> stream;

@@ -1,10 +1,15 @@
 /** The messages of the protocol, as values: read and written by the schema, and not by the layout that rpc/ has of them. */
 import { readFileSync } from 'node:fs';
-import { MessageBuilder, MessageReader, SchemaGraph } from '../../schema/index.js';
+import { AnyPointer, MessageBuilder, MessageReader, SchemaGraph } from '../../schema/index.js';
 
 export const wireGraph = SchemaGraph.load(readFileSync(new URL('./wire.cgr', import.meta.url)));
 
 const MESSAGE = wireGraph.struct('Message');
+
+/** A payload's content: a number, and the capability of this index of the table. */
+export function content(number: number, index: number | null = null): AnyPointer {
+  return AnyPointer.of(wireGraph.struct('Content'), index === null ? { number } : { number, cap: index });
+}
 
 /** A message of rpc.capnp by the names of the schema: `{ call: { questionId: 0, ... } }`. */
 // biome-ignore lint/suspicious/noExplicitAny: what the schema says.
