@@ -88,10 +88,20 @@ export class Outcome {
   returned(results: Payload): void {
     this.results = results;
     this.value = numberOf(results);
+    this.#listener?.();
   }
 
   failed(error: RpcError): void {
     this.error = error;
+    this.#listener?.();
+  }
+
+  #listener: (() => void) | null = null;
+
+  /** Calls `listener` when the call has its outcome. Not before `call()` has given this. */
+  whenDone(listener: () => void): void {
+    if (this.done) listener();
+    else this.#listener = listener;
   }
 
   get done(): boolean {
