@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { shrink, stepsOf, type WalkOptions, walk } from './random-walk.js';
+import { REGRESSIONS } from './random-walk.regressions.js';
 
 /**
  * How long it walks: about ten seconds, or as many as RANDOM_WALK_SECONDS says. RANDOM_WALK_SEED begins where a walk that
@@ -15,6 +16,10 @@ function walkOf(seed: number): { options: WalkOptions; operations: number } {
     operations: [60, 200, 600][seed % 3]!,
   };
 }
+
+it.each(REGRESSIONS)('what a walk has met once is right: $name', ({ options, steps }) => {
+  expect(walk(options, steps).faults).toEqual([]);
+});
 
 it(
   'a random walk keeps order and targets, comes to its end, and leaves nothing behind',
