@@ -368,3 +368,38 @@ it('what is sent in one direction never waits for the other', async () => {
   expect(calls.map(({ value }) => value)).toEqual(calls.map((_, i) => i));
   drop(...calls, target);
 });
+
+it('a call that waits may hold the last reference to another place of the same results', async () => {
+  const promise = new QueuedCapability();
+  const outer = call(promise, 0);
+  const first = outer.call.pipelined([0]);
+  const inner = call(first, 1, [outer.call.pipelined([1])]);
+  promise.reject(new RpcError('failed', 'it broke'));
+  expect([outer.error?.message, inner.error?.message]).toEqual(['it broke', 'it broke']);
+  drop(inner, first, outer, promise);
+});
+
+it('the tables of a live vat can be read, with the state of each entry', async () => {
+  const object = new TestObject(hold);
+  const promise = new QueuedCapability();
+  const pair = new Pair({ right: object.capability() });
+  const target = pair.left.bootstrap();
+  const outcome = call(target, 1, [promise.retain()]);
+  await quiet();
+  expect(pair.left.dump()).toMatchObject({
+    closed: null,
+    questions: [{ id: 1, state: 'awaiting' }],
+    answers: [],
+    exports: [{ references: 1, state: 'promise' }],
+    imports: [{ received: 1, state: 'settled' }],
+    embargoes: [],
+  });
+  expect(pair.right.dump()).toMatchObject({
+    questions: [],
+    answers: [{ id: 1, state: 'running' }],
+    exports: [{ references: 1, state: 'settled' }],
+    imports: [{ received: 1, state: 'promise' }],
+  });
+  endAll(object);
+  drop(outcome, target, promise);
+});
