@@ -18,14 +18,14 @@ const HERE = join(ROOT, 'test/interop');
 /** A command that takes the path of a file of references, or the reason why there is none. */
 export type Peer = { readonly command: readonly string[] } | { readonly missing: string };
 
-/** pycapnp, in the project's .venv or in the python3 of the machine. */
-export async function pythonPeer(): Promise<Peer> {
+/** A program of this folder for pycapnp, in the project's .venv or in the python3 of the machine. */
+export async function pythonPeer(script = 'client.py'): Promise<Peer> {
   const venv = join(ROOT, '.venv/bin/python');
   const tried: string[] = [];
   for (const python of [...(existsSync(venv) ? [venv] : []), 'python3']) {
     try {
       await run(python, ['-c', 'import capnp']);
-      return { command: [python, join(HERE, 'client.py')] };
+      return { command: [python, join(HERE, script)] };
     } catch {
       tried.push(python);
     }
