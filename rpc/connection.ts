@@ -25,7 +25,8 @@ import {
   type ReturnSink,
 } from './capability.js';
 import { CapabilityTable } from './capability-table.js';
-import { MAX_ERROR_MESSAGE, MAX_ERROR_TRACE, ProtocolViolation, RPC_ERROR_TYPES, RpcError } from './error.js';
+import { ProtocolViolation, RpcError } from './error.js';
+import { readException, sendError, writeException } from './exception.js';
 import { IdAllocator } from './id-allocator.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from './limits.js';
 import { readAddress, writeTarget } from './message-target.js';
@@ -1047,46 +1048,8 @@ function begin(
   return root.pointer(layout.Message.body).struct(body.words, body.pointers);
 }
 
-function writeException(error: RpcError, into: StructBuilder, trace: boolean): void {
-  into.setU16(layout.Exception.type, RPC_ERROR_TYPES.indexOf(error.type));
-  into.pointer(layout.Exception.reason).setText(error.message.toWellFormed());
-  if (!trace || error.stack === undefined) return;
-  into.pointer(layout.Exception.trace).setText(error.stack.slice(0, MAX_ERROR_TRACE).toWellFormed());
-}
-
-function readException(exception: StructReader): RpcError {
-  const type = RPC_ERROR_TYPES[exception.u16(layout.Exception.type)] ?? 'failed';
-  let reason: string;
-  try {
-    reason = exception.pointer(layout.Exception.reason).text().slice(0, MAX_ERROR_MESSAGE);
-  } catch {
-    reason = 'the peer gave a reason that is not valid text';
-  }
-  let remoteTrace: string;
-  try {
-    remoteTrace = exception.pointer(layout.Exception.trace).text();
-  } catch {
-    remoteTrace = '';
-  }
-  return new RpcError(type, reason === '' ? 'the peer gave no reason' : reason, {
-    code: 'ERR_RPC_REMOTE',
-    remoteTrace: remoteTrace === '' ? null : remoteTrace,
-  });
-}
-
 function draining(): RpcError {
   return new RpcError('disconnected', 'this vat is shutting down and takes no new calls', {
     code: 'ERR_RPC_DRAINING',
   });
-}
-
-/** Why a message could not be built: the content that was to be copied is bad or too large, or a limit was met. */
-function sendError(cause: unknown): RpcError {
-  if (cause instanceof MessageError) {
-    return new RpcError('failed', `the content of the message cannot be passed on: ${cause.message}`, {
-      code: 'ERR_RPC_BAD_CONTENT',
-      cause,
-    });
-  }
-  return RpcError.from(cause);
 }

@@ -8,7 +8,7 @@
  */
 import { MessageBuilder, type MethodType, type StructType, seal } from '../schema/index.js';
 import type { CallSignal } from './call-signal.js';
-import type { Call, CallInProgress, Capability } from './capability.js';
+import { type Call, type CallInProgress, type Capability, capabilityIn } from './capability.js';
 import { RpcError } from './error.js';
 import { IncomingCapabilities } from './incoming.js';
 import { OutgoingCapabilities } from './outgoing.js';
@@ -181,7 +181,8 @@ class CallCore implements PendingCore {
     this.#over = null;
     over?.();
     if (this.#promise !== null) this.#decode(results);
-    else if (this.#abandoned) this.#finish();
+    // Without capabilities there is nothing to keep the peer waiting for, though nobody may ever ask for the results.
+    else if (this.#abandoned || results.capabilities.length === 0) this.#finish();
   }
 
   failed(error: RpcError): void {
@@ -269,6 +270,8 @@ class CallCore implements PendingCore {
         type,
       );
     }
+    if (state.is === 'returned' && this.#call === null)
+      return stubFor(capabilityIn(state.results, path), type);
     return stubFor(this.#call!.pipelined(path), type);
   }
 

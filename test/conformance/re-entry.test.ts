@@ -133,6 +133,16 @@ describe('a JavaScript object', () => {
     await leavesNothing(both);
   });
 
+  it('is done with a call that nobody waits for when that returns, where it gives no capabilities', async () => {
+    const both = sessions();
+    const pending = both.caller.echo({ number: 6 });
+    await quiet();
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+    expect(both.client.connection.tables.questions).toBe(0);
+    expect(await pending).toEqual({ number: 6 });
+    await leavesNothing(both);
+  });
+
   it('leaves no listener on a signal that outlives the call', async () => {
     const both = sessions();
     const listeners = new Set<unknown>();

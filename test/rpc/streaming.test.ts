@@ -89,7 +89,6 @@ describe('a streaming method', () => {
     expect(settled).toEqual([0, 1]);
     object.running[0]!.finish();
     await turns();
-    // One has gone and three are in: all that were waiting see that there is room, or not, one by one.
     expect(object.written.length).toBe(1);
     while (object.running.length > 0) {
       object.running[0]!.finish();
