@@ -3,6 +3,10 @@
  *
  *     running --Return--> returned --Finish--> finished
  *     running --Finish--> finished (and a Return that says canceled)
+ *     running --Return, noFinishNeeded--> finished
+ *
+ * A tail call is returned as soon as the call that takes its place is made: `returned`, without an outcome on this side.
+ * What the peer wants for pipelining only is never returned, and is `returned` when its outcome is known.
  */
 import { BrokenCapability, type CallInProgress, type Capability, capabilityIn } from './capability.js';
 import type { Connection } from './connection.js';
@@ -20,17 +24,22 @@ export class Answer {
   bytes = 0;
   /** Whether the results are kept here, for a Return of the peer's to take (sendResultsTo.yourself). */
   redirected = false;
+  /** Whether the peer has said that it will not pipeline on it. */
+  noPipelining = false;
+  /** Whether the peer wants to pipeline on it and nothing else: it gets no Return. */
+  onlyPipeline = false;
   /** The exports that were sent in the results, for a Finish with releaseResultCaps. */
   exports: readonly number[] = [];
   #call: CallInProgress | null = null;
   #outcome: Outcome | null = null;
   #redirect: Question | null = null;
+  #taken = false;
   /** Places that were pipelined on, and the capabilities of the results by their index. */
   readonly #designations = new Map<string, Designation>();
   #results: readonly (Designation | null)[] = [];
 
   constructor(
-    private readonly connection: Connection,
+    readonly connection: Connection,
     readonly id: number,
   ) {}
 
@@ -44,6 +53,7 @@ export class Answer {
   returned(outcome: Outcome): void {
     this.state = 'returned';
     this.#outcome = outcome;
+    for (const designation of this.#designations.values()) designation.tell();
     if ('results' in outcome) {
       // What the peer was told of each result is what its messages to that place must reach from now on.
       this.#results = outcome.results.capabilities.map((capability) =>
@@ -51,6 +61,12 @@ export class Answer {
       );
     }
     if (this.#redirect !== null) this.#settleRedirect();
+  }
+
+  /** Another call has taken the place of this one, and its results are with the peer. */
+  handedOn(): void {
+    this.state = 'returned';
+    for (const designation of this.#designations.values()) designation.tell();
   }
 
   /** Where messages for the place `path` of the results go. A promise before the results are there. */
@@ -61,15 +77,32 @@ export class Answer {
     const result = this.#resultAt(path);
     if (result !== null) return result;
     if (this.#designations.size >= MAX_PIPELINED_PATHS) return null;
-    const designation = new Designation(this.connection, this.#find(path));
+    const told = this.state !== 'running';
+    const designation = new Designation(this.connection, this.#find(path), null, told);
     this.#designations.set(key, designation);
     return designation;
   }
 
-  /** The same as a capability: a new reference, broken where there is none. */
+  /** Where a message to that place goes: a new reference, broken where there is none. */
   capabilityAt(path: readonly number[]): Capability {
+    return this.#at(path, (designation) => designation.capability.retain());
+  }
+
+  /** What the peer means when it names that place: likewise. */
+  referenceAt(path: readonly number[]): Capability {
+    return this.#at(path, (designation) => designation.reference());
+  }
+
+  #at(path: readonly number[], of: (designation: Designation) => Capability): Capability {
+    if (this.noPipelining) {
+      return new BrokenCapability(
+        new RpcError('failed', `question ${this.id} said noPromisePipelining, and was pipelined on`, {
+          code: 'ERR_RPC_NO_PIPELINING',
+        }),
+      );
+    }
     const designation = this.designationAt(path);
-    if (designation !== null) return designation.capability.retain();
+    if (designation !== null) return of(designation);
     return new BrokenCapability(
       new RpcError('overloaded', `more than ${MAX_PIPELINED_PATHS} places of one answer were pipelined on`, {
         code: 'ERR_RPC_PIPELINE_LIMIT',
@@ -95,9 +128,16 @@ export class Answer {
     return capabilityIn(outcome!.results, path);
   }
 
-  /** A Return of the peer's hands the outcome to `question`, as soon as there is one. */
-  redirect(question: Question): void {
+  /** Whether a Return of the peer's may take the results: once. */
+  get takeable(): boolean {
+    return this.redirected && !this.#taken;
+  }
+
+  /** A Return of the peer's hands the outcome to `question`, as soon as there is one; to nobody, if that is cancelled. */
+  redirect(question: Question | null): void {
+    this.#taken = true;
     this.#redirect = question;
+    if (question === null) return;
     if (this.#outcome !== null) this.#settleRedirect();
   }
 
@@ -108,11 +148,11 @@ export class Answer {
     question.settle('results' in outcome ? { results: outcome.results.share() } : outcome);
   }
 
-  /** The peer needs nothing more. */
-  finish(): void {
+  /** The peer needs nothing more; with `over`, because the connection has ended. */
+  finish(over = false): void {
     this.state = 'finished';
-    for (const designation of this.#designations.values()) designation.release();
-    for (const designation of this.#results) designation?.release();
+    for (const designation of this.#designations.values()) designation.release(over);
+    for (const designation of this.#results) designation?.release(over);
     this.#designations.clear();
     this.#results = [];
     if (this.#redirect !== null) {

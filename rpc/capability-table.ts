@@ -2,7 +2,7 @@
  * The export and import tables of a connection, and the CapDescriptors by which capabilities cross it, with their exact
  * reference counts: a capability sent twice in one message counts twice.
  */
-import type { ListBuilder, ListReader, StructBuilder, StructReader } from '../schema/index.js';
+import type { ListReader, StructBuilder, StructReader } from '../schema/index.js';
 import { BrokenCapability, type Capability, settled } from './capability.js';
 import type { Connection } from './connection.js';
 import { Designation } from './designation.js';
@@ -16,6 +16,8 @@ import { ImportedCapability, ReflectedCapability, RemoteCapability, RemotePromis
 /** An entry of the export table: something of ours that the peer holds. */
 class Export {
   references = 0;
+  /** What it was, when the peer sent it back and it was pending. Not owned. */
+  alias: Capability | null = null;
   readonly designation: Designation;
 
   constructor(
@@ -62,23 +64,9 @@ export class CapabilityTable {
   // ---- sending -------------------------------------------------------------------------------------------------
 
   /**
-   * Writes a descriptor for each capability. Returns the ids that were exported (one for each reference), to be given to
-   * `releaseExports` if the message is not sent after all. Throws RpcError at the limit, with nothing exported.
+   * Writes a descriptor for `capability`. An id that is exported is added to `exported` (once for each reference), to be
+   * given to `releaseExports` if the message is not sent after all. Throws RpcError at the limit.
    */
-  write(capabilities: readonly (Capability | null)[], into: ListBuilder): number[] {
-    const exported: number[] = [];
-    try {
-      for (let i = 0; i < capabilities.length; i++) {
-        const capability = capabilities[i];
-        if (capability) this.writeDescriptor(capability, into.struct(i), exported);
-      }
-    } catch (error) {
-      this.releaseExports(exported);
-      throw error;
-    }
-    return exported;
-  }
-
   writeDescriptor(capability: Capability, into: StructBuilder, exported: number[]): void {
     // "Follow all promise resolutions": the peer must never hear of a promise that is resolved already.
     const end = settled(capability);
@@ -136,7 +124,7 @@ export class CapabilityTable {
 
   #resolved(entry: Export): void {
     if (this.#closed || this.#exports.get(entry.id) !== entry) return;
-    if (this.#exportsByCapability.get(entry.key) === entry) this.#exportsByCapability.delete(entry.key);
+    this.#forgetKeys(entry);
     this.upcalls.sendResolve(entry.id, entry.designation.capability);
   }
 
@@ -161,7 +149,7 @@ export class CapabilityTable {
     entry.references -= count;
     if (entry.references > 0) return;
     this.#exports.delete(id);
-    if (this.#exportsByCapability.get(entry.key) === entry) this.#exportsByCapability.delete(entry.key);
+    this.#forgetKeys(entry);
     this.#exportIds.give(id);
     entry.designation.release();
   }
@@ -191,16 +179,19 @@ export class CapabilityTable {
       case layout.CapDescriptor.senderPromise:
         return this.#import(id, true);
       case layout.CapDescriptor.receiverHosted: {
-        const designation = this.exported(id);
-        if (designation === null) return broken(`the peer sent back export ${id}, which does not exist`);
-        return this.#reflect(designation.capability.retain());
+        const entry = this.#exports.get(id);
+        if (entry === undefined) return broken(`the peer sent back export ${id}, which does not exist`);
+        const reference = entry.designation.reference();
+        // Sent to the peer again, it is the same export.
+        if (entry.designation.pending) this.#alias(entry, reference);
+        return reference;
       }
       case layout.CapDescriptor.receiverAnswer: {
         const address = readAddress(descriptor.pointer(layout.CapDescriptor.body).struct());
         const found = this.upcalls.answerCapability(address.questionId, address.path);
         if (found === null)
           return broken(`the peer named question ${address.questionId}, which does not exist`);
-        return this.#reflect(found);
+        return found;
       }
       case layout.CapDescriptor.thirdPartyHosted:
         // Level 3. Its vine is good as an import: the peer carries the calls on.
@@ -213,18 +204,31 @@ export class CapabilityTable {
     }
   }
 
-  #reflect(capability: Capability): Capability {
-    const end = settled(capability);
-    const theirs =
-      (end instanceof RemoteCapability || end instanceof RemotePromise) && end.connection === this.connection;
-    return theirs ? new ReflectedCapability(capability) : capability;
+  #alias(entry: Export, reference: Capability): void {
+    if (entry.alias !== null && this.#exportsByCapability.get(entry.alias) === entry) {
+      this.#exportsByCapability.delete(entry.alias);
+    }
+    entry.alias = reference;
+    this.#exportsByCapability.set(reference, entry);
+  }
+
+  /** The capability that `entry` was made for gets an entry of its own when it is sent again. */
+  #forgetKeys(entry: Export): void {
+    for (const each of [entry.key, entry.alias]) {
+      if (each !== null && this.#exportsByCapability.get(each) === entry)
+        this.#exportsByCapability.delete(each);
+    }
   }
 
   #import(id: number, promise: boolean): Capability {
     const known = this.#imports.get(id);
     if (known !== undefined) {
       known.received++;
-      return known.promise !== null ? known.promise.retain() : known.retain();
+      if (known.promise !== null) return known.promise.retain();
+      if (!known.unresolved) return known.retain();
+      // Messages that were addressed to the promise hold it, but nobody waited for what it becomes; now somebody does.
+      known.retain();
+      return this.#promise(known, true);
     }
     if (this.#imports.size >= this.limits.imports) {
       throw new ProtocolViolation(`more than ${this.limits.imports} capabilities were sent (limit imports)`);
@@ -233,9 +237,19 @@ export class CapabilityTable {
     capability.received = 1;
     this.#imports.set(id, capability);
     if (!promise) return capability;
-    capability.promise = new RemotePromise(capability, () => {
-      capability.promise = null;
-    });
+    capability.unresolved = true;
+    return this.#promise(capability, false);
+  }
+
+  /** What stands before `capability`, whose reference it takes over, until it is resolved. */
+  #promise(capability: ImportedCapability, used: boolean): RemotePromise {
+    capability.promise = new RemotePromise(
+      capability,
+      () => {
+        capability.promise = null;
+      },
+      used,
+    );
     return capability.promise;
   }
 
@@ -246,20 +260,39 @@ export class CapabilityTable {
     if (!this.#closed) this.upcalls.sendRelease(capability.id, capability.received);
   }
 
-  /** A Resolve has come; takes the reference over. For a promise that was released meanwhile it is dropped. */
-  resolveImport(promiseId: number, replacement: Capability): void {
+  /**
+   * A Resolve has come, to what `descriptor` says, if it is no exception; takes the reference to `replacement` over. For a
+   * promise that was released meanwhile it is dropped.
+   */
+  resolveImport(promiseId: number, descriptor: StructReader | null, replacement: Capability): void {
     const capability = this.#imports.get(promiseId);
     if (capability === undefined) {
       replacement.release();
       return;
     }
-    const promise = capability.promise;
-    if (promise === null) {
+    if (!capability.unresolved) {
       replacement.release();
       throw new ProtocolViolation(`Resolve of import ${promiseId}, which is not an unresolved promise`);
     }
+    capability.unresolved = false;
+    const promise = capability.promise;
+    if (promise === null) {
+      // Only messages that go strictly to the promise hold it by now: nobody waits for what it has become.
+      replacement.release();
+      return;
+    }
     capability.promise = null;
-    promise.resolve(replacement);
+    if (!(replacement instanceof ReflectedCapability) || settled(replacement.target) !== capability) {
+      promise.resolve(replacement);
+      return;
+    }
+    // A promise of ours became this promise, and this one now becomes that. Calls would go to and fro for ever.
+    replacement.release();
+    const cycle = () => broken('a promise was resolved to itself, by way of the peer');
+    if (descriptor?.u16(layout.CapDescriptor.tag) === layout.CapDescriptor.receiverHosted) {
+      this.exported(descriptor.u32(layout.CapDescriptor.id))?.break(cycle());
+    }
+    promise.resolve(cycle());
   }
 
   // ---- the end ----------------------------------------------------------------------------------------------------
@@ -272,7 +305,7 @@ export class CapabilityTable {
     this.#exports.clear();
     this.#exportsByCapability.clear();
     this.#imports.clear();
-    for (const entry of exports) entry.designation.release();
+    for (const entry of exports) entry.designation.release(true);
     for (const { promise } of imports) promise?.resolve(new BrokenCapability(error));
   }
 
@@ -286,7 +319,7 @@ export class CapabilityTable {
       imports: [...this.#imports.values()].map((entry) => ({
         id: entry.id,
         received: entry.received,
-        state: entry.promise === null ? 'settled' : 'promise',
+        state: entry.unresolved ? 'promise' : 'settled',
       })),
     };
   }

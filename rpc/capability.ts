@@ -8,6 +8,7 @@
  * References are counted, so that the last release can be told to a peer at once. Whoever is given a capability by a
  * function whose name says so (`retain`, `pipelined`) owns one reference; a plain parameter or property is borrowed.
  */
+import type { Answer } from './answer.js';
 import { RpcError } from './error.js';
 import type { Payload } from './payload.js';
 
@@ -17,6 +18,16 @@ export interface Call {
   readonly methodId: number;
   /** Taken over by whoever is called. */
   readonly params: Payload;
+  /** What the caller knows of how it will use the results. Whoever forwards a call may leave them out. */
+  readonly hints?: CallHints;
+}
+
+/** What may spare a peer some of its work. A caller that gives one keeps to it: the peer may have relied on it. */
+export interface CallHints {
+  /** Nothing will be pipelined on the results. */
+  readonly noPromisePipelining?: boolean;
+  /** Nothing but what can be pipelined on is wanted: the sink may hear nothing. */
+  readonly onlyPromisePipeline?: boolean;
 }
 
 /** Who is told how a call ended. Exactly one of the two is called, once; neither after `CallInProgress.finish()`. */
@@ -24,6 +35,11 @@ export interface ReturnSink {
   /** `results` is borrowed, and stands until the caller's `finish()`. */
   returned(results: Payload): void;
   failed(error: RpcError): void;
+  /**
+   * The call of a peer's that the outcome answers, if nothing on this side has to see it on the way: then a call that
+   * goes back to that peer may leave its results there (a tail call), and the sink hears nothing.
+   */
+  readonly answer?: Answer | undefined;
 }
 
 /** The caller's end of a call. Owned by the caller, who calls `finish()` once, before or after the return. */

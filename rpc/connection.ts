@@ -10,6 +10,7 @@ import {
   MessageBuilder,
   MessageError,
   MessageReader,
+  type PointerReader,
   type StructBuilder,
   type StructReader,
 } from '../schema/index.js';
@@ -17,12 +18,15 @@ import { Answer } from './answer.js';
 import {
   BrokenCapability,
   type Call,
+  type CallHints,
   type CallInProgress,
   type Capability,
+  capabilityIn,
   type ReturnSink,
 } from './capability.js';
 import { CapabilityTable } from './capability-table.js';
-import { MAX_ERROR_MESSAGE, ProtocolViolation, RPC_ERROR_TYPES, RpcError } from './error.js';
+import { ProtocolViolation, RpcError } from './error.js';
+import { readException, sendError, writeException } from './exception.js';
 import { IdAllocator } from './id-allocator.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from './limits.js';
 import { readAddress, writeTarget } from './message-target.js';
@@ -39,8 +43,25 @@ export interface ConnectionOptions {
   closed(error: RpcError): void;
   /** What the peer gets by Bootstrap. Retained. Without one, Bootstrap fails. */
   readonly bootstrap?: Capability | null;
+  /**
+   * What the peer gets by a Bootstrap that names an object, by which some peers restore (`deprecatedObjectId`, never null):
+   * a new reference. Must not throw. Without one, such a Bootstrap fails.
+   */
+  readonly restore?: (objectId: PointerReader) => Capability;
   readonly limits?: Partial<ConnectionLimits>;
+  /**
+   * Whether the peer is known to take tail calls (`sendResultsTo.yourself`, `takeFromOtherQuestion`). By default, it gets
+   * them once it has made one itself.
+   */
+  readonly peerTakesTailCalls?: boolean;
+  /** Whether the peer is told the stack trace of an error. Default no: a trace shows what runs here. */
+  readonly sendTraces?: boolean;
+  /** Told whenever the last entry of every table has gone: nothing is held and nothing is under way. */
+  idle?(): void;
 }
+
+/** The ids of questions that are asked for pipelining only have the high bit set. */
+const PIPELINE_ONLY = 0x8000_0000;
 
 interface Embargo {
   readonly promise: QueuedCapability;
@@ -57,6 +78,14 @@ export class Connection {
   readonly #answers = new Map<number, Answer>();
   readonly #embargoes = new Map<number, Embargo>();
   readonly #embargoIds = new IdAllocator();
+  /** Ids of the peer's that are free, though a Finish or a pipelined message may still come for them. */
+  readonly #closedEarly = new Set<number>();
+  /** Questions that were asked for pipelining only. */
+  #pipelineOnlyAsked = 0;
+  #pipelineOnlyHonoured = true;
+  #peerTakesTailCalls: boolean;
+  #busy = false;
+  #drained: (() => void) | null = null;
   #bytesInFlight = 0;
   #disembargoesWaiting = 0;
   #afterSend: (() => void)[] = [];
@@ -65,11 +94,12 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#peerTakesTailCalls = options.peerTakesTailCalls ?? false;
     this.#bootstrap = options.bootstrap?.retain() ?? null;
     this.#capabilities = new CapabilityTable(this, this.limits, {
       sendResolve: (promiseId, resolution) => this.#sendResolve(promiseId, resolution),
       sendRelease: (id, count) => this.#sendRelease(id, count),
-      answerCapability: (questionId, path) => this.#answers.get(questionId)?.capabilityAt(path) ?? null,
+      answerCapability: (questionId, path) => this.#answers.get(questionId)?.referenceAt(path) ?? null,
     });
   }
 
@@ -80,14 +110,18 @@ export class Connection {
 
   // ---- what this side does ------------------------------------------------------------------------------------
 
-  /** The peer's bootstrap capability: a new reference, usable at once. */
-  bootstrap(): Capability {
+  /**
+   * The peer's bootstrap capability: a new reference, usable at once. With `objectId`, the object that it restores for
+   * that, if it is one of the peers that do so.
+   */
+  bootstrap(objectId: PointerReader | null = null): Capability {
     if (this.#closed !== null) return new BrokenCapability(this.#closed);
-    const question = this.#newQuestion({ returned() {}, failed() {} });
+    const question = this.#newQuestion({ returned() {}, failed() {} }, {});
     if (question instanceof RpcError) return new BrokenCapability(question);
     this.#transmit((message) => {
       const bootstrap = begin(message, layout.Message.bootstrap, layout.Bootstrap);
       bootstrap.setU32(layout.Bootstrap.questionId, question.id);
+      if (objectId !== null) bootstrap.pointer(layout.Bootstrap.deprecatedObjectId).copy(objectId);
     });
     const capability = question.pipelined([]);
     question.finish();
@@ -99,6 +133,34 @@ export class Connection {
     reason = new RpcError('disconnected', 'the connection was closed', { code: 'ERR_RPC_CLOSED' }),
   ): void {
     this.#end(reason, null);
+  }
+
+  /**
+   * Has what is under way end in peace: the peer's new calls fail with `disconnected`, and `done` is told once when those
+   * that run, and ours, have returned. It does not close.
+   */
+  drain(done: () => void): void {
+    this.#drained = done;
+    this.#noticeQuiet();
+  }
+
+  /** Whether every table is empty: nothing is held and nothing is under way, in either direction. */
+  get isIdle(): boolean {
+    const { questions, answers, exports, imports, embargoes } = this.tables;
+    return questions + answers + exports + imports + embargoes === 0;
+  }
+
+  #noticeQuiet(): void {
+    if (this.#closed !== null) return;
+    if (this.#busy && this.isIdle) {
+      this.#busy = false;
+      this.#options.idle?.();
+    }
+    const drained = this.#drained;
+    if (drained === null || this.callsRunning > 0) return;
+    for (const { state } of this.#questions.values()) if (state !== 'returned') return;
+    this.#drained = () => {};
+    drained();
   }
 
   /** The transport is gone. */
@@ -118,14 +180,24 @@ export class Connection {
   // ---- calls of ours (from remote.ts and question.ts) -----------------------------------------------------------
 
   ask(target: RemoteCapability, call: Call, sink: ReturnSink): CallInProgress {
-    const question = this.#closed ?? this.#newQuestion(sink);
+    const question = this.#closed ?? this.#newQuestion(sink, this.#hintsFor(call));
     if (question instanceof RpcError) {
       call.params.release();
       return BrokenCapability.failing(question, sink);
     }
+    const answer = sink.answer;
+    question.tail =
+      answer?.connection === this &&
+      this.#peerTakesTailCalls &&
+      answer.state === 'running' &&
+      !answer.redirected &&
+      !answer.onlyPipeline;
     try {
       this.#transmit((message, exported) => {
         const builder = begin(message, layout.Message.call, layout.Call);
+        if (question.tail) builder.setU16(layout.Call.sendResultsTo, layout.Call.toYourself);
+        builder.setBool(layout.Call.noPromisePipelining, question.hints.noPromisePipelining === true);
+        builder.setBool(layout.Call.onlyPromisePipeline, question.hints.onlyPromisePipeline === true);
         builder.setU32(layout.Call.questionId, question.id);
         builder.setU64(layout.Call.interfaceId, call.interfaceId);
         builder.setU16(layout.Call.methodId, call.methodId);
@@ -140,15 +212,50 @@ export class Connection {
       });
     } catch (cause) {
       call.params.release();
-      this.#questions.delete(question.id);
-      this.#questionIds.give(question.id);
+      this.#forget(question);
       return BrokenCapability.failing(sendError(cause), sink);
     }
     call.params.release();
+    if (question.tail) this.#handOn(answer!, question);
     return question;
   }
 
-  #newQuestion(sink: ReturnSink): Question | RpcError {
+  /** "Vat B sends a `Return` for bar() with `takeFromOtherQuestion` set in place of the results." */
+  #handOn(answer: Answer, question: Question): void {
+    this.#endAnswer(answer);
+    answer.handedOn();
+    this.#transmit((message) => {
+      const builder = this.#beginReturn(message, answer, layout.Return.takeFromOtherQuestion);
+      builder.setU32(layout.Return.otherQuestion, question.id);
+    });
+    this.#noticeQuiet();
+  }
+
+  /** The hints that are sent to this peer. */
+  #hintsFor(call: Call): CallHints {
+    const { noPromisePipelining = false, onlyPromisePipeline = false } = call.hints ?? {};
+    // Nobody would say what has become of capabilities in the params, if there is no Return to say so.
+    const pipeline =
+      onlyPromisePipeline && this.#pipelineOnlyHonoured && call.params.capabilities.length === 0;
+    return { noPromisePipelining, onlyPromisePipeline: pipeline };
+  }
+
+  /** Frees the id of a question. */
+  #forget(question: Question): void {
+    this.#questions.delete(question.id);
+    if (question.id < PIPELINE_ONLY) this.#questionIds.give(question.id);
+  }
+
+  /** "The C++ implementation uses high-numbered IDs for such calls, and cycles through the IDs in order." */
+  #pipelineOnlyId(): number {
+    let id: number;
+    do {
+      id = PIPELINE_ONLY + (this.#pipelineOnlyAsked++ % PIPELINE_ONLY);
+    } while (this.#questions.has(id));
+    return id;
+  }
+
+  #newQuestion(sink: ReturnSink, hints: CallHints): Question | RpcError {
     if (this.#questions.size >= this.limits.questions) {
       return new RpcError(
         'overloaded',
@@ -158,7 +265,8 @@ export class Connection {
         },
       );
     }
-    const question = new Question(this, this.#questionIds.take(), sink);
+    const id = hints.onlyPromisePipeline === true ? this.#pipelineOnlyId() : this.#questionIds.take();
+    const question = new Question(this, id, sink, hints);
     this.#questions.set(question.id, question);
     return question;
   }
@@ -166,27 +274,26 @@ export class Connection {
   /** The last holder of a question is gone. */
   finishQuestion(question: Question): void {
     if (this.#closed !== null || this.#questions.get(question.id) !== question) return;
-    const returned = question.state === 'returned';
-    if (returned) {
-      this.#questions.delete(question.id);
-      this.#questionIds.give(question.id);
-    } else {
-      question.state = 'cancelled';
+    const returned = question.state !== 'awaiting';
+    if (returned || question.id >= PIPELINE_ONLY) this.#forget(question);
+    else question.state = 'cancelled';
+    if (question.finishNeeded) {
+      this.#transmit((message) => {
+        const finish = begin(message, layout.Message.finish, layout.Finish);
+        finish.setU32(layout.Finish.questionId, question.id);
+        // Results that came are ours, and go by Release; those that did not come yet are the peer's to let go of.
+        finish.setBool(layout.Finish.keepResultCaps, returned);
+        finish.setBool(layout.Finish.noEarlyCancellationWorkaround, true);
+      });
     }
-    if (!question.finishNeeded) return;
-    this.#transmit((message) => {
-      const finish = begin(message, layout.Message.finish, layout.Finish);
-      finish.setU32(layout.Finish.questionId, question.id);
-      // Results that came are ours, and go by Release; results that did not come yet are the peer's to let go of.
-      finish.setBool(layout.Finish.keepResultCaps, returned);
-      finish.setBool(layout.Finish.noEarlyCancellationWorkaround, true);
-    });
+    this.#noticeQuiet();
   }
 
   // ---- capabilities (from remote.ts and capability-table.ts) ----------------------------------------------------
 
   releaseImport(capability: ImportedCapability): void {
     this.#capabilities.releaseImport(capability);
+    this.#noticeQuiet();
   }
 
   /** Holds `promise` back until the peer has echoed a Disembargo sent towards `early`; then it becomes `replacement`. */
@@ -225,7 +332,7 @@ export class Connection {
         resolve.setU32(layout.Resolve.promiseId, promiseId);
         if (resolution.brokenBy !== null) {
           resolve.setU16(layout.Resolve.tag, layout.Resolve.exception);
-          writeException(
+          this.#writeException(
             resolution.brokenBy,
             resolve.pointer(layout.Resolve.body).struct(layout.Exception.words, layout.Exception.pointers),
           );
@@ -257,6 +364,7 @@ export class Connection {
 
   /** Builds a message and sends it. If building throws, what it exported is taken back, and nothing was sent. */
   #transmit(build: (message: MessageBuilder, exported: number[]) => void): void {
+    this.#busy = true;
     const message = new MessageBuilder();
     const exported: number[] = [];
     const pending = this.#afterSend;
@@ -292,7 +400,10 @@ export class Connection {
     const table = builder
       .pointer(layout.Payload.capTable)
       .structList(capabilities.length, layout.CapDescriptor.words, layout.CapDescriptor.pointers);
-    exported.push(...this.#capabilities.write(capabilities, table));
+    for (let i = 0; i < capabilities.length; i++) {
+      const capability = capabilities[i];
+      if (capability) this.#capabilities.writeDescriptor(capability, table.struct(i), exported);
+    }
   }
 
   // ---- receiving ----------------------------------------------------------------------------------------------
@@ -304,7 +415,9 @@ export class Connection {
       let bytes = 0;
       for (const segment of segments) bytes += segment.length;
       const { traversalWords, nesting } = this.limits;
+      this.#busy = true;
       this.#handle(new MessageReader(segments, { traversalWords, nesting }), bytes);
+      this.#noticeQuiet();
     } catch (error) {
       if (error instanceof ProtocolViolation || error instanceof MessageError) this.abort(error.message);
       else {
@@ -357,6 +470,10 @@ export class Connection {
       }
       case layout.Message.unimplemented:
         return this.#handleUnimplemented(body.struct());
+      case layout.Message.provide:
+      case layout.Message.accept:
+      case layout.Message.join:
+        return this.#decline(body.struct().u32(layout.QUESTION_ID), reader);
       default:
         return this.#sendUnimplemented(reader);
     }
@@ -364,13 +481,45 @@ export class Connection {
 
   #handleBootstrap(bootstrap: StructReader): void {
     const answer = this.#newAnswer(bootstrap.u32(layout.Bootstrap.questionId));
-    if (this.#bootstrap === null) {
-      this.#returnException(answer, new RpcError('unimplemented', 'this vat offers no bootstrap capability'));
+    const offered = this.#drained !== null ? new BrokenCapability(draining()) : this.#offered(bootstrap);
+    if (offered.brokenBy !== null) {
+      this.#returnException(answer, offered.brokenBy);
       return;
     }
-    const results = Payload.ofCapability(this.#bootstrap.retain());
-    answer.begin({ pipelined: () => this.#bootstrap!.retain(), finish: () => results.release() });
+    const results = Payload.ofCapability(offered);
+    answer.begin({ pipelined: (path) => capabilityIn(results, path), finish: () => results.release() });
     this.#returnResults(answer, results);
+  }
+
+  #offered(bootstrap: StructReader): Capability {
+    const objectId = bootstrap.pointer(layout.Bootstrap.deprecatedObjectId);
+    if (objectId.kind !== 'null') {
+      return (
+        this.#options.restore?.(objectId) ??
+        new BrokenCapability(
+          new RpcError('unimplemented', 'this vat restores nothing by Bootstrap.deprecatedObjectId'),
+        )
+      );
+    }
+    return (
+      this.#bootstrap?.retain() ??
+      new BrokenCapability(new RpcError('unimplemented', 'this vat offers no bootstrap capability'))
+    );
+  }
+
+  /**
+   * What introduces a question and is not implemented: a peer that knows no better may already have pipelined on it, and
+   * may finish it. Both find it closed.
+   */
+  #decline(questionId: number, reader: MessageReader): void {
+    if (this.#answers.has(questionId)) {
+      throw new ProtocolViolation(`question ${questionId} was asked while it is in use`);
+    }
+    if (this.#closedEarly.size >= this.limits.answers) {
+      throw new ProtocolViolation(`${this.#closedEarly.size} questions were declined (limit answers)`);
+    }
+    this.#closedEarly.add(questionId);
+    this.#sendUnimplemented(reader);
   }
 
   #newAnswer(id: number): Answer {
@@ -380,6 +529,7 @@ export class Connection {
       throw new ProtocolViolation(`${this.#answers.size} calls are unfinished (limit answers)`);
     }
     const answer = new Answer(this, id);
+    this.#closedEarly.delete(id);
     this.#answers.set(id, answer);
     return answer;
   }
@@ -387,7 +537,7 @@ export class Connection {
   #handleCall(call: StructReader, reader: MessageReader, bytes: number): void {
     const sendResultsTo = call.u16(layout.Call.sendResultsTo);
     if (sendResultsTo !== layout.Call.toCaller && sendResultsTo !== layout.Call.toYourself) {
-      return this.#sendUnimplemented(reader);
+      return this.#decline(call.u32(layout.Call.questionId), reader);
     }
     const target = this.#target(call.pointer(layout.Call.target).struct());
     let params: Payload;
@@ -406,6 +556,9 @@ export class Connection {
       throw error;
     }
     answer.redirected = sendResultsTo === layout.Call.toYourself;
+    if (answer.redirected) this.#peerTakesTailCalls = true;
+    answer.noPipelining = call.bool(layout.Call.noPromisePipelining);
+    answer.onlyPipeline = call.bool(layout.Call.onlyPromisePipeline) && !answer.redirected;
     answer.bytes = bytes;
     const overload = this.#overload(answer);
     this.#bytesInFlight += answer.bytes;
@@ -418,10 +571,17 @@ export class Connection {
     const interfaceId = call.u64(layout.Call.interfaceId);
     const methodId = call.u16(layout.Call.methodId);
     const inProgress = target.call(
-      { interfaceId, methodId, params },
+      { interfaceId, methodId, params, hints: { noPromisePipelining: answer.noPipelining } },
       {
-        returned: (results) => this.#returnResults(answer, results),
-        failed: (error) => this.#returnException(answer, error),
+        answer,
+        returned: (results) => {
+          this.#returnResults(answer, results);
+          this.#noticeQuiet();
+        },
+        failed: (error) => {
+          this.#returnException(answer, error);
+          this.#noticeQuiet();
+        },
       },
     );
     target.release();
@@ -429,6 +589,7 @@ export class Connection {
   }
 
   #overload(answer: Answer): RpcError | null {
+    if (this.#drained !== null) return draining();
     if (this.#answers.size > this.limits.answers) {
       return new RpcError(
         'overloaded',
@@ -462,12 +623,22 @@ export class Connection {
     }
     if (tag === layout.MessageTarget.promisedAnswer) {
       const { questionId, path } = readAddress(target.pointer(layout.MessageTarget.body).struct());
-      const answer = this.#answers.get(questionId);
-      if (answer === undefined)
+      const found = this.#answers.get(questionId)?.capabilityAt(path) ?? this.#closedAnswer(questionId);
+      if (found === null)
         throw new ProtocolViolation(`a message is addressed to question ${questionId}, which does not exist`);
-      return answer.capabilityAt(path);
+      return found;
     }
     throw new ProtocolViolation(`a message target of the unknown kind ${tag}`);
+  }
+
+  /** What a place in the results of a question is that was closed before its Finish: broken. Null if there is none. */
+  #closedAnswer(questionId: number): Capability | null {
+    if (!this.#closedEarly.has(questionId)) return null;
+    return new BrokenCapability(
+      new RpcError('failed', `question ${questionId} was pipelined on, and has returned no capabilities`, {
+        code: 'ERR_RPC_NO_PIPELINING',
+      }),
+    );
   }
 
   #readPayload(payload: StructReader): Payload {
@@ -479,14 +650,16 @@ export class Connection {
 
   #returnResults(answer: Answer, results: Payload): void {
     if (!this.#endAnswer(answer)) return;
-    if (answer.redirected) {
+    if (answer.redirected || answer.onlyPipeline) {
       answer.returned({ results });
-      this.#sendReturn(answer, layout.Return.resultsSentElsewhere);
+      if (answer.redirected) this.#sendReturn(answer, layout.Return.resultsSentElsewhere);
       return;
     }
+    const early = this.#closesEarly(answer) && results.capabilities.length === 0;
     try {
       this.#transmit((message, exported) => {
         const builder = this.#beginReturn(message, answer, layout.Return.results);
+        builder.setBool(layout.Return.noFinishNeeded, early);
         this.#writePayload(results, builder.pointer(layout.Return.body), exported);
         answer.exports = exported;
       });
@@ -498,23 +671,44 @@ export class Connection {
       return;
     }
     answer.returned({ results });
+    if (early) this.#closeEarly(answer);
+  }
+
+  /** Whether `answer` needs no Finish if there are no capabilities in its results. */
+  #closesEarly(answer: Answer): boolean {
+    // A Finish may come all the same, so that such ids are remembered, within the limit.
+    return answer.noPipelining && this.#closedEarly.size < this.limits.answers;
+  }
+
+  /** The peer was told that it need not finish `answer`. */
+  #closeEarly(answer: Answer): void {
+    this.#answers.delete(answer.id);
+    this.#closedEarly.add(answer.id);
+    answer.finish();
   }
 
   #returnException(answer: Answer, error: RpcError): void {
     if (!this.#endAnswer(answer)) return;
     answer.returned({ error });
     if (answer.redirected) this.#sendReturn(answer, layout.Return.resultsSentElsewhere);
-    else this.#sendException(answer, error);
+    else if (!answer.onlyPipeline) this.#sendException(answer, error);
   }
 
   #sendException(answer: Answer, error: RpcError): void {
+    const early = this.#closesEarly(answer);
     this.#transmit((message) => {
       const builder = this.#beginReturn(message, answer, layout.Return.exception);
-      writeException(
+      builder.setBool(layout.Return.noFinishNeeded, early);
+      this.#writeException(
         error,
         builder.pointer(layout.Return.body).struct(layout.Exception.words, layout.Exception.pointers),
       );
     });
+    if (early) this.#closeEarly(answer);
+  }
+
+  #writeException(error: RpcError, into: StructBuilder): void {
+    writeException(error, into, this.#options.sendTraces === true);
   }
 
   #sendReturn(answer: Answer, tag: number): void {
@@ -541,61 +735,87 @@ export class Connection {
   #handleFinish(finish: StructReader): void {
     const id = finish.u32(layout.Finish.questionId);
     const answer = this.#answers.get(id);
-    if (answer === undefined) throw new ProtocolViolation(`Finish of question ${id}, which does not exist`);
+    if (answer === undefined) {
+      // "The caller may still send a `Finish` message if it wants, which will be silently ignored by the callee."
+      if (this.#closedEarly.delete(id)) return;
+      throw new ProtocolViolation(`Finish of question ${id}, which does not exist`);
+    }
     const running = this.#endAnswer(answer);
     this.#answers.delete(id);
     const exports = answer.exports;
     answer.finish();
-    if (running) this.#sendReturn(answer, layout.Return.canceled);
+    if (running && !answer.onlyPipeline) this.#sendReturn(answer, layout.Return.canceled);
     else if (!finish.bool(layout.Finish.keepResultCaps)) this.#capabilities.releaseExports(exports);
   }
 
   #handleReturn(message: StructReader): void {
     const id = message.u32(layout.Return.answerId);
     const question = this.#questions.get(id);
+    if (id >= PIPELINE_ONLY && id < PIPELINE_ONLY + this.#pipelineOnlyAsked) {
+      // "If a `Return` is ever seen when `onlyPromisePipeline` was set, then the implementation stops using this hint."
+      this.#pipelineOnlyHonoured = false;
+      if (question === undefined) return;
+    }
     if (question === undefined) throw new ProtocolViolation(`Return for question ${id}, which was not asked`);
-    if (question.state === 'returned') throw new ProtocolViolation(`a second Return for question ${id}`);
+    if (question.state !== 'awaiting' && question.state !== 'cancelled') {
+      throw new ProtocolViolation(`a second Return for question ${id}`);
+    }
     const paramExports = question.paramExports;
     question.paramExports = [];
     const releaseParams = !message.bool(layout.Return.keepParamCaps);
     const tag = message.u16(layout.Return.tag);
     if (question.state === 'cancelled') {
       // Finish is on its way and says that whatever was returned is to be released over there.
-      this.#questions.delete(id);
-      this.#questionIds.give(id);
-      if (tag === layout.Return.takeFromOtherQuestion) this.#redirectedAnswer(message);
+      this.#forget(question);
+      if (tag === layout.Return.takeFromOtherQuestion) this.#redirectedAnswer(message).redirect(null);
     } else {
       question.finishNeeded = !message.bool(layout.Return.noFinishNeeded);
-      switch (tag) {
-        case layout.Return.results:
-          question.settle({ results: this.#readPayload(message.pointer(layout.Return.body).struct()) });
-          break;
-        case layout.Return.exception:
-          question.settle({ error: readException(message.pointer(layout.Return.body).struct()) });
-          break;
-        case layout.Return.canceled:
-          question.settle({
-            error: new RpcError('failed', 'the call was canceled by the peer', { code: 'ERR_RPC_CANCELED' }),
-          });
-          break;
-        case layout.Return.takeFromOtherQuestion:
-          this.#redirectedAnswer(message).redirect(question);
-          break;
-        case layout.Return.resultsSentElsewhere:
-          throw new ProtocolViolation(
-            `the results of question ${id} were sent elsewhere, which nobody asked for`,
-          );
-        default:
-          throw new ProtocolViolation(`a Return of the unknown kind ${tag}`);
-      }
+      if (question.tail) this.#leftElsewhere(question, tag);
+      else
+        switch (tag) {
+          case layout.Return.results:
+            question.settle({ results: this.#readPayload(message.pointer(layout.Return.body).struct()) });
+            break;
+          case layout.Return.exception:
+            question.settle({ error: readException(message.pointer(layout.Return.body).struct()) });
+            break;
+          case layout.Return.canceled:
+            question.settle({
+              error: new RpcError('failed', 'the call was canceled by the peer', {
+                code: 'ERR_RPC_CANCELED',
+              }),
+            });
+            break;
+          case layout.Return.takeFromOtherQuestion: {
+            const other = this.#redirectedAnswer(message);
+            question.takeFrom(other);
+            other.redirect(question);
+            break;
+          }
+          case layout.Return.resultsSentElsewhere:
+            throw new ProtocolViolation(
+              `the results of question ${id} were sent elsewhere, which nobody asked for`,
+            );
+          default:
+            throw new ProtocolViolation(`a Return of the unknown kind ${tag}`);
+        }
     }
     if (releaseParams) this.#capabilities.releaseExports(paramExports);
   }
 
+  /** A tail call of ours has ended: its outcome is with the peer, and what is pipelined on it goes there. */
+  #leftElsewhere(question: Question, tag: number): void {
+    if (tag === layout.Return.results || tag === layout.Return.takeFromOtherQuestion) {
+      throw new ProtocolViolation(`the results of question ${question.id} were to be kept (sendResultsTo)`);
+    }
+    question.state = 'elsewhere';
+  }
+
   #redirectedAnswer(message: StructReader): Answer {
+    this.#peerTakesTailCalls = true;
     const id = message.u32(layout.Return.otherQuestion);
     const answer = this.#answers.get(id);
-    if (answer === undefined || !answer.redirected) {
+    if (answer === undefined || !answer.takeable) {
       throw new ProtocolViolation(
         `a Return takes its results from question ${id}, which does not offer them`,
       );
@@ -611,6 +831,7 @@ export class Connection {
       const capability = this.#capabilities.readDescriptor(body);
       this.#capabilities.resolveImport(
         promiseId,
+        body,
         capability ??
           new BrokenCapability(
             new RpcError('failed', 'a promise was resolved to a null capability', {
@@ -619,7 +840,7 @@ export class Connection {
           ),
       );
     } else if (tag === layout.Resolve.exception) {
-      this.#capabilities.resolveImport(promiseId, new BrokenCapability(readException(body)));
+      this.#capabilities.resolveImport(promiseId, null, new BrokenCapability(readException(body)));
     } else {
       throw new ProtocolViolation(`a Resolve of the unknown kind ${tag}`);
     }
@@ -650,6 +871,9 @@ export class Connection {
    */
   #echo(id: number, target: StructReader): void {
     const tag = target.u16(layout.MessageTarget.tag);
+    if (tag !== layout.MessageTarget.importedCap && tag !== layout.MessageTarget.promisedAnswer) {
+      throw new ProtocolViolation(`a message target of the unknown kind ${tag}`);
+    }
     const address =
       tag === layout.MessageTarget.promisedAnswer
         ? readAddress(target.pointer(layout.MessageTarget.body).struct())
@@ -696,11 +920,16 @@ export class Connection {
 
   #handleUnimplemented(message: StructReader): void {
     const tag = message.u16(layout.Message.tag);
+    const body = message.pointer(layout.Message.body).struct();
+    if (tag === layout.Message.call || tag === layout.Message.bootstrap) {
+      return this.#notAsked(body.u32(layout.QUESTION_ID));
+    }
+    // A peer that does not count references has nothing to give back.
+    if (tag === layout.Message.release) return;
     if (tag === layout.Message.resolve) {
       // "as if the receiver had immediately released any capability to which the promise resolved"
-      const resolve = message.pointer(layout.Message.body).struct();
-      if (resolve.u16(layout.Resolve.tag) !== layout.Resolve.cap) return;
-      const descriptor = resolve.pointer(layout.Resolve.body).struct();
+      if (body.u16(layout.Resolve.tag) !== layout.Resolve.cap) return;
+      const descriptor = body.pointer(layout.Resolve.body).struct();
       const kind = descriptor.u16(layout.CapDescriptor.tag);
       if (kind === layout.CapDescriptor.senderHosted || kind === layout.CapDescriptor.senderPromise) {
         this.#capabilities.releaseExport(descriptor.u32(layout.CapDescriptor.id), 1);
@@ -708,6 +937,34 @@ export class Connection {
       return;
     }
     throw new ProtocolViolation(`the peer does not implement a message that we need (kind ${tag})`);
+  }
+
+  /**
+   * "For any message type that introduces a question, if the message comes back unimplemented, the original sender may
+   * simply treat it as if the question failed with an exception." The peer has no entry for it, so there is nothing to
+   * finish, and it holds nothing of the params.
+   */
+  #notAsked(id: number): void {
+    const question = this.#questions.get(id);
+    if (question === undefined) {
+      if (id >= PIPELINE_ONLY && id < PIPELINE_ONLY + this.#pipelineOnlyAsked) return;
+      throw new ProtocolViolation(`the peer does not implement question ${id}, which was not asked`);
+    }
+    const exports = question.paramExports;
+    question.paramExports = [];
+    question.finishNeeded = false;
+    if (question.state === 'cancelled') {
+      this.#forget(question);
+    } else if (question.state === 'awaiting') {
+      question.settle({
+        error: new RpcError('unimplemented', 'the peer does not implement such a call', {
+          code: 'ERR_RPC_UNIMPLEMENTED',
+        }),
+      });
+    } else {
+      throw new ProtocolViolation(`the peer does not implement question ${id}, which it has returned`);
+    }
+    this.#capabilities.releaseExports(exports);
   }
 
   // ---- the end ------------------------------------------------------------------------------------------------
@@ -721,6 +978,7 @@ export class Connection {
         writeException(
           abort,
           builder.pointer(layout.Message.body).struct(layout.Exception.words, layout.Exception.pointers),
+          false,
         );
       });
     }
@@ -735,8 +993,8 @@ export class Connection {
     this.#answers.clear();
     this.#questions.clear();
     this.#embargoes.clear();
-    for (const question of questions) if (question.state === 'awaiting') question.settle({ error });
-    for (const answer of answers) answer.finish();
+    for (const question of questions) if (question.state !== 'cancelled') question.settle({ error });
+    for (const answer of answers) answer.finish(true);
     for (const { promise, replacement } of embargoes) {
       replacement.release();
       promise.reject(error);
@@ -790,29 +1048,8 @@ function begin(
   return root.pointer(layout.Message.body).struct(body.words, body.pointers);
 }
 
-function writeException(error: RpcError, into: StructBuilder): void {
-  into.setU16(layout.Exception.type, RPC_ERROR_TYPES.indexOf(error.type));
-  into.pointer(layout.Exception.reason).setText(error.message.toWellFormed());
-}
-
-function readException(exception: StructReader): RpcError {
-  const type = RPC_ERROR_TYPES[exception.u16(layout.Exception.type)] ?? 'failed';
-  let reason: string;
-  try {
-    reason = exception.pointer(layout.Exception.reason).text().slice(0, MAX_ERROR_MESSAGE);
-  } catch {
-    reason = 'the peer gave a reason that is not valid text';
-  }
-  return new RpcError(type, reason === '' ? 'the peer gave no reason' : reason, { code: 'ERR_RPC_REMOTE' });
-}
-
-/** Why a message could not be built: the content that was to be copied is bad or too large, or a limit was met. */
-function sendError(cause: unknown): RpcError {
-  if (cause instanceof MessageError) {
-    return new RpcError('failed', `the content of the message cannot be passed on: ${cause.message}`, {
-      code: 'ERR_RPC_BAD_CONTENT',
-      cause,
-    });
-  }
-  return RpcError.from(cause);
+function draining(): RpcError {
+  return new RpcError('disconnected', 'this vat is shutting down and takes no new calls', {
+    code: 'ERR_RPC_DRAINING',
+  });
 }

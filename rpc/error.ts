@@ -14,6 +14,9 @@ export const RPC_ERROR_TYPES = ['failed', 'overloaded', 'disconnected', 'unimple
  */
 export type RpcErrorType = (typeof RPC_ERROR_TYPES)[number];
 
+/** The longest trace, in UTF-16 units, that is sent to a peer or taken from one. */
+export const MAX_ERROR_TRACE = 16_384;
+
 /** The longest message, in UTF-16 units, that is sent to a peer or taken from one. */
 export const MAX_ERROR_MESSAGE = 4096;
 
@@ -22,17 +25,24 @@ export interface RpcErrorOptions {
   readonly code?: string;
   /** What led to this, for the local log. Not sent. */
   readonly cause?: unknown;
+  /** Exception.trace of a peer's. Not sent on. */
+  readonly remoteTrace?: string | null;
 }
 
 /** What led to `error`: for a log on this side. Not a property: an RpcError is shown to programs that may not see it. */
 export let causeOf: (error: RpcError) => unknown;
 
+/** The trace that a peer sent with `error`, if it did: for a log on this side. */
+export let remoteTraceOf: (error: RpcError) => string | null;
+
 export class RpcError extends Error {
   static {
     causeOf = (error) => error.#cause;
+    remoteTraceOf = (error) => error.#remoteTrace;
   }
 
   readonly #cause: unknown;
+  readonly #remoteTrace: string | null;
   /** Tells an RpcError by a private field: `instanceof` would run the traps of a hostile proxy. */
   readonly #brand = true;
   override readonly name = 'RpcError';
@@ -42,6 +52,7 @@ export class RpcError extends Error {
   constructor(type: RpcErrorType, message: string, options: RpcErrorOptions = {}) {
     super(bounded(message));
     this.#cause = options.cause;
+    this.#remoteTrace = options.remoteTrace?.slice(0, MAX_ERROR_TRACE) ?? null;
     this.type = type;
     this.code = options.code ?? `ERR_RPC_${type.toUpperCase()}`;
   }

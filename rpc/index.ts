@@ -6,6 +6,7 @@ export type { CallSignal } from './call-signal.js';
 export {
   BrokenCapability,
   type Call,
+  type CallHints,
   type CallInProgress,
   Capability,
   capabilityIn,
@@ -13,7 +14,15 @@ export {
   settled,
 } from './capability.js';
 export { Connection, type ConnectionOptions } from './connection.js';
-export { causeOf, MAX_ERROR_MESSAGE, RpcError, type RpcErrorOptions, type RpcErrorType } from './error.js';
+export {
+  causeOf,
+  MAX_ERROR_MESSAGE,
+  MAX_ERROR_TRACE,
+  RpcError,
+  type RpcErrorOptions,
+  type RpcErrorType,
+  remoteTraceOf,
+} from './error.js';
 export { FrameReader } from './frame.js';
 export { type ConnectionLimits, DEFAULT_LIMITS } from './limits.js';
 export { type Dispatcher, LocalCall, LocalCapability } from './local.js';
@@ -24,6 +33,7 @@ export { ImportedCapability, RemoteCapability, RemotePromise } from './remote.js
 export { RenewedCapability } from './renewed.js';
 export { type CallContext, serve, serveAlso, served } from './serve.js';
 export { Session, type SessionOptions } from './session.js';
+export { flush, STREAM_WINDOW } from './streaming.js';
 export { brokenStub, capabilityOf, isStub, Stub, stubFor, stubMethodName, typeOf } from './stub.js';
 export { Link, type MemoryPair, memoryPair } from './transport/memory.js';
 export {

@@ -12,7 +12,7 @@ import {
   capabilityIn,
   type ReturnSink,
 } from './capability.js';
-import type { RpcError } from './error.js';
+import { RpcError } from './error.js';
 import type { Payload } from './payload.js';
 import { LocalPipelines } from './promised.js';
 
@@ -46,6 +46,8 @@ export class LocalCall implements CallInProgress {
   #outcome: { results: Payload } | { error: RpcError } | null = null;
   #canceled: (() => void) | null = null;
   #state: 'running' | 'canceled' | 'ended' = 'running';
+  /** The call that has taken the place of this one. */
+  #tail: CallInProgress | null = null;
   readonly #pipelines = new LocalPipelines(() => this.#cancelIfUnwanted());
   readonly interfaceId: bigint;
   readonly methodId: number;
@@ -82,6 +84,36 @@ export class LocalCall implements CallInProgress {
     this.#end({ error });
   }
 
+  /**
+   * Ends the call with the outcome of another one, `call` on `target` (borrowed), which is made now. What was pipelined
+   * from this call goes on there at once, and where the peer that made this call hosts `target`, and knows tail calls, the
+   * results do not come back here at all.
+   */
+  tailCall(target: Capability, call: Call): void {
+    if (this.#outcome !== null || this.#tail !== null) throw new Error('a call was ended twice');
+    if (this.canceled) {
+      call.params.release();
+      this.fail(new RpcError('failed', 'the call was canceled', { code: 'ERR_RPC_CANCELED' }));
+      return;
+    }
+    this.#canceled = null;
+    const tail = target.call(call, {
+      answer: this.#sink?.answer,
+      returned: (results) => this.#end({ results: results.share() }),
+      failed: (error) => this.#end({ error }),
+    });
+    this.#tail = tail;
+    this.#pipelines.resolve((path) => tail.pipelined(path));
+    // Nothing runs here any more.
+    if (this.#outcome === null) this.target.release();
+    if (this.#outcome !== null || this.#sink === null) tail.finish();
+  }
+
+  /** Whether it has been ended, or another call has taken its place. */
+  get over(): boolean {
+    return this.#tail !== null || this.#outcome !== null;
+  }
+
   #end(outcome: { results: Payload } | { error: RpcError }): void {
     if (this.#outcome !== null) throw new Error('a call was ended twice');
     this.#outcome = outcome;
@@ -93,7 +125,8 @@ export class LocalCall implements CallInProgress {
       if ('results' in outcome) outcome.results.release();
     } else if ('results' in outcome) sink.returned(outcome.results);
     else sink.failed(outcome.error);
-    this.target.release();
+    if (this.#tail === null) this.target.release();
+    else this.#tail.finish();
   }
 
   #capabilityAt(path: readonly number[]): Capability {
@@ -102,19 +135,22 @@ export class LocalCall implements CallInProgress {
   }
 
   pipelined(path: readonly number[]): Capability {
-    return this.#outcome === null ? this.#pipelines.pipelined(path) : this.#capabilityAt(path);
+    if (this.#outcome !== null) return this.#capabilityAt(path);
+    return this.#tail?.pipelined(path) ?? this.#pipelines.pipelined(path);
   }
 
   finish(): void {
     if (this.#sink === null) return;
     this.#sink = null;
     const outcome = this.#outcome;
-    if (outcome === null) this.#cancelIfUnwanted();
+    if (outcome === null && this.#tail !== null) this.#tail.finish();
+    else if (outcome === null) this.#cancelIfUnwanted();
     else if ('results' in outcome) outcome.results.release();
   }
 
   #cancelIfUnwanted(): void {
     if (this.#state !== 'running' || this.#sink !== null || !this.#pipelines.empty) return;
+    if (this.#tail !== null) return;
     this.#state = 'canceled';
     this.#canceled?.();
   }

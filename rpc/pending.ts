@@ -8,16 +8,30 @@
  */
 import { MessageBuilder, type MethodType, type StructType, seal } from '../schema/index.js';
 import type { CallSignal } from './call-signal.js';
-import type { CallInProgress } from './capability.js';
+import { type Call, type CallInProgress, type Capability, capabilityIn } from './capability.js';
 import { RpcError } from './error.js';
 import { IncomingCapabilities } from './incoming.js';
 import { OutgoingCapabilities } from './outgoing.js';
 import { Payload } from './payload.js';
+import { type CallContext, tailCall } from './serve.js';
+import { STREAM_WINDOW, startStreamingCall } from './streaming.js';
 import { brokenStub, capabilityOf, isStub, type Stub, stubFor } from './stub.js';
 
 export interface CallOptions {
-  /** Cancels the call when it is aborted. */
+  /**
+   * Cancels the call when it is aborted. With `AbortSignal.timeout(ms)` the call has a deadline: it then fails as
+   * `overloaded`, with the code ERR_RPC_DEADLINE.
+   */
   readonly signal?: AbortSignal | CallSignal;
+  /** Nothing but what can be pipelined on is wanted: spares the peer a Return. The promise itself must not be awaited. */
+  readonly pipelineOnly?: boolean;
+  /**
+   * Makes the call in the place of the one whose context this is (a tail call): its results become that one's, and what a
+   * method returns after it does not count. The results of both methods must be of one type.
+   */
+  readonly tailOf?: CallContext;
+  /** Of a streaming method: how many bytes may be under way before its promise waits. Default STREAM_WINDOW, 64 KiB. */
+  readonly window?: number;
 }
 
 /** What can be reached in results that are not there yet: capabilities, and structs on the way to them. */
@@ -40,37 +54,90 @@ const dispose: typeof Symbol.dispose = Symbol.dispose;
 
 /** Calls `method` on `stub`. What is wrong with the params rejects the promise. */
 export function startCall(stub: Stub, method: MethodType, params: unknown, options: CallOptions): object {
-  const core = new CallCore(method);
-  const face = new (pendingClass(method.results))(core);
   const message = new MessageBuilder();
   const outgoing = new OutgoingCapabilities();
+  let core: PendingCore;
   try {
     const capability = capabilityOf(stub, method.interface.name);
     method.params.encode(params, message.root, outgoing, `${method.interface.name}.${method.name}`);
-    core.start(
-      capability.call(
-        {
-          interfaceId: method.interface.id,
-          methodId: method.id,
-          params: new Payload(message.asReader().root, outgoing.list),
-        },
-        core,
-      ),
-    );
+    const call = {
+      interfaceId: method.interface.id,
+      methodId: method.id,
+      params: new Payload(message.asReader().root, outgoing.list),
+      hints: {
+        noPromisePipelining: method.results.pipelineFields().length === 0,
+        onlyPromisePipeline: options.pipelineOnly === true,
+      },
+    };
+    if (options.tailOf !== undefined) {
+      tailCall(options.tailOf, method, capability, call);
+      core = HANDED_ON;
+    } else if (method.streaming) {
+      const bytes = message.segment().length;
+      core = startStreamingCall(capability, method, call, bytes, options.window ?? STREAM_WINDOW);
+    } else {
+      core = new CallCore(method, options.pipelineOnly === true);
+      (core as CallCore).start(call, capability);
+    }
   } catch (error) {
     outgoing.release();
-    core.reject(error);
+    const failed = new CallCore(method, false);
+    failed.reject(error);
+    core = failed;
   }
-  const { signal } = options;
-  if (signal !== undefined) {
-    signal.addEventListener(
-      'abort',
-      Object.freeze(() => core.dispose()),
-    );
-    if (signal.aborted) core.dispose();
-  }
-  abandoned.register(face, core);
+  if (options.signal !== undefined) cancelledBy(core, options.signal);
+  const face = new (pendingClass(method.results))(core);
+  if (core instanceof CallCore) abandoned.register(face, core);
   return face;
+}
+
+/** What a Pending is a face of. */
+export interface PendingCore {
+  promise(): Promise<unknown>;
+  /** A stub for what stands at `path` of the results, which have it under `names`. */
+  pipelined(path: readonly number[], names: readonly string[], type: Parameters<typeof stubFor>[1]): Stub;
+  /** Ends it with `error`, if it has not settled. */
+  cancel(error: RpcError): void;
+}
+
+/** A call that was made in the place of another one: its outcome is not for this side. */
+const HANDED_ON: PendingCore = {
+  promise: async () => undefined,
+  pipelined: (_path, _names, type) =>
+    brokenStub(
+      new RpcError('failed', "a tail call cannot be pipelined on: its results are its caller's"),
+      type,
+    ),
+  cancel() {},
+};
+
+const CANCELED = 'the call was canceled';
+
+function cancelledBy(core: PendingCore, signal: AbortSignal | CallSignal): void {
+  const listener = Object.freeze(() => core.cancel(cancellation(signal)));
+  if (signal.aborted) {
+    listener();
+    return;
+  }
+  signal.addEventListener('abort', listener);
+  // A signal may live much longer than the call.
+  if (core instanceof CallCore) core.whenOver(() => signal.removeEventListener('abort', listener));
+}
+
+/** `AbortSignal.timeout` aborts with a TimeoutError; anybody else has cancelled. */
+function cancellation(signal: AbortSignal | CallSignal): RpcError {
+  let name: unknown;
+  try {
+    name = (signal.reason as { name?: unknown } | undefined)?.name;
+  } catch {
+    // The reason is a program's own, and may throw.
+  }
+  if (name === 'TimeoutError') {
+    return new RpcError('overloaded', 'the call did not return before its deadline', {
+      code: 'ERR_RPC_DEADLINE',
+    });
+  }
+  return new RpcError('failed', CANCELED, { code: 'ERR_RPC_CANCELED' });
 }
 
 /** The backstop for calls whose outcome nobody took. */
@@ -83,7 +150,8 @@ type State =
   | { readonly is: 'rejected'; readonly error: unknown };
 
 /** The state of a call, apart from the object that stands for it, so that it does not keep that object alive. */
-class CallCore {
+class CallCore implements PendingCore {
+  #over: (() => void) | null = null;
   #state: State = { is: 'calling' };
   #call: CallInProgress | null = null;
   #promise: {
@@ -94,10 +162,13 @@ class CallCore {
   #wanted = false;
   #abandoned = false;
 
-  constructor(private readonly method: MethodType) {}
+  constructor(
+    private readonly method: MethodType,
+    private readonly pipelineOnly: boolean,
+  ) {}
 
-  start(call: CallInProgress): void {
-    this.#call = call;
+  start(call: Call, target: Capability): void {
+    this.#call = target.call(call, this);
     if (this.#state.is === 'fulfilled' || this.#state.is === 'rejected') this.#finish();
   }
 
@@ -106,8 +177,12 @@ class CallCore {
   returned(results: Payload): void {
     if (this.#state.is !== 'calling') return;
     this.#state = { is: 'returned', results };
+    const over = this.#over;
+    this.#over = null;
+    over?.();
     if (this.#promise !== null) this.#decode(results);
-    else if (this.#abandoned) this.#finish();
+    // Without capabilities there is nothing to keep the peer waiting for, though nobody may ever ask for the results.
+    else if (this.#abandoned || results.capabilities.length === 0) this.#finish();
   }
 
   failed(error: RpcError): void {
@@ -121,7 +196,16 @@ class CallCore {
     this.#finish();
   }
 
+  /** Calls `listener` once, when the call has come to its end. */
+  whenOver(listener: () => void): void {
+    if (this.#state.is === 'calling') this.#over = listener;
+    else listener();
+  }
+
   #finish(): void {
+    const over = this.#over;
+    this.#over = null;
+    over?.();
     const call = this.#call;
     this.#call = null;
     call?.finish();
@@ -155,13 +239,22 @@ class CallCore {
     });
     this.#promise = { promise, fulfil, reject };
     const state = this.#state;
-    if (state.is === 'returned') this.#decode(state.results);
+    if (this.pipelineOnly && state.is !== 'rejected') {
+      reject(
+        new RpcError(
+          'failed',
+          'the call was made for pipelining only (pipelineOnly): its results cannot be had',
+          {
+            code: 'ERR_RPC_PIPELINE_ONLY',
+          },
+        ),
+      );
+    } else if (state.is === 'returned') this.#decode(state.results);
     else if (state.is === 'fulfilled') fulfil(state.value);
     else if (state.is === 'rejected') reject(state.error);
     return promise;
   }
 
-  /** A stub for what stands at `path` of the results, which have it under `names`. */
   pipelined(path: readonly number[], names: readonly string[], type: Parameters<typeof stubFor>[1]): Stub {
     this.#wanted = true;
     const state = this.#state;
@@ -177,39 +270,42 @@ class CallCore {
         type,
       );
     }
+    if (state.is === 'returned' && this.#call === null)
+      return stubFor(capabilityIn(state.results, path), type);
     return stubFor(this.#call!.pipelined(path), type);
   }
 
   /** Nobody can ask for the outcome any more. A call that runs goes on: it may have been made for its effect. */
   abandon(): void {
     this.#abandoned = true;
-    if (this.#state.is === 'returned') this.#finish();
+    // Whoever wanted to pipeline on it has done so.
+    if (this.#state.is === 'returned' || this.pipelineOnly) this.#finish();
   }
 
-  dispose(): void {
+  cancel(error: RpcError): void {
     if (this.#state.is === 'calling') {
       this.#wanted = true;
-      this.reject(new RpcError('failed', 'the call was canceled', { code: 'ERR_RPC_CANCELED' }));
+      this.reject(error);
     } else {
       this.#finish();
     }
   }
 }
 
-type PendingClass = new (core: CallCore) => object;
+type PendingClass = new (core: PendingCore) => object;
 const classes = new WeakMap<StructType, PendingClass>();
 
 /** The class of the promises of results of `type`: one getter for each field that can be pipelined on. */
 function pendingClass(type: StructType): PendingClass {
   const known = classes.get(type);
   if (known !== undefined) return known;
-  let coreOf: (pending: object) => CallCore;
+  let coreOf: (pending: object) => PendingCore;
   class PendingResults {
-    readonly #core: CallCore;
+    readonly #core: PendingCore;
     static {
       coreOf = (pending) => (pending as PendingResults).#core;
     }
-    constructor(core: CallCore) {
+    constructor(core: PendingCore) {
       this.#core = core;
       Object.freeze(this);
     }
@@ -224,7 +320,7 @@ function pendingClass(type: StructType): PendingClass {
       return this.#core.promise().finally(settled);
     }
     [dispose](): void {
-      this.#core.dispose();
+      this.#core.cancel(new RpcError('failed', CANCELED, { code: 'ERR_RPC_CANCELED' }));
     }
   }
   define(PendingResults.prototype, type, (pending) => ({ core: coreOf(pending), path: [], names: [] }));
@@ -235,7 +331,7 @@ function pendingClass(type: StructType): PendingClass {
 }
 
 interface Place {
-  readonly core: CallCore;
+  readonly core: PendingCore;
   readonly path: readonly number[];
   readonly names: readonly string[];
 }

@@ -33,10 +33,25 @@ export abstract class PromisedCapability extends Capability {
     return () => this.#listeners?.delete(listener);
   }
 
+  /** Where calls go while this is unresolved, if that is another capability of this side. Borrowed. */
+  get meanwhile(): Capability | null {
+    return null;
+  }
+
+  /** Whether calls on `target` would come to this. */
+  protected isBehind(target: Capability): boolean {
+    for (let end: Capability | null = settled(target); end !== null; ) {
+      if (end === this) return true;
+      const next: Capability | null = end instanceof PromisedCapability ? end.meanwhile : null;
+      end = next === null ? null : settled(next);
+    }
+    return false;
+  }
+
   /** Records what this has become, taking over the reference, and tells the listeners. Once only. */
   protected become(replacement: Capability): void {
     if (this.#resolution !== null) throw new Error('a promise was resolved twice');
-    if (settled(replacement) === this) {
+    if (this.isBehind(replacement)) {
       replacement.release();
       this.#resolution = new BrokenCapability(selfResolution());
     } else {
@@ -94,7 +109,7 @@ export class QueuedCapability extends PromisedCapability {
     if (this.#resolved) throw new Error('a promise was resolved twice');
     this.#resolved = true;
     this.retain();
-    const looped = settled(target) === this;
+    const looped = this.isBehind(target);
     const destination = looped ? new BrokenCapability(selfResolution()) : target;
     // A call that is let go may make another one on this promise: that one joins the end of the queue.
     for (const call of this.#queue) {
@@ -136,6 +151,7 @@ class QueuedCall implements CallInProgress {
     if (this.#state !== 'waiting') return;
     this.#state = 'forwarding';
     const forwarded = target.call(this.call, {
+      answer: this.#sink?.answer,
       returned: (results) => this.#sink?.returned(results),
       failed: (error) => this.#sink?.failed(error),
     });
@@ -194,6 +210,11 @@ export class LocalPipelines {
   resolve(find: (path: readonly number[]) => Capability): void {
     const promises = [...this.#promises.values()];
     this.#promises.clear();
-    for (const { path, promise } of promises) promise.resolve(find(path));
+    // A call that is let go may hand back the last reference to another of them.
+    for (const { promise } of promises) promise.retain();
+    for (const { path, promise } of promises) {
+      promise.resolve(find(path));
+      promise.release();
+    }
   }
 }

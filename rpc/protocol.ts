@@ -17,8 +17,14 @@ export const Message = {
   resolve: 5,
   release: 6,
   bootstrap: 8,
+  provide: 10,
+  accept: 11,
+  join: 12,
   disembargo: 13,
 } as const;
+
+/** Where Call, Bootstrap, Provide, Accept and Join have the id of the question that they introduce. */
+export const QUESTION_ID = 0;
 
 export const Bootstrap = { words: 1, pointers: 1, questionId: 0, deprecatedObjectId: 0 } as const;
 
@@ -29,10 +35,13 @@ export const Call = {
   methodId: 4,
   sendResultsTo: 6,
   interfaceId: 8,
+  noPromisePipelining: 129,
+  onlyPromisePipeline: 130,
   target: 0,
   params: 1,
   toCaller: 0,
   toYourself: 1,
+  toThirdParty: 2,
 } as const;
 
 export const Return = {

@@ -4,20 +4,30 @@
  *
  *     awaiting --Return--> returned --last holder--> (Finish) gone
  *     awaiting --last holder--> (Finish) cancelled --Return--> gone
+ *     awaiting --Return, takeFromOtherQuestion--> redirected --the other's outcome--> returned
+ *                                                 redirected --last holder--> (Finish) gone
+ *     awaiting --Return, resultsSentElsewhere--> elsewhere --last holder--> (Finish) gone
+ *
+ * One that is for pipelining only is gone with its Finish, in any state: nobody knows whether it will be returned.
  *
  * Holders are the caller and every capability pipelined from it: its id must not be finished while one of them may still
  * be addressed by it.
  */
+
+import type { Answer } from './answer.js';
 import {
   BrokenCapability,
+  type CallHints,
   type CallInProgress,
   type Capability,
   capabilityIn,
   type ReturnSink,
+  settled,
 } from './capability.js';
 import type { Connection } from './connection.js';
-import type { RpcError } from './error.js';
-import type { Payload } from './payload.js';
+import { RpcError } from './error.js';
+import { Payload } from './payload.js';
+import { QueuedCapability } from './promised.js';
 import { PipelinedCapability, RemotePromise } from './remote.js';
 
 type Outcome = { readonly results: Payload } | { readonly error: RpcError };
@@ -26,17 +36,23 @@ export class Question implements CallInProgress {
   #holders = 1;
   #sink: ReturnSink | null;
   #outcome: Outcome | null = null;
+  /** The answer of ours that its outcome is taken from. */
+  #taken: Answer | null = null;
   #promises = new Map<string, { path: readonly number[]; promise: RemotePromise }>();
-  state: 'awaiting' | 'returned' | 'cancelled' = 'awaiting';
+  state: 'awaiting' | 'redirected' | 'elsewhere' | 'returned' | 'cancelled' = 'awaiting';
   /** The exports that were sent in the params, for a Return with releaseParamCaps. */
   paramExports: readonly number[] = [];
   /** Whether the peer has said that it needs no Finish. */
   finishNeeded = true;
 
+  /** Whether its results stay with the peer, which takes them for another question (sendResultsTo.yourself). */
+  tail = false;
+
   constructor(
     readonly connection: Connection,
     readonly id: number,
     sink: ReturnSink,
+    readonly hints: CallHints,
   ) {
     this.#sink = sink;
   }
@@ -50,10 +66,18 @@ export class Question implements CallInProgress {
   }
 
   pipelined(path: readonly number[]): Capability {
+    if (this.hints.noPromisePipelining === true && this.#outcome === null) {
+      return new BrokenCapability(
+        new RpcError('failed', 'a call that said noPromisePipelining was pipelined on', {
+          code: 'ERR_RPC_NO_PIPELINING',
+        }),
+      );
+    }
     const key = path.join();
     const known = this.#promises.get(key);
     if (known !== undefined) return known.promise.retain();
     if (this.#outcome !== null) return this.#capabilityAt(path);
+    if (this.#taken !== null) return this.#taken.referenceAt(path);
     const promise = new RemotePromise(new PipelinedCapability(this, path), () => this.#promises.delete(key));
     this.#promises.set(key, { path, promise });
     return promise;
@@ -64,20 +88,49 @@ export class Question implements CallInProgress {
     return 'results' in outcome ? capabilityIn(outcome.results, path) : new BrokenCapability(outcome.error);
   }
 
+  /**
+   * The outcome will be that of `answer`, a call that the peer made back to us. What was pipelined on this becomes what can
+   * be pipelined on that, one hop at a time: it is not for us to look further ahead (the Tribble four-way race).
+   */
+  takeFrom(answer: Answer): void {
+    this.state = 'redirected';
+    this.#taken = answer;
+    this.#resolvePromises((path) => answer.referenceAt(path), true);
+  }
+
+  /** They stay in the map, owned by it now, as long as the caller does: one that is under an embargo has to be met again by
+   * whoever asks for the same place. */
+  #resolvePromises(find: (path: readonly number[]) => Capability, detour: boolean): void {
+    const promises = [...this.#promises.values()];
+    const targets = promises.map(({ path }) => find(path));
+    for (const { promise } of promises) promise.retain();
+    promises.forEach(({ promise }, i) => {
+      promise.resolve(targets[i]!, detour);
+    });
+  }
+
   /** The outcome has come; takes `results` over. Pipelined capabilities become what they stood for. */
   settle(outcome: Outcome): void {
+    if (this.#outcome !== null) {
+      // The connection ended before the other question did.
+      if ('results' in outcome) outcome.results.release();
+      return;
+    }
     this.#outcome = outcome;
     this.state = 'returned';
     this.hold();
-    // They stay in the map, owned by it now, as long as the caller does: one that is under an embargo has to be met again
-    // by whoever asks for the same place.
-    const promises = [...this.#promises.values()];
-    for (const { promise } of promises) promise.retain();
-    for (const { path, promise } of promises) promise.resolve(this.#capabilityAt(path));
+    if (this.#taken === null) this.#resolvePromises((path) => this.#capabilityAt(path), false);
     const sink = this.#sink;
-    if (sink === null) this.#letGo();
-    else if ('results' in outcome) sink.returned(outcome.results);
-    else sink.failed(outcome.error);
+    if (sink === null) {
+      this.#letGo();
+    } else if ('results' in outcome) {
+      // What is under an embargo is so for whoever gets the results, too: one who relays them is about to send calls there.
+      const results = embargoed(outcome.results, [...this.#promises.values()]);
+      this.#outcome = { results };
+      sink.returned(results);
+    } else {
+      sink.failed(outcome.error);
+    }
     this.unhold();
   }
 
@@ -95,4 +148,21 @@ export class Question implements CallInProgress {
     for (const { promise } of promises) promise.release();
     if (this.#outcome !== null && 'results' in this.#outcome) this.#outcome.results.release();
   }
+}
+
+/** `results` with what each of `promises` has become, where that is not known to be the result itself yet. */
+function embargoed(
+  results: Payload,
+  promises: readonly { readonly path: readonly number[]; readonly promise: RemotePromise }[],
+): Payload {
+  let capabilities: (Capability | null)[] | null = null;
+  for (const { path, promise } of promises) {
+    const now = settled(promise);
+    if (!(now instanceof QueuedCapability)) continue;
+    const index = results.indexAt(path)!;
+    capabilities ??= [...results.capabilities];
+    capabilities[index]!.release();
+    capabilities[index] = now.retain();
+  }
+  return capabilities === null ? results : new Payload(results.content, capabilities);
 }

@@ -31,7 +31,9 @@ export type Address =
 export class ImportedCapability extends RemoteCapability {
   /** How often the peer has sent us this: what Release must give back. */
   received = 0;
-  /** What stands before this while it is an unresolved promise; null where it is settled. Not owned. */
+  /** Whether the peer has said that it is a promise, and has not said yet what it became. */
+  unresolved = false;
+  /** What stands before this while it is unresolved and somebody waits for what it becomes. Not owned. */
   promise: RemotePromise | null = null;
   readonly address: Address;
 
@@ -67,14 +69,16 @@ export class PipelinedCapability extends RemoteCapability {
 
 export class RemotePromise extends PromisedCapability {
   /** Whether calls or references went through this: then they may still be on their way when it resolves. */
-  #used = false;
+  #used: boolean;
 
   /** Takes over the reference to `early`, where calls go until this is resolved. */
   constructor(
     readonly early: RemoteCapability,
     private readonly left: () => void,
+    used = false,
   ) {
     super();
+    this.#used = used;
   }
 
   get connection(): Connection {
@@ -95,17 +99,18 @@ export class RemotePromise extends PromisedCapability {
    * What the peer says this has become; takes over the reference. Whatever was sent through this may have to come back
    * to us through the peer, if the replacement is on our side: calls are held back until the peer has echoed a
    * Disembargo behind them. A broken capability needs none, and neither does one on the same connection: there the calls
-   * travel the same path as before. If that one is a promise, the embargo becomes its task.
+   * travel the same path as before. If that one is a promise, the embargo becomes its task. With `detour`, calls that went
+   * through this came back here first (a tail call), so that what is made now would overtake them even there.
    */
-  resolve(replacement: Capability): void {
+  resolve(replacement: Capability, detour = false): void {
     const end = settled(replacement);
-    if (end instanceof RemotePromise && end.connection === this.connection) {
+    if (!detour && end instanceof RemotePromise && end.connection === this.connection) {
       end.#used ||= this.#used;
     } else if (
       this.#used &&
       end !== this &&
       end.brokenBy === null &&
-      !(end instanceof RemoteCapability && end.connection === this.connection)
+      (detour || !(end instanceof RemoteCapability && end.connection === this.connection))
     ) {
       const embargo = new QueuedCapability();
       this.connection.disembargo(this.early, embargo.retain(), replacement);
@@ -132,7 +137,8 @@ export class RemotePromise extends PromisedCapability {
  * object of our own, so that no path is shortened through it (the Tribble four-way race; see Disembargo in rpc.capnp).
  */
 export class ReflectedCapability extends Capability {
-  constructor(private readonly target: Capability) {
+  /** Takes over the reference. */
+  constructor(readonly target: Capability) {
     super();
   }
 

@@ -10,10 +10,12 @@ import {
   MessageBuilder,
   MessageError,
   type MethodType,
+  type StructType,
   seal,
+  type ValueType,
 } from '../schema/index.js';
 import { type CallController, type CallSignal, callController } from './call-signal.js';
-import type { Capability } from './capability.js';
+import type { Call, Capability } from './capability.js';
 import { RpcError } from './error.js';
 import { IncomingCapabilities } from './incoming.js';
 import { type Dispatcher, type LocalCall, LocalCapability } from './local.js';
@@ -70,7 +72,18 @@ export function serveAlso(
   also = { type, implement };
 }
 
+/** Makes `call` on `target` (borrowed) in the place of the call that `context` is of. */
+export let tailCall: (context: CallContext, method: MethodType, target: Capability, call: Call) => void;
+
+/**
+ * An object that is served. Its methods start in the order of the calls; a streaming one ends before the next one starts,
+ * and when one has failed, everything fails with its error: what came after a lost piece is of no use.
+ */
 class Served implements Dispatcher {
+  #streaming = false;
+  #broken: RpcError | null = null;
+  readonly #waiting: (() => void)[] = [];
+
   constructor(
     private readonly type: InterfaceType,
     private readonly implementation: object,
@@ -78,7 +91,7 @@ class Served implements Dispatcher {
 
   dispatch(call: LocalCall): void {
     const method = this.type.methodById(call.interfaceId, call.methodId);
-    if (method !== undefined) return start(call, method, this.implementation);
+    if (method !== undefined) return this.#start(call, method);
     const other = also?.type.methodById(call.interfaceId, call.methodId);
     if (also !== null && other !== undefined) {
       return start(call, other, also.implement(this.implementation, this.type));
@@ -90,6 +103,23 @@ class Served implements Dispatcher {
         code: 'ERR_RPC_UNKNOWN_METHOD',
       }),
     );
+  }
+
+  #start(call: LocalCall, method: MethodType): void {
+    if (this.#streaming) {
+      this.#waiting.push(() => this.#start(call, method));
+    } else if (this.#broken !== null) {
+      call.params.release();
+      call.fail(this.#broken);
+    } else {
+      this.#streaming = method.streaming;
+      start(call, method, this.implementation, (error) => {
+        if (!method.streaming) return;
+        this.#streaming = false;
+        this.#broken ??= error;
+        while (!this.#streaming && this.#waiting.length > 0) this.#waiting.shift()!();
+      });
+    }
   }
 
   dropped(): void {
@@ -104,15 +134,27 @@ class Served implements Dispatcher {
 const dispose_: typeof Symbol.dispose = Symbol.dispose;
 
 /** Methods start in the order of the calls, each in a turn of its own, so that no caller is entered again. */
-function start(call: LocalCall, method: MethodType, implementation: object): void {
-  void Promise.resolve().then(() => run(call, method, implementation));
+function start(
+  call: LocalCall,
+  method: MethodType,
+  implementation: object,
+  ended: (error: RpcError | null) => void = () => {},
+): void {
+  void Promise.resolve()
+    .then(() => run(call, method, implementation))
+    .then(ended);
 }
 
-async function run(call: LocalCall, method: MethodType, implementation: object): Promise<void> {
+/** Gives the error of a method that failed; one that was cancelled before it began did not. */
+async function run(call: LocalCall, method: MethodType, implementation: object): Promise<RpcError | null> {
+  let error: RpcError | null = null;
   const incoming = new IncomingCapabilities(call.params);
   const used: unknown[] = [];
   try {
-    if (call.canceled) throw new RpcError('failed', 'the call was canceled', { code: 'ERR_RPC_CANCELED' });
+    if (call.canceled) {
+      call.fail(new RpcError('failed', 'the call was canceled', { code: 'ERR_RPC_CANCELED' }));
+      return null;
+    }
     const params = method.params.decode(call.params.content, incoming, `${method.name}.params`);
     const implemented = (implementation as Record<string, unknown>)[method.name];
     if (
@@ -123,16 +165,18 @@ async function run(call: LocalCall, method: MethodType, implementation: object):
         code: 'ERR_RPC_UNKNOWN_METHOD',
       });
     }
-    const context = new Context(call, used);
+    const context = new Context(call, method, used);
     const results: unknown = await Reflect.apply(implemented, implementation, [params, context]);
-    call.return_(encodeResults(method, results));
+    if (!call.over) call.return_(encodeResults(method, results));
   } catch (thrown) {
-    call.fail(errorFor(thrown));
+    error = errorFor(thrown);
+    if (!call.over) call.fail(error);
   } finally {
     incoming.dispose();
     call.params.release();
     for (const stub of used) if (isStub(stub)) disposeStub(stub);
   }
+  return error;
 }
 
 function encodeResults(method: MethodType, results: unknown): Payload {
@@ -168,10 +212,26 @@ function errorFor(thrown: unknown): RpcError {
 class Context implements CallContext {
   #controller: CallController | null = null;
   readonly #call: LocalCall;
+  readonly #method: MethodType;
   readonly #used: unknown[];
 
-  constructor(call: LocalCall, used: unknown[]) {
+  static {
+    tailCall = (context, method, target, call) => {
+      if (!(#call in context))
+        throw new TypeError('tailOf: expected the context that the method was called with');
+      const own = context.#method;
+      if (!interchangeable(own.results, method.results)) {
+        throw new TypeError(
+          `tailOf: ${own.name} gives ${own.results.name}, and ${method.name} gives ${method.results.name}`,
+        );
+      }
+      context.#call.tailCall(target, call);
+    };
+  }
+
+  constructor(call: LocalCall, method: MethodType, used: unknown[]) {
     this.#call = call;
+    this.#method = method;
     this.#used = used;
     Object.freeze(this);
   }
@@ -193,3 +253,34 @@ class Context implements CallContext {
   }
 }
 seal(Context.prototype);
+
+/** Whether results of both types stand for the same on the wire: each method that declares them in place has its own. */
+function interchangeable(a: StructType, b: StructType): boolean {
+  if (a === b) return true;
+  const plain = ({ dataWords, pointers, fields }: StructType) =>
+    JSON.stringify([
+      dataWords,
+      pointers,
+      fields.map(({ name, discriminant, at }) =>
+        at.kind === 'slot'
+          ? [name, discriminant, at.offset, nameOf(at.type)]
+          : [name, discriminant, at.group.key],
+      ),
+    ]);
+  return plain(a) === plain(b);
+}
+
+function nameOf(type: ValueType): string {
+  switch (type.kind) {
+    case 'list':
+      return `list of ${nameOf(type.element)}`;
+    case 'struct':
+      return type.struct.key;
+    case 'interface':
+      return type.interface.key;
+    case 'enum':
+      return `enum ${type.enum.id}`;
+    default:
+      return type.kind;
+  }
+}

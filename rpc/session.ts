@@ -1,6 +1,7 @@
 /** A connection on a transport: what a program holds of a peer. */
+import { clearTimeout, setTimeout } from 'node:timers';
 import type { InterfaceType } from '../schema/index.js';
-import { Connection } from './connection.js';
+import { Connection, type ConnectionOptions } from './connection.js';
 import { RpcError } from './error.js';
 import type { ConnectionLimits } from './limits.js';
 import { capabilityOf, type Stub, stubFor } from './stub.js';
@@ -12,6 +13,14 @@ export interface SessionOptions {
   readonly limits?: Partial<ConnectionLimits>;
   /** What a lost connection means to those who had calls on it: the reason that they are given. Default: as it is. */
   readonly explain?: (lost: RpcError) => RpcError;
+  /** What the peer gets by a Bootstrap that names an object: see ConnectionOptions. */
+  readonly restore?: NonNullable<ConnectionOptions['restore']>;
+  /** Whether the peer takes tail calls before it has made one. */
+  readonly peerTakesTailCalls?: boolean;
+  /** Whether the peer is told the stack traces of errors. */
+  readonly sendTraces?: boolean;
+  /** Told whenever nothing is held and nothing is under way any more, in either direction. */
+  readonly onIdle?: () => void;
 }
 
 export class Session {
@@ -33,6 +42,10 @@ export class Session {
       },
       bootstrap: options.bootstrap ? capabilityOf(options.bootstrap) : null,
       limits: options.limits ?? {},
+      ...(options.restore ? { restore: options.restore } : {}),
+      peerTakesTailCalls: options.peerTakesTailCalls ?? false,
+      sendTraces: options.sendTraces ?? false,
+      idle: () => options.onIdle?.(),
     });
     transport.start({
       message: (segments) => this.connection.receive(segments),
@@ -51,6 +64,18 @@ export class Session {
     this.connection.close(
       reason === undefined ? undefined : new RpcError('disconnected', reason, { code: 'ERR_RPC_CLOSED' }),
     );
+  }
+
+  /**
+   * Ends the connection when what is under way has ended: the peer's new calls fail with `disconnected`, those that run may
+   * end, and ours may return. After `graceMillis` (default 10,000) it is closed all the same. Resolves when it is closed.
+   */
+  async shutdown({ graceMillis = 10_000 }: { readonly graceMillis?: number } = {}): Promise<RpcError> {
+    const timer = setTimeout(() => this.close('the vat was shut down'), graceMillis);
+    this.connection.drain(() => this.close('the vat was shut down'));
+    const reason = await this.closed;
+    clearTimeout(timer);
+    return reason;
   }
 
   [Symbol.dispose](): void {

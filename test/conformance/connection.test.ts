@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Capability } from '../../rpc/capability.js';
 import { RpcError } from '../../rpc/error.js';
 import { QueuedCapability } from '../../rpc/promised.js';
-import { call, hold, Pair, payload, quiet, TestObject } from './vats.js';
+import { call, drop, hold, Pair, payload, quiet, TestObject } from './vats.js';
 
 /** A bootstrap object that gives `inner` as capability 0 of every result. */
 function giver(inner: () => Capability): TestObject {
@@ -25,6 +25,7 @@ describe('a call', () => {
     await quiet();
     pair.expectEmpty();
     expect(object.alive).toBe(true);
+    pair.mayClose = true;
     pair.left.close();
     await quiet();
     expect(object.alive).toBe(false);
@@ -132,6 +133,7 @@ describe('a call', () => {
     const pair = new Pair({ right: new TestObject().capability() });
     const target = pair.left.bootstrap();
     const waiting = call(target, 1);
+    pair.mayClose = true;
     pair.links.cut();
     await quiet();
     expect(waiting.error).toMatchObject({ type: 'disconnected' });
@@ -147,15 +149,26 @@ describe('a call', () => {
     await quiet();
     const calls = [1, 2, 3, 4].map((value) => call(target, value));
     expect(calls.map(({ error }) => error?.type)).toEqual([undefined, undefined, undefined, 'overloaded']);
-    pair.left.close();
+    drop(...calls, target);
+    await quiet();
+    for (const held of object.pending) {
+      held.params.release();
+      held.return_(payload(0));
+    }
 
-    const other = new Pair({ right: new TestObject(hold).capability(), limits: { answers: 2 } });
+    const slow = new TestObject(hold);
+    const other = new Pair({ right: slow.capability(), limits: { answers: 2 } });
     const otherTarget = other.left.bootstrap();
     await quiet();
     const more = [1, 2, 3].map((value) => call(otherTarget, value));
     await quiet();
     expect(more.map(({ error }) => error?.type)).toEqual([undefined, undefined, 'overloaded']);
     expect(more[2]!.error!.message).toContain('limit answers');
+    drop(...more, otherTarget);
+    for (const held of slow.pending) {
+      held.params.release();
+      held.return_(payload(0));
+    }
   });
 });
 
@@ -387,6 +400,7 @@ describe('order', () => {
     await quiet();
     front.expectEmpty();
     expect(mine.alive).toBe(false);
+    front.mayClose = true;
     front.left.close();
     await quiet();
     back.expectEmpty();
@@ -395,11 +409,13 @@ describe('order', () => {
 
 describe('a peer that breaks the protocol', () => {
   it('is told why by an Abort, and the calls in flight fail as disconnected', async () => {
-    const pair = new Pair({ right: new TestObject(hold).capability() });
+    const object = new TestObject(hold);
+    const pair = new Pair({ right: object.capability() });
     const target = pair.left.bootstrap();
     await quiet();
     const waiting = call(target, 1);
     await quiet();
+    pair.mayClose = true;
     pair.right.receive([new Uint8Array(8)]);
     // A null message is an `unimplemented` of nothing: the peer does not implement what nobody sent.
     await quiet();
@@ -408,5 +424,7 @@ describe('a peer that breaks the protocol', () => {
     expect(waiting.error).toMatchObject({ type: 'disconnected' });
     waiting.call.finish();
     target.release();
+    object.pending[0]!.params.release();
+    object.pending[0]!.return_(payload(1));
   });
 });

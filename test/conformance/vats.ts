@@ -1,13 +1,25 @@
-/** Vats in memory for the conformance tests: objects that record what arrives, and links that can be blocked and cut. */
-import { expect } from 'vitest';
+/**
+ * Vats in memory for the conformance tests: objects that record what arrives, and links that can be blocked, stepped and
+ * cut, or real sockets. Every test that makes vats here ends, whether it says so or not, by showing that every table of
+ * every vat is empty, that no object is held by anybody, that no connection ended that was not meant to, and that what
+ * each end sent is what rpc.capnp says (oracle.ts).
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, expect } from 'vitest';
 import type { CallInProgress, Capability } from '../../rpc/capability.js';
-import { Connection } from '../../rpc/connection.js';
+import { Connection, type ConnectionOptions } from '../../rpc/connection.js';
 import type { RpcError } from '../../rpc/error.js';
-import type { ConnectionLimits } from '../../rpc/limits.js';
 import { type Dispatcher, type LocalCall, LocalCapability } from '../../rpc/local.js';
 import { Payload } from '../../rpc/payload.js';
 import { type MemoryPair, memoryPair } from '../../rpc/transport/memory.js';
+import { StreamTransport } from '../../rpc/transport/stream.js';
+import type { Transport } from '../../rpc/transport/transport.js';
 import { MessageBuilder } from '../../schema/index.js';
+import { INVARIANTS, type Recorded, violations } from './oracle.js';
+import { decodeMessage, encodeMessage, type WireMessage } from './wire.js';
 
 export const TEST_INTERFACE = 0xfeed_0000_0000_0001n;
 
@@ -31,8 +43,12 @@ export class TestObject implements Dispatcher {
   readonly received: number[] = [];
   readonly pending: LocalCall[] = [];
   alive = true;
+  /** Capabilities to it that are held somewhere. */
+  held = 0;
 
-  constructor(private readonly handle: (call: LocalCall, object: TestObject) => void = echo) {}
+  constructor(private readonly handle: (call: LocalCall, object: TestObject) => void = echo) {
+    objects.push(this);
+  }
 
   dispatch(call: LocalCall): void {
     this.received.push(numberOf(call.params));
@@ -40,11 +56,13 @@ export class TestObject implements Dispatcher {
   }
 
   dropped(): void {
+    this.held--;
     this.alive = false;
   }
 
   /** A new capability to it. */
   capability(): LocalCapability {
+    this.held++;
     return new LocalCapability(this);
   }
 }
@@ -70,10 +88,20 @@ export class Outcome {
   returned(results: Payload): void {
     this.results = results;
     this.value = numberOf(results);
+    this.#listener?.();
   }
 
   failed(error: RpcError): void {
     this.error = error;
+    this.#listener?.();
+  }
+
+  #listener: (() => void) | null = null;
+
+  /** Calls `listener` when the call has its outcome. Not before `call()` has given this. */
+  whenDone(listener: () => void): void {
+    if (this.done) listener();
+    else this.#listener = listener;
   }
 
   get done(): boolean {
@@ -101,35 +129,132 @@ export function call(
   return outcome;
 }
 
+/** Lets calls and capabilities go, in the order in which they are given. */
+export function drop(...held: readonly (Outcome | Capability)[]): void {
+  for (const each of held) {
+    if (each instanceof Outcome) each.call.finish();
+    else each.release();
+  }
+}
+
+// ---- vats -------------------------------------------------------------------------------------------------------------
+
+export type VatOptions = Omit<ConnectionOptions, 'send' | 'closed' | 'bootstrap'>;
+
+/** One end of a connection, and the trace of everything that it sends and takes. */
+class End {
+  readonly connection: Connection;
+  readonly trace: Recorded[] = [];
+  readonly counts = { sent: 0, received: 0 };
+  closed: RpcError | null = null;
+
+  /** Takes over the reference to `bootstrap`. */
+  constructor(transport: Transport, bootstrap: Capability | undefined, options: VatOptions) {
+    this.connection = new Connection({
+      ...options,
+      send: (bytes) => {
+        this.counts.sent++;
+        this.trace.push({ direction: 'sent', bytes: bytes.slice() });
+        transport.send(bytes);
+      },
+      closed: (reason) => {
+        this.closed = reason;
+        transport.close();
+      },
+      bootstrap: bootstrap ?? null,
+    });
+    bootstrap?.release();
+    transport.start({
+      message: (segments) => {
+        this.counts.received++;
+        if (this.connection.closedBy === null) {
+          this.trace.push({ direction: 'received', bytes: Uint8Array.from(segments[0]!) });
+        }
+        this.connection.receive(segments);
+      },
+      violated: (reason) => this.connection.abort(reason),
+      closed: (reason) => this.connection.disconnected(reason),
+    });
+  }
+
+  /** What it did wrong, in words. */
+  faults(name: string, endMayBeClosed: boolean): string[] {
+    const faults: string[] = [];
+    const { connection } = this;
+    if (!endMayBeClosed && this.closed !== null) faults.push(`${name} was closed: ${this.closed.message}`);
+    for (const [table, size] of Object.entries(connection.tables)) {
+      if (size !== 0) faults.push(`${name} has ${size} ${table} left: ${JSON.stringify(connection.dump())}`);
+    }
+    for (const { invariant, at, what } of violations(this.trace, this.closed === null)) {
+      faults.push(`${name}, message ${at}: ${what} (${invariant}: "${INVARIANTS[invariant]}")`);
+    }
+    return faults;
+  }
+}
+
+interface Vats {
+  /** Nothing of it is on its way. */
+  readonly still: boolean;
+  readonly activity: number;
+  faults(): string[];
+  end(): void;
+}
+
+const made: Vats[] = [];
+const objects: TestObject[] = [];
+
+export interface PairOptions extends VatOptions {
+  /** The bootstrap capabilities, whose references it takes over. */
+  readonly left?: Capability;
+  readonly right?: Capability;
+}
+
 /** Two connected vats. */
-export class Pair {
-  readonly links: MemoryPair = memoryPair();
+export class Pair implements Vats {
   readonly left: Connection;
   readonly right: Connection;
-  readonly closed: { left: RpcError | null; right: RpcError | null } = { left: null, right: null };
+  readonly ends: { readonly left: End; readonly right: End };
+  /** Set by a test in which the connection ends. */
+  mayClose = false;
+  readonly #transports: { readonly left: Transport; readonly right: Transport };
 
-  constructor(options: { left?: Capability; right?: Capability; limits?: Partial<ConnectionLimits> } = {}) {
-    const end = (side: 'left' | 'right') => {
-      const transport = this.links[side];
-      const connection = new Connection({
-        send: (message) => transport.send(message),
-        closed: (reason) => {
-          this.closed[side] = reason;
-          transport.close();
-        },
-        bootstrap: options[side] ?? null,
-        ...(options.limits ? { limits: options.limits } : {}),
-      });
-      options[side]?.release();
-      transport.start({
-        message: (segments) => connection.receive(segments),
-        violated: (reason) => connection.abort(reason),
-        closed: (reason) => connection.disconnected(reason),
-      });
-      return connection;
+  constructor(
+    { left, right, ...options }: PairOptions = {},
+    transports: { readonly left: Transport; readonly right: Transport } = memoryPair(),
+  ) {
+    this.#transports = transports;
+    this.ends = {
+      left: new End(transports.left, left, options),
+      right: new End(transports.right, right, options),
     };
-    this.left = end('left');
-    this.right = end('right');
+    this.left = this.ends.left.connection;
+    this.right = this.ends.right.connection;
+    made.push(this);
+  }
+
+  /** The links of a pair in memory. */
+  get links(): MemoryPair {
+    if (!('cut' in this.#transports)) throw new Error('only the links of a pair in memory can be held');
+    return this.#transports as MemoryPair;
+  }
+
+  get closed(): { left: RpcError | null; right: RpcError | null } {
+    return { left: this.ends.left.closed, right: this.ends.right.closed };
+  }
+
+  get still(): boolean {
+    const { left, right } = this.ends;
+    if (left.closed !== null || right.closed !== null) {
+      return this.mayClose || (left.closed !== null && right.closed !== null);
+    }
+    // What a blocked link holds stays there.
+    if ('cut' in this.#transports) return true;
+    return left.counts.sent === right.counts.received && right.counts.sent === left.counts.received;
+  }
+
+  get activity(): number {
+    const { left, right } = this.ends;
+    return left.counts.sent + left.counts.received + right.counts.sent + right.counts.received;
   }
 
   /** Every table of both vats is empty, and neither connection has ended. */
@@ -137,11 +262,154 @@ export class Pair {
     expect(this.closed).toEqual({ left: null, right: null });
     expect({ left: this.left.tables, right: this.right.tables }).toEqual({ left: EMPTY, right: EMPTY });
   }
+
+  /** Checks it now and not at the end, in a test that makes a great many. */
+  forget(): void {
+    expect(this.faults()).toEqual([]);
+    made.splice(made.indexOf(this), 1);
+  }
+
+  /** Lets what a test holds back go on. */
+  unblock(): void {
+    if (!('cut' in this.#transports)) return;
+    this.links.leftToRight.unblock();
+    this.links.rightToLeft.unblock();
+  }
+
+  faults(): string[] {
+    return [
+      ...this.ends.left.faults('left', this.mayClose),
+      ...this.ends.right.faults('right', this.mayClose),
+    ];
+  }
+
+  end(): void {
+    this.left.close();
+    this.right.close();
+  }
 }
 
 export const EMPTY = { questions: 0, answers: 0, exports: 0, imports: 0, embargoes: 0 };
 
-/** Lets everything that can be delivered be delivered. */
-export async function quiet(): Promise<void> {
-  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+/** One vat whose peer is the test itself: it says what it likes, message by message. */
+export class ScriptedPeer implements Vats {
+  readonly vat: End;
+  readonly still = true;
+  mayClose = false;
+  readonly #told: WireMessage[] = [];
+  #receive: ((segments: Uint8Array[]) => void) | null = null;
+
+  constructor({ vat: bootstrap, ...options }: VatOptions & { readonly vat?: Capability } = {}) {
+    this.vat = new End(
+      {
+        start: (receiver) => {
+          this.#receive = (segments) => receiver.message(segments);
+        },
+        send: (bytes) => void this.#told.push(decodeMessage(bytes.slice())),
+        close() {},
+      },
+      bootstrap,
+      options,
+    );
+    made.push(this);
+  }
+
+  get connection(): Connection {
+    return this.vat.connection;
+  }
+
+  say(...messages: readonly WireMessage[]): void {
+    for (const message of messages) this.#receive!([encodeMessage(message)]);
+  }
+
+  /** What the vat has said since this was last asked. */
+  async hears(): Promise<WireMessage[]> {
+    await quiet();
+    return this.#told.splice(0);
+  }
+
+  get activity(): number {
+    return this.vat.counts.sent + this.vat.counts.received;
+  }
+
+  faults(): string[] {
+    return this.vat.faults('the vat', this.mayClose);
+  }
+
+  end(): void {
+    this.connection.close();
+  }
 }
+
+/** Lets everything that can be delivered be delivered: nothing has moved for several turns, and nothing is on a socket. */
+export async function quiet(): Promise<void> {
+  const activity = () => made.reduce((sum, vats) => sum + vats.activity, 0);
+  let last = -1;
+  for (let turns = 0; turns < 12; ) {
+    await new Promise((resolve) => setImmediate(resolve));
+    const now = activity();
+    turns = now === last && made.every((vats) => vats.still) ? turns + 1 : 0;
+    last = now;
+  }
+}
+
+afterEach(async ({ task }) => {
+  const vats = made;
+  for (const each of vats) if (each instanceof Pair) each.unblock();
+  const failed = task.result?.state === 'fail';
+  // A test that failed may have left anything; what it left would only hide why.
+  const faults: string[] = [];
+  if (!failed) {
+    await quiet();
+    faults.push(...vats.flatMap((each) => each.faults()));
+  }
+  for (const each of vats) each.end();
+  if (!failed) await quiet();
+  const networked = vats.length > 0;
+  made.length = 0;
+  for (const object of objects.splice(0)) {
+    if (!failed && networked && object.held !== 0)
+      faults.push(`an object is held by ${object.held} capabilities at the end`);
+  }
+  expect(faults).toEqual([]);
+});
+
+// ---- transports -------------------------------------------------------------------------------------------------------
+
+/** Where a scenario runs that does not hold messages back. */
+export interface TransportKind {
+  readonly name: string;
+  pair(options?: PairOptions): Promise<Pair>;
+}
+
+export const TRANSPORTS: readonly TransportKind[] = [
+  { name: 'memory', pair: async (options) => new Pair(options) },
+  { name: 'a unix socket', pair: async (options) => new Pair(options, await socketPair()) },
+];
+
+let server: { readonly folder: string; readonly path: string; readonly listener: Server } | null = null;
+const accepted: ((socket: Socket) => void)[] = [];
+
+async function socketPair(): Promise<{ left: Transport; right: Transport }> {
+  if (server === null) {
+    const folder = mkdtempSync(join(tmpdir(), 'sturdy-conformance-'));
+    const path = join(folder, 'socket');
+    const listener = createServer((socket) => accepted.shift()!(socket));
+    await new Promise<void>((resolve) => listener.listen(path, resolve));
+    server = { folder, path, listener };
+  }
+  const { path } = server;
+  const right = new Promise<Socket>((resolve) => accepted.push(resolve));
+  const left = createConnection(path);
+  await new Promise<void>((resolve, reject) => left.once('connect', resolve).once('error', reject));
+  left.removeAllListeners('error');
+  return { left: new StreamTransport(left), right: new StreamTransport(await right) };
+}
+
+afterAll(async () => {
+  if (server === null) return;
+  const { listener, folder } = server;
+  server = null;
+  await new Promise((resolve) => listener.close(resolve));
+  rmSync(folder, { recursive: true });
+});

@@ -59,7 +59,7 @@ beforeAll(async () => {
 afterAll(() => broker?.remove());
 
 describe.each([
-  ['Python (pycapnp)', pythonPeer],
+  ['Python (pycapnp)', () => pythonPeer()],
   ['C++ (libcapnp)', cppPeer],
 ])('a client in %s', (_language, find) => {
   let peer: Peer;
