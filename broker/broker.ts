@@ -203,15 +203,15 @@ export class Broker {
   #accept(socket: Socket): void {
     const peer = socket.remoteAddress ?? 'unix';
     const log = this.#log.child({ peer });
-    const bootstrap = gate({
+    const entry = gate({
       grants: this.#grants,
       homeOf: this.#homeOf,
       services: this.#delegation,
       holder: { kind: 'anyone' },
       refusals: this.#refusals,
     });
-    const session = new Session(new StreamTransport(socket), { bootstrap });
-    bootstrap[Symbol.dispose]();
+    const session = new Session(new StreamTransport(socket), entry);
+    entry.bootstrap[Symbol.dispose]();
     this.#sessions.add(session);
     void session.closed.then((reason) => {
       this.#sessions.delete(session);

@@ -4,10 +4,19 @@
  * Every refusal is raised in one place, after the same look-ups, in the same words: a caller learns nothing from it, not
  * even whether the reference ever existed.
  */
-import { type CallContext, RpcError, type Stub, serve, stubFor } from '../rpc/index.js';
-import { sturdySchema } from '../schema/index.js';
+import {
+  type CallContext,
+  type Capability,
+  QueuedCapability,
+  RpcError,
+  type Stub,
+  serve,
+  stubFor,
+} from '../rpc/index.js';
+import { NO_CAPABILITIES, type PointerReader, sturdySchema } from '../schema/index.js';
 import type { Grants } from './grants.js';
 import type { Home } from './home.js';
+import type { LiveGrant } from './live-grant.js';
 import { Membrane, type MembraneServices } from './membrane.js';
 import type { Refusals } from './refusals.js';
 import type { GrantOwner } from './store/store.js';
@@ -21,11 +30,42 @@ export interface GateOptions {
   readonly refusals: Refusals;
 }
 
-export function gate(options: GateOptions): Stub {
-  return serve(sturdySchema().interface('Gate'), new GateServer(options));
+/** What a connection gets at first. */
+export interface Gate {
+  /** Its bootstrap capability. The caller disposes it. */
+  readonly bootstrap: Stub;
+  /** For peers that restore by `Bootstrap.deprecatedObjectId`: the secret as Data, or a SturdyRef. Gives a new reference. */
+  restore(objectId: PointerReader): Capability;
+}
+
+export function gate(options: GateOptions): Gate {
+  const door = new Door(options);
+  return {
+    bootstrap: serve(sturdySchema().interface('Gate'), new GateServer(door)),
+    restore: (objectId) => QueuedCapability.of(door.restore(secretIn(objectId))),
+  };
+}
+
+/** Empty, which is no secret, where there is none. */
+function secretIn(objectId: PointerReader): Uint8Array {
+  try {
+    return objectId.kind === 'list'
+      ? new Uint8Array(objectId.data())
+      : sturdySchema().struct('SturdyRef').decode(objectId, NO_CAPABILITIES).secret;
+  } catch {
+    return new Uint8Array(0);
+  }
 }
 
 class GateServer {
+  constructor(private readonly door: Door) {}
+
+  async restore({ ref }: { ref: { secret: Uint8Array } }, context: CallContext): Promise<{ cap: Stub }> {
+    return { cap: context.use(stubFor(await this.door.restore(ref.secret), null)) };
+  }
+}
+
+class Door {
   readonly #options: GateOptions;
   /** One membrane for each grant that was restored here: what this holder passes in, it gets back as its own. */
   readonly #membranes = new Map<string, Membrane>();
@@ -34,29 +74,30 @@ class GateServer {
     this.#options = options;
   }
 
-  async restore(
-    { ref }: { ref: { secret: Uint8Array } | null },
-    context: CallContext,
-  ): Promise<{ cap: Stub }> {
-    const { grants, homeOf, services, holder, refusals } = this.#options;
-    const grant = grants.find(ref?.secret ?? new Uint8Array(0), holder);
+  /** The object behind the reference with this secret, under its grant: a new reference. */
+  async restore(secret: Uint8Array): Promise<Capability> {
+    const { grants, homeOf, holder, refusals } = this.#options;
+    const grant = grants.find(secret, holder);
     const home = grant === null ? undefined : homeOf(grant.row.domainId);
     if (grant === null || home === undefined) {
       refusals.add();
       throw new RpcError('failed', 'no such reference', { code: 'ERR_NO_SUCH_REFERENCE' });
     }
     const object = await home.restore(grant.row.object);
-    let membrane = this.#membranes.get(grant.row.id);
-    if (membrane === undefined) {
-      const made: Membrane = new Membrane(grant, services, () => {
-        if (this.#membranes.get(grant.row.id) === made) this.#membranes.delete(grant.row.id);
-      });
-      membrane = made;
-      this.#membranes.set(grant.row.id, made);
-    }
-    const cap = context.use(stubFor(membrane.outward(object), null));
+    const membrane = this.#membraneOf(grant);
+    const outward = membrane.outward(object);
     // What is broken, or came when the grant had died, is not wrapped.
     if (!membrane.inUse) this.#membranes.delete(grant.row.id);
-    return { cap };
+    return outward;
+  }
+
+  #membraneOf(grant: LiveGrant): Membrane {
+    const known = this.#membranes.get(grant.row.id);
+    if (known !== undefined) return known;
+    const made: Membrane = new Membrane(grant, this.#options.services, () => {
+      if (this.#membranes.get(grant.row.id) === made) this.#membranes.delete(grant.row.id);
+    });
+    this.#membranes.set(grant.row.id, made);
+    return made;
   }
 }

@@ -2,13 +2,7 @@
  * A grant that the broker holds for a domain, as a live capability: to an object that is restored when it is first called,
  * and again when its domain was restarted in the meantime. Calls wait for that in their order.
  */
-import {
-  type Capability,
-  QueuedCapability,
-  RenewedCapability,
-  RpcError,
-  untilSettled,
-} from '../rpc/index.js';
+import { type Capability, QueuedCapability, RenewedCapability, untilSettled } from '../rpc/index.js';
 import type { Home } from './home.js';
 
 export class GrantedCapability extends RenewedCapability {
@@ -16,24 +10,11 @@ export class GrantedCapability extends RenewedCapability {
     readonly home: Home,
     object: string,
   ) {
-    super(() => restored(home, object));
+    super(() => QueuedCapability.of(home.restore(object)));
   }
 
   /** The object, restored. Borrowed. */
   target(): Promise<Capability> {
     return untilSettled(this.current());
   }
-}
-
-function restored(home: Home, object: string): Capability {
-  const promise = new QueuedCapability();
-  const settle = promise.retain();
-  home
-    .restore(object)
-    .then(
-      (capability) => settle.resolve(capability),
-      (error: unknown) => settle.reject(RpcError.from(error)),
-    )
-    .finally(() => settle.release());
-  return promise;
 }

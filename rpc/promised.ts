@@ -85,6 +85,19 @@ export class QueuedCapability extends PromisedCapability {
     super();
   }
 
+  /** A promise of what `coming` gives, which is a new reference, or of the error with which it fails. */
+  static of(coming: Promise<Capability>): QueuedCapability {
+    const promise = new QueuedCapability();
+    const settle = promise.retain();
+    coming
+      .then(
+        (capability) => settle.resolve(capability),
+        (error: unknown) => settle.reject(RpcError.from(error)),
+      )
+      .finally(() => settle.release());
+    return promise;
+  }
+
   override call(call: Call, sink: ReturnSink): CallInProgress {
     const resolution = this.resolution;
     if (resolution !== null) return resolution.call(call, sink);

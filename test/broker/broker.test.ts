@@ -1,5 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { stubFor } from 'sturdy/rpc';
+import { MessageBuilder } from 'sturdy/schema';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AnyStub, asDelegable, type Client, ledgerGraph, only, Running, sturdy } from './running.js';
 
@@ -78,6 +80,20 @@ describe('a reference', () => {
     const fresh = await running.connect();
     using typed = fresh.gate.restore({ ref: sturdyRef }).cap.as(ACCOUNT);
     expect(await typed.balance()).toEqual({ cents: 10n });
+  });
+
+  it('is restored by a Bootstrap that names it, as some peers do, under the same rules', async () => {
+    const alice = await account('bootstrapped', 3n);
+    const { sturdyRef } = await asDelegable(alice).save({});
+    const other = await running.connect();
+    const named = (secret: Uint8Array): AnyStub => {
+      const message = new MessageBuilder();
+      message.root.setData(secret);
+      return stubFor(other.session.connection.bootstrap(message.asReader().root), ACCOUNT) as AnyStub;
+    };
+    expect(await named(sturdyRef.secret).balance()).toEqual({ cents: 3n });
+    await expect(named(new Uint8Array(33)).balance()).rejects.toMatchObject(NO_SUCH);
+    await expect(named(new Uint8Array(0)).balance()).rejects.toMatchObject(NO_SUCH);
   });
 });
 
