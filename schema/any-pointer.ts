@@ -18,6 +18,7 @@ export let writeAnyPointer: (
   into: PointerBuilder,
   capabilities: CapabilityEncoder,
   path: string,
+  depth: number,
 ) => void;
 
 export class AnyPointer {
@@ -30,6 +31,7 @@ export class AnyPointer {
 
   /** `value` as a struct of `type`. It is written when the message is that it is put into. */
   static of(type: StructType, value: unknown): AnyPointer {
+    if (!(type instanceof StructType)) throw new TypeError('of: expected a struct of a schema graph');
     return new AnyPointer({ is: 'value', type, value });
   }
 
@@ -64,13 +66,13 @@ export class AnyPointer {
   }
 
   static {
-    writeAnyPointer = (any, into, capabilities, path) => any.#write(into, capabilities, path);
+    writeAnyPointer = (any, into, capabilities, path, depth) => any.#write(into, capabilities, path, depth);
   }
 
-  #write(into: PointerBuilder, capabilities: CapabilityEncoder, path: string): void {
+  #write(into: PointerBuilder, capabilities: CapabilityEncoder, path: string, depth: number): void {
     const content = this.#content;
     if (content.is === 'value') {
-      content.type.encode(content.value, into, capabilities, path);
+      content.type.codec.encode(content.value, into, capabilities, path, depth);
       return;
     }
     const indexes = content.capabilities.map((value) =>

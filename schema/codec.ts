@@ -7,7 +7,8 @@
  * In JavaScript: Void is null; integers of up to 32 bits and floats are numbers, 64-bit integers bigints; Text is a string
  * and Data a Uint8Array; an enumerant is its name, or its number where the schema does not know it; a list is an array; a
  * struct is an object, and so is a group. Of a union only the active member is there (`{circle: 3}`, `{empty: null}`); if
- * none is given, it is the first. What is left out has the schema's default. What is decoded is frozen.
+ * none is given, it is the first. What is left out has the schema's default. What is decoded is frozen, and has every field
+ * but a null one that would contain its own struct again: the end of a chain has no `next`.
  */
 import { AnyPointer, writeAnyPointer } from './any-pointer.js';
 import {
@@ -16,25 +17,37 @@ import {
   CodecError,
   NO_CAPABILITIES,
 } from './capabilities.js';
-import { type FieldType, NO_DISCRIMINANT, type StructType, type ValueType } from './graph.js';
+import {
+  type FieldType,
+  NO_DISCRIMINANT,
+  type StoredValue,
+  type StructType,
+  type ValueType,
+} from './graph.js';
 import type { ListBuilder, PointerBuilder, StructBuilder } from './message-builder.js';
 import {
   ElementSize,
   type ListReader,
   MessageError,
+  MessageReader,
   type PointerReader,
   type StructReader,
 } from './message-reader.js';
 
 export interface StructCodec {
-  encode(value: unknown, into: PointerBuilder, capabilities: CapabilityEncoder, path: string): void;
+  /** `depth`: how deep within other values it is. */
+  encode(
+    value: unknown,
+    into: PointerBuilder,
+    capabilities: CapabilityEncoder,
+    path: string,
+    depth?: number,
+  ): void;
   decode(from: PointerReader, capabilities: CapabilityDecoder, path: string): unknown;
 }
 
 /** The deepest nesting of values that is encoded: a cyclic one has to end somewhere. */
 const MAX_DEPTH = 64;
-
-type Default = (FieldType['at'] & { kind: 'slot' })['default'];
 
 interface FieldCodec {
   readonly name: string;
@@ -46,14 +59,15 @@ interface FieldCodec {
     path: string,
     depth: number,
   ): void;
+  /** Undefined: it is left out. */
   decode(from: StructReader, capabilities: CapabilityDecoder, path: string): unknown;
 }
 
 export function compileStruct(type: StructType): StructCodec {
   const layout = layoutOf(type);
   return {
-    encode(value, into, capabilities, path) {
-      encodeFields(layout(), value, into.struct(type.dataWords, type.pointers), capabilities, path, 0);
+    encode(value, into, capabilities, path, depth = 0) {
+      encodeFields(layout(), value, into.struct(type.dataWords, type.pointers), capabilities, path, depth);
     },
     decode(from, capabilities, path) {
       return within(path, () => decodeFields(layout(), from.struct(), capabilities, path));
@@ -61,20 +75,13 @@ export function compileStruct(type: StructType): StructCodec {
   };
 }
 
-/** The value of a constant: `stored` is as a default is. */
-export function decodeConstant(type: ValueType, stored: Default): unknown {
+/** The value of a constant: `stored` is as a default is, and of the type. */
+export function decodeConstant(type: ValueType, stored: StoredValue, name: string): unknown {
   if (type.kind === 'void') return null;
-  if (type.kind === 'enum') return type.enum.enumerants[stored as number] ?? stored;
-  if (stored !== null && typeof stored === 'object')
-    return decodePointer(type, stored, null, NO_CAPABILITIES, 'constant');
-  return stored ?? emptyOf(type);
-}
-
-function emptyOf(type: ValueType): unknown {
-  if (type.kind === 'text') return '';
-  if (type.kind === 'data') return new Uint8Array(0);
-  if (type.kind === 'list') return Object.freeze([]);
-  return null;
+  if (type.kind === 'enum') return enumValue(type, stored as number);
+  if (stored !== null && typeof stored !== 'object') return stored;
+  const from = stored ?? new MessageReader([]).root;
+  return within(name, () => decodePointer(type, from, null, NO_CAPABILITIES, name));
 }
 
 // ---- structs ------------------------------------------------------------------------------------------------------
@@ -95,7 +102,7 @@ function layoutOf(type: StructType): () => Layout {
   return () => {
     const known = layouts.get(type);
     if (known !== undefined) return known;
-    const codecs = type.fields.map(fieldCodec);
+    const codecs = type.fields.map((field) => fieldCodec(type, field));
     const layout: Layout = {
       name: type.name,
       fields: new Map(codecs.map((codec) => [codec.name, codec])),
@@ -120,8 +127,8 @@ function encodeFields(
   path: string,
   depth: number,
 ): void {
-  if (depth > MAX_DEPTH) throw new CodecError(path, `nested more than ${MAX_DEPTH} deep, or cyclic`);
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  checkDepth(depth, path);
+  if (typeof value !== 'object' || value === null || isArray(value)) {
     throw new CodecError(path, `expected an object, got ${kindOf(value)}`);
   }
   let active: string | null = null;
@@ -133,7 +140,7 @@ function encodeFields(
       const known = [...layout.fields.keys()].join(', ');
       throw new CodecError(
         path,
-        `unknown field ${JSON.stringify(key)}; ${layout.name} has ${known === '' ? 'none' : known}`,
+        `unknown field ${JSON.stringify(key.slice(0, 64))}; ${layout.name} has ${known === '' ? 'none' : known}`,
       );
     }
     if (field.discriminant !== NO_DISCRIMINANT) {
@@ -153,16 +160,50 @@ function decodeFields(
   path: string,
 ): unknown {
   const result: Record<string, unknown> = {};
-  for (const field of layout.plain) result[field.name] = field.decode(from, capabilities, path);
+  for (const field of layout.plain) {
+    const value = field.decode(from, capabilities, path);
+    if (value !== undefined) result[field.name] = value;
+  }
   if (layout.members.size > 0) {
     // A member that the schema does not know leaves none.
     const member = layout.members.get(from.u16(layout.tag));
-    if (member !== undefined) result[member.name] = member.decode(from, capabilities, path);
+    const value = member?.decode(from, capabilities, path);
+    if (member !== undefined && value !== undefined) result[member.name] = value;
   }
   return Object.freeze(result);
 }
 
-function fieldCodec(field: FieldType): FieldCodec {
+function checkDepth(depth: number, path: string): void {
+  if (depth >= MAX_DEPTH) throw new CodecError(path, `nested more than ${MAX_DEPTH} deep, or cyclic`);
+}
+
+/** How many types are looked at for one that comes back: brands can grow from level to level without end. */
+const MAX_REACHED = 1000;
+
+/**
+ * Whether what a null pointer to `type` means has a `target` in it, or has no end: a null pointer in an empty struct is an
+ * empty struct again, or the default of the field, if `given`. In a default any member of a union may be the active one,
+ * in an empty struct the first is.
+ */
+function comesBack(type: StructType, given: boolean, target: StructType): boolean {
+  const seen = new Map<StructType, boolean>();
+  const open = [{ type, given }];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (next.type === target || seen.size > MAX_REACHED) return true;
+    const before = seen.get(next.type);
+    if (before === true || before === next.given) continue;
+    seen.set(next.type, next.given);
+    for (const { discriminant, at } of next.type.fields) {
+      if (!next.given && discriminant !== NO_DISCRIMINANT && discriminant !== 0) continue;
+      if (at.kind === 'group') open.push({ type: at.group, given: next.given });
+      else if (at.type.kind === 'struct')
+        open.push({ type: at.type.struct, given: next.given || at.default !== null });
+    }
+  }
+  return false;
+}
+
+function fieldCodec(owner: StructType, field: FieldType): FieldCodec {
   const { name, discriminant, at } = field;
   if (at.kind === 'group') {
     const layout = layoutOf(at.group);
@@ -178,6 +219,9 @@ function fieldCodec(field: FieldType): FieldCodec {
   const data = dataCodec(type, offset, at.default);
   if (data !== null) return { name, discriminant, encode: data.encode, decode: data.decode };
   const fallback = at.default as PointerReader | null;
+  // The first member of a union is active where no other is; another has to be there.
+  const optional = discriminant === NO_DISCRIMINANT || discriminant === 0;
+  let endless: boolean | null = null;
   return {
     name,
     discriminant,
@@ -185,7 +229,14 @@ function fieldCodec(field: FieldType): FieldCodec {
       encodePointer(type, value, into.pointer(offset), capabilities, path, depth),
     decode: (from, capabilities, path) => {
       const where = `${path}.${name}`;
-      return within(where, () => decodePointer(type, from.pointer(offset), fallback, capabilities, where));
+      return within(where, () => {
+        const pointer = from.pointer(offset);
+        if (optional && type.kind === 'struct' && pointer.isNull) {
+          endless ??= comesBack(type.struct, fallback !== null, owner);
+          if (endless) return undefined;
+        }
+        return decodePointer(type, pointer, fallback, capabilities, where);
+      });
     },
   };
 }
@@ -219,7 +270,7 @@ const BIG_INTEGERS = {
 } as const;
 
 /** `offset` is in units of the type. The default of the schema is XORed in, so that zeros mean the default. */
-function dataCodec(type: ValueType, offset: number, stored: Default): DataCodec | null {
+function dataCodec(type: ValueType, offset: number, stored: StoredValue): DataCodec | null {
   const fallback = typeof stored === 'object' ? 0 : stored;
   const { kind } = type;
   switch (kind) {
@@ -325,7 +376,8 @@ function checkBool(value: unknown, path: string): boolean {
 
 function checkNumber(value: unknown, path: string): number {
   if (typeof value !== 'number') throw new CodecError(path, `expected a number, got ${kindOf(value)}`);
-  return value;
+  // One NaN for all: the bits of another would cross unseen.
+  return Number.isNaN(value) ? NaN : value;
 }
 
 function checkInteger(value: unknown, kind: keyof typeof INTEGERS, path: string): number {
@@ -421,7 +473,7 @@ function encodePointer(
       );
     case 'anyPointer':
       if (value === null) return into.setNull();
-      if (AnyPointer.is(value)) return writeAnyPointer(value, into, capabilities, path);
+      if (AnyPointer.is(value)) return writeAnyPointer(value, into, capabilities, path, depth);
       return into.setCapability(capabilities.encode(value, null, path));
     default:
       throw new Error(`${type.kind} does not stand behind a pointer`);
@@ -469,16 +521,28 @@ function checkBytes(value: unknown, path: string): Uint8Array {
   if (typeof value !== 'object' || value === null || Reflect.apply(tagOf, value, []) !== 'Uint8Array') {
     throw new CodecError(path, `expected a Uint8Array, got ${kindOf(value)}`);
   }
+  const length = Reflect.apply(lengthOf, value, []) as number;
+  // The buffer of an empty one may have been detached.
+  if (length === 0) return new Uint8Array(0);
   return new Uint8Array(
     Reflect.apply(bufferOf, value, []) as ArrayBuffer,
     Reflect.apply(offsetOf, value, []) as number,
-    Reflect.apply(lengthOf, value, []) as number,
+    length,
   );
+}
+
+/** A proxy that has been revoked is nothing. */
+function isArray(value: unknown): value is readonly unknown[] {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
 }
 
 function kindOf(value: unknown): string {
   if (value === null) return 'null';
-  if (Array.isArray(value)) return 'an array';
+  if (isArray(value)) return 'an array';
   return typeof value === 'object' ? 'an object' : typeof value;
 }
 
@@ -508,9 +572,12 @@ function encodeList(
   path: string,
   depth: number,
 ): void {
-  if (depth > MAX_DEPTH) throw new CodecError(path, `nested more than ${MAX_DEPTH} deep, or cyclic`);
-  if (!Array.isArray(value)) throw new CodecError(path, `expected an array, got ${kindOf(value)}`);
-  const length = value.length;
+  checkDepth(depth, path);
+  if (!isArray(value)) throw new CodecError(path, `expected an array, got ${kindOf(value)}`);
+  const length: unknown = value.length;
+  // A proxy can say anything here, and builders rely on it.
+  if (typeof length !== 'number' || !Number.isSafeInteger(length) || length < 0)
+    throw new CodecError(path, 'expected an array, got one whose length is not an integer of 0 or more');
   if (element.kind === 'struct') {
     const { struct } = element;
     const list = within(path, () => into.structList(length, struct.dataWords, struct.pointers));
@@ -571,16 +638,18 @@ function decodeList(
     const layout = layoutOf(element.struct)();
     for (let i = 0; i < list.length; i++)
       result.push(decodeFields(layout, list.struct(i), capabilities, `${path}[${i}]`));
-  } else {
-    const size = ELEMENT_SIZES[element.kind];
-    if (size === undefined) {
-      const list = from.list(ElementSize.pointer);
-      for (let i = 0; i < list.length; i++)
-        result.push(decodePointer(element, list.pointer(i), null, capabilities, `${path}[${i}]`));
-    } else {
-      const list = from.list(size);
-      for (let i = 0; i < list.length; i++) result.push(getElement(element, list, i));
-    }
+    return Object.freeze(result);
+  }
+  const size = ELEMENT_SIZES[element.kind];
+  const list = from.list(size ?? ElementSize.pointer);
+  if (size !== undefined) {
+    list.chargeElements();
+    for (let i = 0; i < list.length; i++) result.push(getElement(element, list, i));
+    return Object.freeze(result);
+  }
+  for (let i = 0; i < list.length; i++) {
+    const where = `${path}[${i}]`;
+    result.push(within(where, () => decodePointer(element, list.pointer(i), null, capabilities, where)));
   }
   return Object.freeze(result);
 }

@@ -22,6 +22,7 @@ import type { CapabilityDecoder, CapabilityEncoder } from './capabilities.js';
 import { compileStruct, decodeConstant, type StructCodec } from './codec.js';
 import type { PointerBuilder } from './message-builder.js';
 import { MessageReader, type PointerReader } from './message-reader.js';
+import { copyRequest } from './request.js';
 
 /** A type as a field, a list element or a brand's binding has it. */
 export type ValueType =
@@ -50,6 +51,9 @@ export type PrimitiveKind =
   | 'float32'
   | 'float64';
 
+/** A default or the value of a constant, as the schema stores it. */
+export type StoredValue = number | bigint | boolean | PointerReader | null;
+
 /** A field that is not in a union has this discriminant. */
 export const NO_DISCRIMINANT = 0xffff;
 
@@ -64,7 +68,7 @@ export interface FieldType {
         /** In units of the type: bits for bool, elements of its size for other data, pointers for pointers. */
         readonly offset: number;
         /** Of data: what XOR gives the value. Of pointers: what a null pointer means, or null. */
-        readonly default: number | bigint | boolean | PointerReader | null;
+        readonly default: StoredValue;
       }
     | { readonly kind: 'group'; readonly group: StructType };
 }
@@ -73,6 +77,25 @@ export interface FieldType {
 export class SchemaError extends Error {
   override readonly name = 'SchemaError';
   readonly code = 'ERR_SCHEMA';
+}
+
+/** Runs `read`, which reads nodes: what does not have the form that it should is a SchemaError, whatever noticed it. */
+function reading<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof SchemaError) throw cause;
+    const reason = cause instanceof Error ? cause.message : 'it is unreadable';
+    throw new SchemaError(`not a CodeGeneratorRequest: ${reason}`, { cause });
+  }
+}
+
+type Kind = 'interface' | 'struct' | 'enum' | 'const';
+
+interface Constant {
+  readonly name: string;
+  readonly type: ValueType;
+  readonly stored: StoredValue;
 }
 
 type Bindings = ReadonlyMap<bigint, readonly ValueType[]>;
@@ -153,33 +176,42 @@ export class StructType {
 
   /** In the order of the schema's text. */
   get fields(): readonly FieldType[] {
-    this.#fields ??= this.#node
-      .getStruct()
-      .getFields()
-      .toArray()
-      .sort((a, b) => a.getCodeOrder() - b.getCodeOrder())
-      .map((field) => this.#field(field));
+    this.#fields ??= reading(() =>
+      this.#node
+        .getStruct()
+        .getFields()
+        .toArray()
+        .sort((a, b) => a.getCodeOrder() - b.getCodeOrder())
+        .map((field) => this.#field(field)),
+    );
     return this.#fields;
   }
 
+  /** Codecs rely on it that a field is within its struct, and its default of its type. */
   #field(field: Field): FieldType {
     const name = checkName(field.getName());
+    const where = `${this.name}.${name}`;
     const discriminant = field.getDiscriminantValue();
+    if (discriminant !== NO_DISCRIMINANT && this.discriminantOffset + 2 > this.dataWords * 8) {
+      throw new SchemaError(`the schema has ${where} in a union whose tag lies outside of the struct`);
+    }
     if (field.isGroup()) {
-      const group = this.#graph.structType(field.getGroup().getTypeId(), this.#bindings);
+      const group = this.#graph.groupType(field.getGroup().getTypeId(), this.#bindings, this.id);
+      if (group.dataWords > this.dataWords || group.pointers > this.pointers) {
+        throw new SchemaError(`the schema has the group ${where}, which is larger than the struct around it`);
+      }
       return { name, discriminant, at: { kind: 'group', group } };
     }
     const slot = field.getSlot();
-    return {
-      name,
-      discriminant,
-      at: {
-        kind: 'slot',
-        type: this.#graph.valueType(slot.getType(), this.#bindings),
-        offset: slot.getOffset(),
-        default: this.#graph.defaultOf(slot.getDefaultValue()),
-      },
-    };
+    const type = this.#graph.valueType(slot.getType(), this.#bindings);
+    const offset = slot.getOffset();
+    const bits = DATA_BITS[type.kind];
+    if (bits === undefined ? offset >= this.pointers : (offset + 1) * bits > this.dataWords * 64) {
+      throw new SchemaError(`the schema has the field ${where} outside of its struct`);
+    }
+    const stored = this.#graph.defaultOf(slot.getDefaultValue());
+    checkStored(type, stored, where);
+    return { name, discriminant, at: { kind: 'slot', type, offset, default: stored } };
   }
 
   /** What can be pipelined on: capabilities and structs that are not in a union. */
@@ -255,21 +287,23 @@ export class InterfaceType {
 
   /** Its own, by their ordinals. */
   get methods(): readonly MethodType[] {
-    this.#methods ??= this.#node
-      .getInterface()
-      .getMethods()
-      .toArray()
-      .map((method, id) => {
-        const results = method.getResultStructType();
-        return {
-          interface: this,
-          id,
-          name: checkName(method.getName()),
-          params: this.#struct(method.getParamStructType(), method.getParamBrand()),
-          results: this.#struct(results, method.getResultBrand()),
-          streaming: results === STREAM_RESULT,
-        };
-      });
+    this.#methods ??= reading(() =>
+      this.#node
+        .getInterface()
+        .getMethods()
+        .toArray()
+        .map((method, id) => {
+          const results = method.getResultStructType();
+          return {
+            interface: this,
+            id,
+            name: checkName(method.getName()),
+            params: this.#struct(method.getParamStructType(), method.getParamBrand()),
+            results: this.#struct(results, method.getResultBrand()),
+            streaming: results === STREAM_RESULT,
+          };
+        }),
+    );
     return this.#methods;
   }
 
@@ -280,16 +314,18 @@ export class InterfaceType {
   }
 
   get superclasses(): readonly InterfaceType[] {
-    this.#superclasses ??= this.#node
-      .getInterface()
-      .getSuperclasses()
-      .toArray()
-      .map((superclass) =>
-        this.graph.interfaceType(
-          superclass.getId(),
-          this.graph.bindings(superclass.getBrand(), this.#bindings),
+    this.#superclasses ??= reading(() =>
+      this.#node
+        .getInterface()
+        .getSuperclasses()
+        .toArray()
+        .map((superclass) =>
+          this.graph.interfaceType(
+            superclass.getId(),
+            this.graph.bindings(superclass.getBrand(), this.#bindings),
+          ),
         ),
-      );
+    );
     return this.#superclasses;
   }
 
@@ -337,8 +373,17 @@ export class InterfaceType {
 
 export class SchemaGraph {
   readonly #nodes = new Map<bigint, Node>();
+  /** What has a name, by its kind and that. Read once: capnp-ts allows only so much reading of a message in all. */
+  readonly #ids: Readonly<Record<Kind, Map<string, bigint[]>>> = {
+    interface: new Map(),
+    struct: new Map(),
+    enum: new Map(),
+    const: new Map(),
+  };
+  readonly #kinds = new Map<bigint, Kind>();
+  readonly #constants = new Map<bigint, Constant>();
+  /** The message that each request became, for our own reader. */
   readonly #readers = new WeakMap<object, MessageReader>();
-  readonly #segments = new WeakMap<object, readonly Uint8Array[]>();
   readonly #types = new Map<string, StructType | InterfaceType | EnumType>();
 
   private constructor() {}
@@ -346,24 +391,31 @@ export class SchemaGraph {
   /** Loads CodeGeneratorRequests: what `capnp compile -o-` prints. Throws SchemaError where one is not. */
   static load(requests: Uint8Array | readonly Uint8Array[]): SchemaGraph {
     const graph = new SchemaGraph();
-    for (const bytes of requests instanceof Uint8Array ? [requests] : requests) graph.#add(bytes);
+    for (const bytes of requests instanceof Uint8Array ? [requests] : requests)
+      reading(() => graph.#add(bytes));
+    reading(() => graph.#nameNodes());
     return graph;
   }
 
   #add(bytes: Uint8Array): void {
-    try {
-      const copy = new Uint8Array(bytes);
-      const message = new Message(copy, false);
-      this.#segments.set(message, segmentsOf(copy));
-      for (const node of message.getRoot(CodeGeneratorRequest).getNodes().toArray())
-        this.#nodes.set(node.getId(), node);
-    } catch (cause) {
-      throw new SchemaError(
-        `not a CodeGeneratorRequest: ${cause instanceof Error ? cause.message : 'unreadable'}`,
-        { cause },
-      );
+    const segment = copyRequest(bytes);
+    const message = new Message(segment, false, true);
+    this.#readers.set(message, new MessageReader([segment], { traversalWords: Number.MAX_SAFE_INTEGER }));
+    const nodes = message.getRoot(CodeGeneratorRequest).getNodes().toArray();
+    if (nodes.length === 0) throw new SchemaError('not a CodeGeneratorRequest: it has no nodes');
+    for (const node of nodes) this.#nodes.set(node.getId(), node);
+  }
+
+  #nameNodes(): void {
+    for (const [id, node] of this.#nodes) {
+      const kind = kindOf(node);
+      if (kind === null) continue;
+      this.#kinds.set(id, kind);
+      const name = shortName(node);
+      const same = this.#ids[kind].get(name);
+      if (same === undefined) this.#ids[kind].set(name, [id]);
+      else same.push(id);
     }
-    if (this.#nodes.size === 0) throw new SchemaError('not a CodeGeneratorRequest: it has no nodes');
   }
 
   has(id: bigint): boolean {
@@ -371,20 +423,8 @@ export class SchemaGraph {
   }
 
   /** The names of everything of this kind. */
-  names(kind: 'interface' | 'struct' | 'enum' | 'const' = 'interface'): string[] {
-    const names: string[] = [];
-    for (const node of this.#nodes.values()) {
-      const is =
-        kind === 'interface'
-          ? node.isInterface()
-          : kind === 'enum'
-            ? node.isEnum()
-            : kind === 'const'
-              ? node.isConst()
-              : node.isStruct() && !node.getStruct().getIsGroup();
-      if (is) names.push(shortName(node));
-    }
-    return names.sort();
+  names(kind: Kind = 'interface'): string[] {
+    return [...this.#ids[kind]].flatMap(([name, ids]) => ids.map(() => name)).sort();
   }
 
   /** By its name without the file (`Account`, `Policy.Allowed`) or its id. */
@@ -402,28 +442,37 @@ export class SchemaGraph {
 
   /** The value of a constant, frozen. */
   constant(which: string | bigint): unknown {
-    const node = this.#node(this.#find(which, 'const')).getConst();
-    const value = node.getValue();
-    const type = this.valueType(node.getType(), NO_BINDINGS);
-    return decodeConstant(type, this.defaultOf(value));
+    const id = this.#find(which, 'const');
+    let constant = this.#constants.get(id);
+    if (constant === undefined) {
+      constant = reading(() => this.#constant(this.#node(id)));
+      this.#constants.set(id, constant);
+    }
+    return decodeConstant(constant.type, constant.stored, constant.name);
   }
 
-  #find(which: string | bigint, kind: 'interface' | 'struct' | 'enum' | 'const'): bigint {
-    const known = this.names(kind);
+  #constant(node: Node): Constant {
+    const name = shortName(node);
+    const type = this.valueType(node.getConst().getType(), NO_BINDINGS);
+    const stored = this.defaultOf(node.getConst().getValue());
+    checkStored(type, stored, name);
+    return { name, type, stored };
+  }
+
+  #find(which: string | bigint, kind: Kind): bigint {
     if (typeof which === 'bigint') {
-      const node = this.#nodes.get(which);
-      if (node !== undefined && known.includes(shortName(node))) return which;
+      if (this.#kinds.get(which) === kind) return which;
+      const id = `0x${which.toString(16).padStart(16, '0')}`;
+      throw new SchemaError(`the schema has no ${kind} ${id}; it has ${list(this.names(kind))}`);
+    }
+    const found = this.#ids[kind].get(which) ?? [];
+    if (found.length === 1) return found[0]!;
+    if (found.length === 0) {
       throw new SchemaError(
-        `the schema has no ${kind} 0x${which.toString(16).padStart(16, '0')}; it has ${list(known)}`,
+        `the schema has no ${kind} ${JSON.stringify(which)}; it has ${list(this.names(kind))}`,
       );
     }
-    const found = [...this.#nodes.values()].filter(
-      (node) => shortName(node) === which && known.includes(which) && isKind(node, kind),
-    );
-    if (found.length === 1) return found[0]!.getId();
-    if (found.length === 0)
-      throw new SchemaError(`the schema has no ${kind} ${JSON.stringify(which)}; it has ${list(known)}`);
-    const ids = found.map((node) => `0x${node.getId().toString(16)} (${node.getDisplayName()})`);
+    const ids = found.map((id) => `0x${id.toString(16)} (${this.#node(id).getDisplayName()})`);
     throw new SchemaError(
       `the schema has ${found.length} times the ${kind} ${which}: name one by its id: ${ids.join(', ')}`,
     );
@@ -449,6 +498,20 @@ export class SchemaGraph {
     );
   }
 
+  /** The group `id` of the struct or group `parent`: only there can a group be, so that none contains itself. */
+  groupType(id: bigint, bindings: Bindings, parent: bigint): StructType {
+    const group = this.#type(
+      id,
+      bindings,
+      'group',
+      (node, name, key) => new StructType(this, node, name, bindings, key),
+    );
+    if (this.#node(id).getScopeId() !== parent) {
+      throw new SchemaError(`${group.name} is used as a group of a struct that it is not in`);
+    }
+    return group;
+  }
+
   interfaceType(id: bigint, bindings: Bindings): InterfaceType {
     return this.#type(
       id,
@@ -465,19 +528,22 @@ export class SchemaGraph {
   #type<T extends StructType | InterfaceType | EnumType>(
     id: bigint,
     bindings: Bindings,
-    kind: 'struct' | 'interface' | 'enum',
+    kind: 'struct' | 'group' | 'interface' | 'enum',
     make: (node: Node, name: string, key: string) => T,
   ): T {
-    const key = `${id}${keyOf(bindings)}`;
-    const known = this.#types.get(key);
+    const brand = `${kind} ${id}${brandOf(bindings)}`;
+    const known = this.#types.get(brand);
     if (known !== undefined) return known as T;
-    const node = this.#node(id);
-    if (kind === 'struct' ? !node.isStruct() : !isKind(node, kind)) {
-      throw new SchemaError(`${node.getDisplayName()} is used as ${kind}, which it is not`);
-    }
-    const made = make(node, shortName(node), key);
-    this.#types.set(key, made);
-    return made;
+    return reading(() => {
+      const node = this.#node(id);
+      if ((kindOf(node) ?? 'group') !== kind || (kind === 'group' && !node.isStruct())) {
+        throw new SchemaError(`${node.getDisplayName()} is used as ${kind}, which it is not`);
+      }
+      // A number, not the brand itself: brands can be in brands, and would double in length from one to the next.
+      const made = make(node, shortName(node), `${this.#types.size}`);
+      this.#types.set(brand, made);
+      return made;
+    });
   }
 
   /** What a brand binds, where `outer` is what is bound around it. */
@@ -552,7 +618,7 @@ export class SchemaGraph {
     }
   }
 
-  defaultOf(value: Value): number | bigint | boolean | PointerReader | null {
+  defaultOf(value: Value): StoredValue {
     switch (value.which()) {
       case Value_Which.VOID:
       case Value_Which.INTERFACE:
@@ -592,13 +658,7 @@ export class SchemaGraph {
   /** The one pointer of a Value, for our own reader. */
   #pointerOf(value: Value): PointerReader {
     const slot = Struct.getPointer(0, value);
-    const message = slot.segment.message;
-    let reader = this.#readers.get(message);
-    if (reader === undefined) {
-      const segments = this.#segments.get(message)!;
-      reader = new MessageReader(segments, { traversalWords: Number.MAX_SAFE_INTEGER });
-      this.#readers.set(message, reader);
-    }
+    const reader = this.#readers.get(slot.segment.message)!;
     return reader.pointerAt(slot.segment.id, slot.byteOffset / 8);
   }
 }
@@ -632,33 +692,59 @@ function shortName(node: Node): string {
   return name.slice(name.indexOf(':') + 1);
 }
 
-function isKind(node: Node, kind: 'interface' | 'struct' | 'enum' | 'const'): boolean {
-  switch (kind) {
-    case 'interface':
-      return node.isInterface();
-    case 'struct':
-      return node.isStruct() && !node.getStruct().getIsGroup();
-    case 'enum':
-      return node.isEnum();
-    case 'const':
-      return node.isConst();
-  }
+/** Null: it has no name of its own here. */
+function kindOf(node: Node): Kind | null {
+  if (node.isInterface()) return 'interface';
+  if (node.isEnum()) return 'enum';
+  if (node.isConst()) return 'const';
+  return node.isStruct() && !node.getStruct().getIsGroup() ? 'struct' : null;
 }
 
 function list(names: readonly string[]): string {
   return names.length === 0 ? 'none' : names.join(', ');
 }
 
+/** Bits that a value takes in the data section of a struct. What is not here stands behind a pointer. */
+const DATA_BITS: Readonly<Partial<Record<ValueType['kind'], number>>> = {
+  void: 0,
+  bool: 1,
+  int8: 8,
+  uint8: 8,
+  int16: 16,
+  uint16: 16,
+  enum: 16,
+  int32: 32,
+  uint32: 32,
+  float32: 32,
+  int64: 64,
+  uint64: 64,
+  float64: 64,
+};
+
+/** A default, or the value of a constant, has to be of its type: nobody but the compiler has looked at it. */
+function checkStored(type: ValueType, stored: StoredValue, where: string): void {
+  const expected =
+    type.kind === 'void' || DATA_BITS[type.kind] === undefined
+      ? 'object'
+      : type.kind === 'bool'
+        ? 'boolean'
+        : DATA_BITS[type.kind] === 64 && type.kind !== 'float64'
+          ? 'bigint'
+          : 'number';
+  if (typeof stored !== expected)
+    throw new SchemaError(`the schema has ${where} with a value of another type`);
+}
+
 /** Tells brands apart. */
-function keyOf(bindings: Bindings): string {
+function brandOf(bindings: Bindings): string {
   if (bindings.size === 0) return '';
   return [...bindings]
-    .map(([scope, types]) => `|${scope}:${types.map(keyOfType).join()}`)
+    .map(([scope, types]) => `|${scope}:${types.map(keyOf).join()}`)
     .sort()
     .join('');
 }
 
-function keyOfType(type: ValueType): string {
+function keyOf(type: ValueType): string {
   switch (type.kind) {
     case 'enum':
       return `e${type.enum.id}`;
@@ -667,22 +753,8 @@ function keyOfType(type: ValueType): string {
     case 'interface':
       return `i${type.interface.key}`;
     case 'list':
-      return `l(${keyOfType(type.element)})`;
+      return `l(${keyOf(type.element)})`;
     default:
       return type.kind;
   }
-}
-
-/** The segments of a message in stream framing. */
-function segmentsOf(bytes: Uint8Array): Uint8Array[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const count = view.getUint32(0, true) + 1;
-  const segments: Uint8Array[] = [];
-  let offset = (4 + 4 * count + 7) & ~7;
-  for (let i = 0; i < count; i++) {
-    const length = view.getUint32(4 + 4 * i, true) * 8;
-    segments.push(bytes.subarray(offset, offset + length));
-    offset += length;
-  }
-  return segments;
 }

@@ -145,7 +145,11 @@ export class PointerReader {
 
   /** The struct it points to; for a null pointer the empty one, all of whose fields have their defaults. */
   struct(): StructReader {
-    if (this.isNull) return new StructReader(this.message, EMPTY, 0, 0, 0, this.nesting);
+    if (this.isNull) {
+      // One that is not even a null pointer: it takes no space, like what is in it again.
+      if (this.word < 0) this.message.charge(1);
+      return new StructReader(this.message, EMPTY, 0, 0, 0, this.nesting);
+    }
     const { segment, low, high, start } = this.#resolve();
     if ((low & 3) !== 0) throw new MessageError(`expected a struct, found ${describe(low)}`);
     const dataWords = high & 0xffff;
@@ -242,9 +246,10 @@ export class PointerReader {
   data(): Uint8Array {
     if (this.isNull) return EMPTY.bytes;
     const { segment, low, high, start } = this.#resolve();
-    if ((low & 3) !== 1 || (high & 7) !== ElementSize.byte) {
-      throw new MessageError(`expected a list of bytes, found ${describe(low)}`);
-    }
+    if ((low & 3) !== 1) throw new MessageError(`expected a list of bytes, found ${describe(low)}`);
+    const size = (high & 7) as ElementSize;
+    if (size !== ElementSize.byte)
+      throw new MessageError(`expected a list of bytes, found one of ${sizeName(size)}`);
     const length = high >>> 3;
     const words = Math.ceil(length / 8);
     this.#span(segment, start, words);
@@ -469,6 +474,15 @@ export class ListReader {
       this.#start,
       this.#start + Math.ceil((this.length * this.#stepBits) / 8),
     );
+  }
+
+  /**
+   * Has every element that is smaller than a word count as one: for who makes a value of each, which takes more than a bit
+   * of memory.
+   */
+  chargeElements(): void {
+    const bits = this.length * this.#stepBits;
+    if (this.#stepBits > 0 && this.#stepBits < 64) this.#message.charge(this.length - Math.ceil(bits / 64));
   }
 
   #at(index: number): number {
