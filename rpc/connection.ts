@@ -723,6 +723,8 @@ export class Connection {
           builder.pointer(layout.Message.body).struct(layout.Exception.words, layout.Exception.pointers),
         );
       });
+      // A peer that does not read may have been cut while it was being told.
+      if (this.#closed !== null) return;
     }
     this.#closed = reason;
     const error =
