@@ -42,6 +42,8 @@ export class Answer {
 
   /** The outcome is known; `results` are borrowed from the call until `finish()`. */
   returned(outcome: Outcome): void {
+    // The connection may have ended while the Return was sent: nothing is kept for it any more.
+    if (this.state === 'finished') return;
     this.state = 'returned';
     this.#outcome = outcome;
     if ('results' in outcome) {

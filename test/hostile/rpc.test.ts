@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { RpcError } from '../../rpc/error.js';
-import { EMPTY, hold, payload, TestObject } from '../conformance/vats.js';
+import { EMPTY, payload, TestObject } from '../conformance/vats.js';
 import { callMessage, HostilePeer } from './peer.js';
 
 describe('a peer that does not read, and is cut while something is sent to it', () => {
@@ -19,5 +19,22 @@ describe('a peer that does not read, and is cut while something is sent to it', 
     expect(peer.ends).toBe(1);
     expect(peer.closed!.message).toBe(cut.message);
     expect(object.alive).toBe(false);
+  });
+
+  it('leaves nothing of the results behind that were being sent', () => {
+    const inner = new TestObject();
+    const capability = inner.capability();
+    const object = new TestObject((call) => {
+      call.params.release();
+      call.return_(payload(1, [capability.retain()]));
+    });
+    const peer = new HostilePeer({ bootstrap: object.capability() });
+    peer.greet();
+    peer.onSend(() => peer.connection.disconnected(cut));
+    peer.say(callMessage(1));
+    expect(peer.ends).toBe(1);
+    expect(peer.connection.tables).toEqual(EMPTY);
+    capability.release();
+    expect(inner.alive).toBe(false);
   });
 });
