@@ -8,7 +8,7 @@ import { BrokenCapability, type CallInProgress, type Capability, capabilityIn } 
 import type { Connection } from './connection.js';
 import { Designation } from './designation.js';
 import { RpcError } from './error.js';
-import { MAX_PIPELINED_PATHS } from './limits.js';
+import { MAX_PIPELINE_DEPTH, MAX_PIPELINED_PATHS } from './limits.js';
 import type { Payload } from './payload.js';
 import type { Question } from './question.js';
 
@@ -18,6 +18,8 @@ export class Answer {
   state: 'running' | 'returned' | 'finished' = 'running';
   /** The size of the call's message, as long as it counts as in flight. */
   bytes = 0;
+  /** How many calls before it have to return until it can run: each is addressed to what the next will return. */
+  depth = 0;
   /** Whether the results are kept here, for a Return of the peer's to take (sendResultsTo.yourself). */
   redirected = false;
   /** The exports that were sent in the results, for a Finish with releaseResultCaps. */
@@ -70,6 +72,15 @@ export class Answer {
 
   /** The same as a capability: a new reference, broken where there is none. */
   capabilityAt(path: readonly number[]): Capability {
+    if (this.state === 'running' && this.depth >= MAX_PIPELINE_DEPTH) {
+      return new BrokenCapability(
+        new RpcError(
+          'overloaded',
+          `more than ${MAX_PIPELINE_DEPTH} calls in a row were pipelined on each other (limit MAX_PIPELINE_DEPTH)`,
+          { code: 'ERR_RPC_PIPELINE_LIMIT' },
+        ),
+      );
+    }
     const designation = this.designationAt(path);
     if (designation !== null) return designation.capability.retain();
     return new BrokenCapability(

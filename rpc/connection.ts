@@ -407,6 +407,7 @@ export class Connection {
     }
     answer.redirected = sendResultsTo === layout.Call.toYourself;
     answer.bytes = bytes;
+    answer.depth = this.#depthOf(call.pointer(layout.Call.target).struct());
     const overload = this.#overload(answer);
     this.#bytesInFlight += answer.bytes;
     if (overload !== null) {
@@ -468,6 +469,14 @@ export class Connection {
       return answer.capabilityAt(path);
     }
     throw new ProtocolViolation(`a message target of the unknown kind ${tag}`);
+  }
+
+  /** How many calls in a row have to return until a message to `target` arrives. */
+  #depthOf(target: StructReader): number {
+    if (target.u16(layout.MessageTarget.tag) !== layout.MessageTarget.promisedAnswer) return 0;
+    const promised = target.pointer(layout.MessageTarget.body).struct();
+    const answer = this.#answers.get(promised.u32(layout.PromisedAnswer.questionId));
+    return answer?.state === 'running' ? answer.depth + 1 : 0;
   }
 
   #readPayload(payload: StructReader): Payload {

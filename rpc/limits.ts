@@ -43,3 +43,12 @@ export const MAX_TRANSFORM = 64;
 
 /** How many different places of one answer may be pipelined on. */
 export const MAX_PIPELINED_PATHS = 256;
+
+/**
+ * How many calls may wait for one another in a row, each addressed to what the one before will return: what has become of
+ * the first passes through all of them on one stack.
+ */
+export const MAX_PIPELINE_DEPTH = 128;
+
+/** How many promises may become each other in a row. Who holds the first of them holds them all. */
+export const MAX_PROMISE_CHAIN = 128;

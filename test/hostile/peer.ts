@@ -40,7 +40,7 @@ export function capabilityPointer(index: number): bigint {
 export function segment(words: readonly bigint[]): Uint8Array {
   const bytes = new Uint8Array(words.length * 8);
   const view = new DataView(bytes.buffer);
-  words.forEach((word, i) => view.setBigUint64(i * 8, BigInt.asUintN(64, word), true));
+  for (const [i, word] of words.entries()) view.setBigUint64(i * 8, BigInt.asUintN(64, word), true);
   return bytes;
 }
 

@@ -4,8 +4,9 @@
  */
 import { describe, expect, it } from 'vitest';
 import { RpcError } from '../../rpc/error.js';
-import { EMPTY, payload, TestObject } from '../conformance/vats.js';
-import { callMessage, HostilePeer } from './peer.js';
+import { MAX_PIPELINE_DEPTH } from '../../rpc/limits.js';
+import { EMPTY, hold, payload, TestObject } from '../conformance/vats.js';
+import { callMessage, finishMessage, HostilePeer } from './peer.js';
 
 describe('a peer that does not read, and is cut while something is sent to it', () => {
   const cut = new RpcError('overloaded', 'the peer does not read (limit bytesQueued)');
@@ -36,5 +37,57 @@ describe('a peer that does not read, and is cut while something is sent to it', 
     expect(peer.connection.tables).toEqual(EMPTY);
     capability.release();
     expect(inner.alive).toBe(false);
+  });
+});
+
+describe('calls that are pipelined on each other in a long row', () => {
+  const LENGTH = 20_000;
+
+  /** The question 1 is held; each of the others is addressed to what the one before will return. */
+  function row() {
+    const object = new TestObject(hold);
+    const peer = new HostilePeer({ bootstrap: object.capability() });
+    peer.greet().say(callMessage(1));
+    for (let i = 2; i < LENGTH; i++) peer.say(callMessage(i, { target: { question: i - 1, path: [0] } }));
+    return { object, peer };
+  }
+
+  it('are overloaded from a depth on, and the error names the limit', () => {
+    const { peer } = row();
+    expect(peer.answerTo(MAX_PIPELINE_DEPTH + 1)).toBe(undefined);
+    expect(peer.answerTo(MAX_PIPELINE_DEPTH + 2)).toMatchObject({
+      type: 'overloaded',
+      reason: expect.stringContaining('limit MAX_PIPELINE_DEPTH'),
+    });
+    expect(peer.closed).toBe(null);
+  });
+
+  it('all fail when the first does', () => {
+    const { object, peer } = row();
+    object.pending[0]!.params.release();
+    object.pending[0]!.fail(new RpcError('failed', 'the first failed'));
+    expect(peer.answerTo(MAX_PIPELINE_DEPTH + 1)).toEqual({ type: 'failed', reason: 'the first failed' });
+    expect(peer.closed).toBe(null);
+  });
+
+  it('can be finished from the first to the last, and from the last to the first', () => {
+    for (const order of ['up', 'down']) {
+      const { object, peer } = row();
+      for (let i = 1; i < LENGTH; i++) peer.say(finishMessage(order === 'up' ? i : LENGTH - i));
+      expect(peer.closed).toBe(null);
+      expect(object.pending[0]!.canceled).toBe(true);
+      object.pending[0]!.params.release();
+      object.pending[0]!.return_(payload(0));
+      expect(peer.connection.tables).toEqual({ ...EMPTY, answers: 1, exports: 1 });
+    }
+  });
+
+  it('are let go when the connection ends', () => {
+    const { object, peer } = row();
+    peer.connection.close();
+    expect(object.pending[0]!.canceled).toBe(true);
+    object.pending[0]!.params.release();
+    object.pending[0]!.return_(payload(0));
+    expect(object.alive).toBe(false);
   });
 });
