@@ -3,10 +3,19 @@
  * an exception or by an Abort that says why, and never by an exception out of `receive`.
  */
 import { describe, expect, it } from 'vitest';
+import type { Capability } from '../../rpc/capability.js';
 import { RpcError } from '../../rpc/error.js';
-import { MAX_PIPELINE_DEPTH } from '../../rpc/limits.js';
-import { EMPTY, hold, payload, TestObject } from '../conformance/vats.js';
-import { callMessage, finishMessage, HostilePeer } from './peer.js';
+import { MAX_PIPELINE_DEPTH, MAX_PROMISE_CHAIN } from '../../rpc/limits.js';
+import * as layout from '../../rpc/protocol.js';
+import { call, EMPTY, hold, payload, TestObject } from '../conformance/vats.js';
+import {
+  type CallSpec,
+  callMessage,
+  type Descriptor,
+  finishMessage,
+  HostilePeer,
+  resolveMessage,
+} from './peer.js';
 
 describe('a peer that does not read, and is cut while something is sent to it', () => {
   const cut = new RpcError('overloaded', 'the peer does not read (limit bytesQueued)');
@@ -89,5 +98,55 @@ describe('calls that are pipelined on each other in a long row', () => {
     object.pending[0]!.params.release();
     object.pending[0]!.return_(payload(0));
     expect(object.alive).toBe(false);
+  });
+});
+
+/** An object that keeps the capabilities it is given. */
+function keeper() {
+  const kept: (Capability | null)[] = [];
+  const object = new TestObject((incoming) => {
+    kept.push(...incoming.params.capabilities.map((capability) => capability?.retain() ?? null));
+    incoming.params.release();
+    incoming.return_(payload(0));
+  });
+  const peer = new HostilePeer({ bootstrap: object.capability() });
+  peer.greet();
+  return { kept, peer };
+}
+
+const withCapability = (...capabilities: Descriptor[]): CallSpec => ({
+  content: (content) => content.struct(1, 1).pointer(0).setCapability(0),
+  capabilities,
+});
+
+describe('promises that become one another', () => {
+  it('end as overloaded after so many, and the error names the limit', () => {
+    const { kept, peer } = keeper();
+    peer.say(callMessage(1, withCapability({ kind: 'senderPromise', id: 0 })));
+    for (let i = 0; i < 20_000; i++) peer.say(resolveMessage(i, { kind: 'senderPromise', id: i + 1 }));
+    expect(peer.closed).toBe(null);
+    const promise = kept[0]!;
+    const outcome = call(promise, 1);
+    expect(outcome.error).toMatchObject({
+      type: 'overloaded',
+      message: expect.stringContaining('limit MAX_PROMISE_CHAIN'),
+    });
+    outcome.call.finish();
+    promise.release();
+    expect(peer.connection.tables.imports).toBeLessThanOrEqual(1);
+  });
+
+  it('work up to that', () => {
+    const { kept, peer } = keeper();
+    peer.say(callMessage(1, withCapability({ kind: 'senderPromise', id: 0 })));
+    for (let i = 0; i < MAX_PROMISE_CHAIN; i++)
+      peer.say(resolveMessage(i, { kind: 'senderPromise', id: i + 1 }));
+    peer.say(resolveMessage(MAX_PROMISE_CHAIN, { kind: 'senderHosted', id: 7 }));
+    const outcome = call(kept[0]!, 1);
+    expect(peer.told.at(-1)).toMatchObject({ tag: layout.Message.call });
+    outcome.call.finish();
+    kept[0]!.release();
+    expect(peer.closed).toBe(null);
+    expect(peer.connection.tables.imports).toBe(0);
   });
 });
