@@ -24,7 +24,7 @@ import {
 import { CapabilityTable } from './capability-table.js';
 import { MAX_ERROR_MESSAGE, ProtocolViolation, RPC_ERROR_TYPES, RpcError } from './error.js';
 import { IdAllocator } from './id-allocator.js';
-import { type ConnectionLimits, DEFAULT_LIMITS } from './limits.js';
+import { type ConnectionLimits, DEFAULT_LIMITS, MIN_TRAVERSAL_WORDS } from './limits.js';
 import { readAddress, writeTarget } from './message-target.js';
 import { Payload } from './payload.js';
 import type { QueuedCapability } from './promised.js';
@@ -303,7 +303,8 @@ export class Connection {
     try {
       let bytes = 0;
       for (const segment of segments) bytes += segment.length;
-      const { traversalWords, nesting } = this.limits;
+      const { nesting } = this.limits;
+      const traversalWords = Math.min(this.limits.traversalWords, MIN_TRAVERSAL_WORDS + bytes);
       this.#handle(new MessageReader(segments, { traversalWords, nesting }), bytes);
     } catch (error) {
       if (error instanceof ProtocolViolation || error instanceof MessageError) this.abort(error.message);
@@ -480,9 +481,15 @@ export class Connection {
   }
 
   #readPayload(payload: StructReader): Payload {
-    const capabilities = this.#capabilities.read(
-      payload.pointer(layout.Payload.capTable).list(ElementSize.composite),
-    );
+    const table = payload.pointer(layout.Payload.capTable);
+    const list = table.list(ElementSize.composite);
+    // One that lies about the size of its elements would be passed on far larger than it came.
+    if (list.length > table.messageWords) {
+      throw new ProtocolViolation(
+        `a capability table of ${list.length} elements in a message of ${table.messageWords} words`,
+      );
+    }
+    const capabilities = this.#capabilities.read(list);
     return new Payload(payload.pointer(layout.Payload.content), capabilities);
   }
 

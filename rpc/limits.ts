@@ -4,7 +4,10 @@ export interface ConnectionLimits {
   readonly messageBytes: number;
   /** The most segments in one message. */
   readonly segments: number;
-  /** Words that may be read of one message, counting each time: what stops amplification. */
+  /**
+   * Words that may be read of one message, counting each time: what stops amplification. Of a small message it is less:
+   * as many as it has bytes (which is each of its words eight times), and MIN_TRAVERSAL_WORDS.
+   */
   readonly traversalWords: number;
   /** The deepest nesting of pointers that is read. */
   readonly nesting: number;
@@ -52,3 +55,6 @@ export const MAX_PIPELINE_DEPTH = 128;
 
 /** How many promises may become each other in a row. Who holds the first of them holds them all. */
 export const MAX_PROMISE_CHAIN = 128;
+
+/** Words that may be read of the smallest message. */
+export const MIN_TRAVERSAL_WORDS = 64 * 1024;
