@@ -115,7 +115,15 @@ export class CapabilityTable {
   #export(capability: Capability): Export {
     const known = this.#exportsByCapability.get(capability);
     if (known !== undefined) return known;
+    if (!this.connection.accounts.exports.take(1)) {
+      throw new RpcError(
+        'overloaded',
+        'the peers of all the connections together hold too many capabilities (budget exports)',
+        { code: 'ERR_RPC_EXPORT_BUDGET' },
+      );
+    }
     if (this.#exports.size >= this.limits.exports) {
+      this.connection.accounts.exports.give(1);
       throw new RpcError(
         'overloaded',
         `the peer holds ${this.limits.exports} capabilities already (limit exports)`,
@@ -161,6 +169,7 @@ export class CapabilityTable {
     entry.references -= count;
     if (entry.references > 0) return;
     this.#exports.delete(id);
+    this.connection.accounts.exports.give(1);
     if (this.#exportsByCapability.get(entry.key) === entry) this.#exportsByCapability.delete(entry.key);
     this.#exportIds.give(id);
     entry.designation.release();
@@ -229,6 +238,11 @@ export class CapabilityTable {
     if (this.#imports.size >= this.limits.imports) {
       throw new ProtocolViolation(`more than ${this.limits.imports} capabilities were sent (limit imports)`);
     }
+    if (!this.connection.accounts.imports.take(1)) {
+      throw new ProtocolViolation(
+        'too many capabilities were sent on all the connections together (budget imports)',
+      );
+    }
     const capability = new ImportedCapability(this.connection, id);
     capability.received = 1;
     this.#imports.set(id, capability);
@@ -243,6 +257,7 @@ export class CapabilityTable {
   releaseImport(capability: ImportedCapability): void {
     if (this.#imports.get(capability.id) !== capability) return;
     this.#imports.delete(capability.id);
+    this.connection.accounts.imports.give(1);
     if (!this.#closed) this.upcalls.sendRelease(capability.id, capability.received);
   }
 
@@ -269,6 +284,9 @@ export class CapabilityTable {
     this.#closed = true;
     const exports = [...this.#exports.values()];
     const imports = [...this.#imports.values()];
+    const { accounts } = this.connection;
+    accounts.exports.give(exports.length);
+    accounts.imports.give(imports.length);
     this.#exports.clear();
     this.#exportsByCapability.clear();
     this.#imports.clear();

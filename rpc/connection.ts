@@ -14,6 +14,7 @@ import {
   type StructReader,
 } from '../schema/index.js';
 import { Answer } from './answer.js';
+import { type Accounts, NO_BUDGET } from './budget.js';
 import {
   BrokenCapability,
   type Call,
@@ -40,6 +41,8 @@ export interface ConnectionOptions {
   /** What the peer gets by Bootstrap. Retained. Without one, Bootstrap fails. */
   readonly bootstrap?: Capability | null;
   readonly limits?: Partial<ConnectionLimits>;
+  /** What it may hold together with others. */
+  readonly accounts?: Accounts;
 }
 
 interface Embargo {
@@ -49,6 +52,7 @@ interface Embargo {
 
 export class Connection {
   readonly limits: ConnectionLimits;
+  readonly accounts: Accounts;
   readonly #options: ConnectionOptions;
   readonly #bootstrap: Capability | null;
   readonly #capabilities: CapabilityTable;
@@ -65,6 +69,7 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.accounts = options.accounts ?? NO_BUDGET;
     this.#bootstrap = options.bootstrap?.retain() ?? null;
     this.#capabilities = new CapabilityTable(this, this.limits, {
       sendResolve: (promiseId, resolution) => this.#sendResolve(promiseId, resolution),
@@ -410,7 +415,6 @@ export class Connection {
     answer.bytes = bytes;
     answer.depth = this.#depthOf(call.pointer(layout.Call.target).struct());
     const overload = this.#overload(answer);
-    this.#bytesInFlight += answer.bytes;
     if (overload !== null) {
       target.release();
       params.release();
@@ -430,7 +434,10 @@ export class Connection {
     answer.begin(inProgress);
   }
 
+  /** Why the call may not run; null if it may, and counts as in flight from now on. */
   #overload(answer: Answer): RpcError | null {
+    const { bytes } = answer;
+    answer.bytes = 0;
     if (this.#answers.size > this.limits.answers) {
       return new RpcError(
         'overloaded',
@@ -440,7 +447,7 @@ export class Connection {
         },
       );
     }
-    if (this.#bytesInFlight + answer.bytes > this.limits.bytesInFlight) {
+    if (this.#bytesInFlight + bytes > this.limits.bytesInFlight) {
       return new RpcError(
         'overloaded',
         `more than ${this.limits.bytesInFlight} bytes of calls are in flight (limit bytesInFlight)`,
@@ -449,6 +456,24 @@ export class Connection {
         },
       );
     }
+    const { accounts } = this;
+    if (!accounts.calls.take(1)) {
+      return new RpcError(
+        'overloaded',
+        'too many calls of all the connections together are in flight (budget calls)',
+        { code: 'ERR_RPC_CALL_BUDGET' },
+      );
+    }
+    if (!accounts.bytes.take(bytes)) {
+      accounts.calls.give(1);
+      return new RpcError(
+        'overloaded',
+        'all the connections together hold too many bytes of messages (budget bytes)',
+        { code: 'ERR_RPC_BYTE_BUDGET' },
+      );
+    }
+    this.#bytesInFlight += bytes;
+    answer.bytes = bytes;
     return null;
   }
 
@@ -550,7 +575,12 @@ export class Connection {
   /** Whether a Return may still be sent for `answer`; from now on it may not. */
   #endAnswer(answer: Answer): boolean {
     if (this.#closed !== null || answer.state !== 'running') return false;
-    this.#bytesInFlight -= answer.bytes;
+    if (answer.bytes > 0) {
+      this.#bytesInFlight -= answer.bytes;
+      this.accounts.bytes.give(answer.bytes);
+      this.accounts.calls.give(1);
+      answer.bytes = 0;
+    }
     return true;
   }
 
@@ -750,6 +780,8 @@ export class Connection {
     const answers = [...this.#answers.values()];
     const questions = [...this.#questions.values()];
     const embargoes = [...this.#embargoes.values()];
+    this.accounts.bytes.give(this.#bytesInFlight);
+    this.accounts.calls.give(answers.filter(({ bytes }) => bytes > 0).length);
     this.#answers.clear();
     this.#questions.clear();
     this.#embargoes.clear();

@@ -25,6 +25,8 @@ export interface ConnectionLimits {
   readonly embargoes: number;
   /** Bytes that wait to be read by the peer. A peer that lets more pile up is cut. */
   readonly bytesQueued: number;
+  /** How many messages of the peer's are handled in one turn of the event loop, before others have theirs. */
+  readonly messagesPerTurn: number;
 }
 
 export const DEFAULT_LIMITS: ConnectionLimits = {
@@ -39,6 +41,7 @@ export const DEFAULT_LIMITS: ConnectionLimits = {
   imports: 1 << 17,
   embargoes: 1024,
   bytesQueued: 256 * 1024 * 1024,
+  messagesPerTurn: Number.POSITIVE_INFINITY,
 };
 
 /** The longest PromisedAnswer.transform, in steps. */

@@ -1,5 +1,6 @@
 /** A connection on a transport: what a program holds of a peer. */
 import type { InterfaceType } from '../schema/index.js';
+import type { Accounts } from './budget.js';
 import { Connection } from './connection.js';
 import { RpcError } from './error.js';
 import type { ConnectionLimits } from './limits.js';
@@ -10,6 +11,8 @@ export interface SessionOptions {
   /** What the peer gets by Bootstrap; borrowed. Without one, the peer's Bootstrap fails. */
   readonly bootstrap?: Stub | null;
   readonly limits?: Partial<ConnectionLimits>;
+  /** What it may hold together with others. */
+  readonly accounts?: Accounts;
 }
 
 export class Session {
@@ -31,6 +34,7 @@ export class Session {
       },
       bootstrap: options.bootstrap ? capabilityOf(options.bootstrap) : null,
       limits: options.limits ?? {},
+      ...(options.accounts && { accounts: options.accounts }),
     });
     transport.start({
       message: (segments) => this.connection.receive(segments),

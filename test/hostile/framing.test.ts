@@ -195,4 +195,29 @@ describe('a session', () => {
     await quiet();
     expect(taker.taken).toEqual([]);
   });
+
+  it('whose peer sends much at once handles so many of its messages in a turn, and then lets others have theirs', async () => {
+    const taker = new Taker();
+    using bootstrap = serve(TARGET, taker);
+    const wire = new Wire();
+    const limits = { messagesPerTurn: 3 };
+    const busy = new Session(new StreamTransport(wire, limits), { bootstrap, limits });
+    const calls = Array.from({ length: 20 }, (_, i) =>
+      framed(callMessage(i + 1, { interfaceId: TARGET.id })),
+    );
+    wire.push(Buffer.concat([framed(bootstrapMessage(0)), ...calls, header(0xffff_ffff)]));
+    const taken: number[] = [];
+    let over = false;
+    void busy.closed.then(() => {
+      over = true;
+    });
+    while (!over) {
+      await new Promise((resolve) => setImmediate(resolve));
+      taken.push(taker.taken.length);
+    }
+    // Those of the last turn had not begun when the connection ended.
+    expect(taker.taken).toHaveLength(17);
+    for (const [i, count] of taken.entries()) expect(count - (taken[i - 1] ?? 0)).toBeLessThanOrEqual(6);
+    expect((await busy.closed).message).toContain('limit messageBytes');
+  });
 });
