@@ -242,6 +242,7 @@ export class Broker {
       bootstrap,
       limits: CLIENT_LIMITS,
       accounts,
+      whenPassedOn: this.#entrance.whenPassedOn,
     });
     bootstrap[Symbol.dispose]();
     const { connections } = this.#config.listen.limits;

@@ -43,6 +43,11 @@ export interface ConnectionOptions {
   readonly limits?: Partial<ConnectionLimits>;
   /** What it may hold together with others. */
   readonly accounts?: Accounts;
+  /**
+   * Does `action` as soon as what was passed on to others has left this process: a call that was cancelled counts as in
+   * flight until then. At once, without it.
+   */
+  whenPassedOn?(action: () => void): void;
 }
 
 interface Embargo {
@@ -62,6 +67,7 @@ export class Connection {
   readonly #embargoes = new Map<number, Embargo>();
   readonly #embargoIds = new IdAllocator();
   #bytesInFlight = 0;
+  #callsInFlight = 0;
   #disembargoesWaiting = 0;
   #afterSend: (() => void)[] = [];
   #closed: RpcError | null = null;
@@ -473,6 +479,7 @@ export class Connection {
       );
     }
     this.#bytesInFlight += bytes;
+    this.#callsInFlight++;
     answer.bytes = bytes;
     return null;
   }
@@ -572,23 +579,36 @@ export class Connection {
     return builder;
   }
 
-  /** Whether a Return may still be sent for `answer`; from now on it may not. */
-  #endAnswer(answer: Answer): boolean {
+  /** Whether a Return may still be sent for `answer`; from now on it may not. With `canceled`, its call may be under way. */
+  #endAnswer(answer: Answer, canceled = false): boolean {
     if (this.#closed !== null || answer.state !== 'running') return false;
-    if (answer.bytes > 0) {
-      this.#bytesInFlight -= answer.bytes;
-      this.accounts.bytes.give(answer.bytes);
-      this.accounts.calls.give(1);
-      answer.bytes = 0;
-    }
+    const { bytes } = answer;
+    answer.bytes = 0;
+    if (bytes === 0) return true;
+    if (canceled) this.#whenPassedOn(() => this.#landed(bytes));
+    else this.#landed(bytes);
     return true;
+  }
+
+  #whenPassedOn(action: () => void): void {
+    if (this.#options.whenPassedOn) this.#options.whenPassedOn(action);
+    else action();
+  }
+
+  /** A call of so many bytes is not in flight any more. */
+  #landed(bytes: number): void {
+    if (this.#closed !== null) return;
+    this.#bytesInFlight -= bytes;
+    this.#callsInFlight--;
+    this.accounts.bytes.give(bytes);
+    this.accounts.calls.give(1);
   }
 
   #handleFinish(finish: StructReader): void {
     const id = finish.u32(layout.Finish.questionId);
     const answer = this.#answers.get(id);
     if (answer === undefined) throw new ProtocolViolation(`Finish of question ${id}, which does not exist`);
-    const running = this.#endAnswer(answer);
+    const running = this.#endAnswer(answer, true);
     this.#answers.delete(id);
     const exports = answer.exports;
     answer.finish();
@@ -780,8 +800,10 @@ export class Connection {
     const answers = [...this.#answers.values()];
     const questions = [...this.#questions.values()];
     const embargoes = [...this.#embargoes.values()];
-    this.accounts.bytes.give(this.#bytesInFlight);
-    this.accounts.calls.give(answers.filter(({ bytes }) => bytes > 0).length);
+    this.#whenPassedOn(() => {
+      this.accounts.bytes.give(this.#bytesInFlight);
+      this.accounts.calls.give(this.#callsInFlight);
+    });
     this.#answers.clear();
     this.#questions.clear();
     this.#embargoes.clear();

@@ -13,6 +13,8 @@ export interface SessionOptions {
   readonly limits?: Partial<ConnectionLimits>;
   /** What it may hold together with others. */
   readonly accounts?: Accounts;
+  /** See ConnectionOptions. */
+  whenPassedOn?(action: () => void): void;
 }
 
 export class Session {
@@ -35,6 +37,7 @@ export class Session {
       bootstrap: options.bootstrap ? capabilityOf(options.bootstrap) : null,
       limits: options.limits ?? {},
       ...(options.accounts && { accounts: options.accounts }),
+      ...(options.whenPassedOn && { whenPassedOn: options.whenPassedOn }),
     });
     transport.start({
       message: (segments) => this.connection.receive(segments),

@@ -42,6 +42,11 @@ export class StreamTransport implements Transport {
     this.#frames = new FrameReader(this.#limits, account);
   }
 
+  /** Bytes that wait to be read by the peer. */
+  get bytesQueued(): number {
+    return this.#stream.writableLength;
+  }
+
   start(receiver: TransportReceiver): void {
     this.#receiver = receiver;
     this.#stream.on('data', (chunk: Buffer) => this.#take(chunk));

@@ -111,4 +111,27 @@ describe('the budget', () => {
       expect(peer.connection.tables).toEqual(EMPTY);
     }
   });
+
+  it('counts what was cancelled until it has been passed on', () => {
+    const accounts = new Budgets(SIZES).accounts();
+    const waiting: (() => void)[] = [];
+    const object = new TestObject(hold);
+    const peer = new HostilePeer({
+      bootstrap: object.capability(),
+      accounts,
+      whenPassedOn: (action) => waiting.push(action),
+    });
+    peer.greet();
+    for (let i = 1; i <= 20; i++) peer.say(callMessage(i)).say(finishMessage(i));
+    expect(object.pending).toHaveLength(12);
+    expect(peer.answerTo(13)).toMatchObject(overloaded('calls'));
+    for (const action of waiting.splice(0)) action();
+    peer.say(callMessage(1)).say(callMessage(2));
+    expect(object.pending).toHaveLength(14);
+    // What the connection had in flight when it ended counts as well.
+    peer.connection.close();
+    expect(accounts.calls.take(11)).toBe(false);
+    for (const action of waiting.splice(0)) action();
+    expect(accounts.calls.take(12)).toBe(true);
+  });
 });
