@@ -168,8 +168,6 @@ async function recorded(random: Random): Promise<Uint8Array[]> {
   }
   await quiet();
   const trace = [...pair.links.leftToRight.trace];
-  pair.links.cut();
-  await quiet();
   for (const { call: made } of outcomes) made.finish();
   for (const capability of held) capability.release();
   for (const promise of promises) {
@@ -179,6 +177,7 @@ async function recorded(random: Random): Promise<Uint8Array[]> {
   mine.release();
   left.dispose();
   right.dispose();
+  await quiet();
   return trace;
 }
 

@@ -461,6 +461,9 @@ describe('an envelope', () => {
     expect(calls).toEqual([]);
     expect(peer.answerTo(1)).toMatchObject({ type: 'failed', reason: expect.stringMatching(OVERLAP) });
     expect(back.closed).toEqual({ left: null, right: null });
+    peer.connection.close();
+    await quiet();
+    back.expectEmpty();
   });
 
   it.each([

@@ -445,8 +445,8 @@ describe('a peer is told by an Abort, which says why, that it sent', () => {
     ],
     [
       'an Unimplemented for what is needed',
-      /does not implement a message that we need \(kind 2\)/,
-      [unimplemented(callMessage(1))],
+      /does not implement a message that we need \(kind 4\)/,
+      [unimplemented(finishMessage(1))],
     ],
     [
       'an Unimplemented for a Resolve that was not sent',
