@@ -10,6 +10,12 @@ import { sturdySchema } from '../schema/index.js';
 /** How long a token is good for, in milliseconds. */
 const TOKEN_LIFE = 10_000;
 
+/** What may wait for a domain before its clients' cancelled calls count as in flight, in bytes. */
+const BACKLOG = 1024 * 1024;
+
+/** How long until it is looked at again, in milliseconds. */
+const BACKLOG_LOOK = 10;
+
 /** What the broker does for a domain that has come in: Admission of schema/domain.capnp. */
 export interface AdmissionServer {
   load(): Promise<object>;
@@ -24,6 +30,8 @@ export type Admit = (session: Session) => AdmissionServer;
 export class Entrance {
   readonly #expected = new Map<string, { domain: string; admit: Admit; timer: NodeJS.Timeout }>();
   readonly #sessions = new Set<Session>();
+  readonly #transports = new Set<StreamTransport>();
+  #waiting: (() => void)[] = [];
 
   constructor(private readonly limits: Partial<ConnectionLimits>) {}
 
@@ -54,7 +62,9 @@ export class Entrance {
         return { admission: expected.admit(session) };
       },
     });
-    const session = new Session(new StreamTransport(socket, this.limits), {
+    const transport = new StreamTransport(socket, this.limits);
+    this.#transports.add(transport);
+    const session = new Session(transport, {
       bootstrap: threshold,
       limits: this.limits,
       explain: (lost) =>
@@ -74,7 +84,26 @@ export class Entrance {
     void session.closed.then(() => {
       clearTimeout(timer);
       this.#sessions.delete(session);
+      this.#transports.delete(transport);
     });
+  }
+
+  /** Does `action` as soon as no domain has much to read: what was sent to it has left this process. */
+  readonly whenPassedOn = (action: () => void): void => {
+    if (!this.#behind) return action();
+    if (this.#waiting.push(action) === 1) this.#look();
+  };
+
+  get #behind(): boolean {
+    for (const { bytesQueued } of this.#transports) if (bytesQueued > BACKLOG) return true;
+    return false;
+  }
+
+  #look(): void {
+    setTimeout(() => {
+      if (this.#behind) return this.#look();
+      for (const action of this.#waiting.splice(0)) action();
+    }, BACKLOG_LOOK);
   }
 
   close(): void {

@@ -5,7 +5,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type SturdyAddress, SturdyRef } from '../client/sturdyref.js';
-import { type Listener, listenSocket, Session, type SocketAddress, StreamTransport } from '../rpc/index.js';
+import {
+  Budgets,
+  type ConnectionLimits,
+  DEFAULT_BUDGETS,
+  type Listener,
+  listenSocket,
+  Session,
+  type SocketAddress,
+  StreamTransport,
+} from '../rpc/index.js';
 import { SchemaGraph, sturdySchemaBytes } from '../schema/index.js';
 import { bundle } from '../worker/bundle.js';
 import { Entrance } from './admission.js';
@@ -27,6 +36,21 @@ import { Supervisor } from './supervisor.js';
 /** How long the calls in flight may take to end when the broker is stopped, in milliseconds. */
 const DRAIN_LIMIT = 5_000;
 
+/**
+ * What one client may hold, within what all of them may hold together. All together that is less than the connection to one
+ * domain can take.
+ */
+const CLIENT_LIMITS: Partial<ConnectionLimits> = {
+  questions: 8192,
+  answers: 1024,
+  exports: 8192,
+  imports: 1024,
+  embargoes: 256,
+  bytesInFlight: 66 * 1024 * 1024,
+  bytesQueued: 66 * 1024 * 1024,
+  messagesPerTurn: 32,
+};
+
 export class Broker {
   readonly #config: Config;
   readonly #log: Logger;
@@ -35,6 +59,7 @@ export class Broker {
   readonly #sessions = new Set<Session>();
   readonly #started = Date.now();
   readonly #refusals: Refusals;
+  readonly #budgets: Budgets;
   #store!: Store;
   #grants!: Grants;
   #delegation!: Delegation;
@@ -48,6 +73,8 @@ export class Broker {
     this.#config = config;
     this.#log = log;
     this.#refusals = new Refusals(log);
+    const pool = config.listen.limits.messageMiB * 1024 * 1024;
+    this.#budgets = new Budgets({ bytes: { ...DEFAULT_BUDGETS.bytes, pool } });
   }
 
   /**
@@ -210,8 +237,20 @@ export class Broker {
       holder: { kind: 'anyone' },
       refusals: this.#refusals,
     });
-    const session = new Session(new StreamTransport(socket), entry);
+    const accounts = this.#budgets.accounts();
+    const session = new Session(new StreamTransport(socket, CLIENT_LIMITS, accounts.bytes), {
+      ...entry,
+      limits: CLIENT_LIMITS,
+      accounts,
+      whenPassedOn: this.#entrance.whenPassedOn,
+    });
     entry.bootstrap[Symbol.dispose]();
+    const { connections } = this.#config.listen.limits;
+    if (this.#sessions.size >= connections) {
+      session.connection.abort(
+        `${connections} connections are open, which is the limit (listen.limits.connections)`,
+      );
+    }
     this.#sessions.add(session);
     void session.closed.then((reason) => {
       this.#sessions.delete(session);

@@ -95,6 +95,14 @@ const schema = z
             port: z.int().min(0).max(65_535),
           })
           .optional(),
+        limits: z
+          .strictObject({
+            /** How many connections are open at a time, on all listeners together. */
+            connections: z.int().min(1).max(65_535).default(1024),
+            /** What their messages may take up together, beyond 256 KiB for each: 66 MiB for one of the largest. */
+            messageMiB: z.int().min(66).max(65_536).default(128),
+          })
+          .prefault({}),
       })
       .refine(({ unix, tcp }) => unix !== undefined || tcp !== undefined, {
         error: 'expected unix, tcp or both: nobody could connect otherwise',

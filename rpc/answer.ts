@@ -12,7 +12,7 @@ import { BrokenCapability, type CallInProgress, type Capability, capabilityIn } 
 import type { Connection } from './connection.js';
 import { Designation } from './designation.js';
 import { RpcError } from './error.js';
-import { MAX_PIPELINED_PATHS } from './limits.js';
+import { MAX_PIPELINE_DEPTH, MAX_PIPELINED_PATHS } from './limits.js';
 import type { Payload } from './payload.js';
 import type { Question } from './question.js';
 
@@ -22,6 +22,8 @@ export class Answer {
   state: 'running' | 'returned' | 'finished' = 'running';
   /** The size of the call's message, as long as it counts as in flight. */
   bytes = 0;
+  /** How many calls before it have to return until it can run: each is addressed to what the next will return. */
+  depth = 0;
   /** Whether the results are kept here, for a Return of the peer's to take (sendResultsTo.yourself). */
   redirected = false;
   /** Whether the peer has said that it will not pipeline on it. */
@@ -51,6 +53,8 @@ export class Answer {
 
   /** The outcome is known; `results` are borrowed from the call until `finish()`. */
   returned(outcome: Outcome): void {
+    // The connection may have ended while the Return was sent: nothing is kept for it any more.
+    if (this.state === 'finished') return;
     this.state = 'returned';
     this.#outcome = outcome;
     for (const designation of this.#designations.values()) designation.tell();
@@ -99,6 +103,15 @@ export class Answer {
         new RpcError('failed', `question ${this.id} said noPromisePipelining, and was pipelined on`, {
           code: 'ERR_RPC_NO_PIPELINING',
         }),
+      );
+    }
+    if (this.state === 'running' && this.depth >= MAX_PIPELINE_DEPTH) {
+      return new BrokenCapability(
+        new RpcError(
+          'overloaded',
+          `more than ${MAX_PIPELINE_DEPTH} calls in a row were pipelined on each other (limit MAX_PIPELINE_DEPTH)`,
+          { code: 'ERR_RPC_PIPELINE_LIMIT' },
+        ),
       );
     }
     const designation = this.designationAt(path);

@@ -103,7 +103,15 @@ export class CapabilityTable {
   #export(capability: Capability): Export {
     const known = this.#exportsByCapability.get(capability);
     if (known !== undefined) return known;
+    if (!this.connection.accounts.exports.take(1)) {
+      throw new RpcError(
+        'overloaded',
+        'the peers of all the connections together hold too many capabilities (budget exports)',
+        { code: 'ERR_RPC_EXPORT_BUDGET' },
+      );
+    }
     if (this.#exports.size >= this.limits.exports) {
+      this.connection.accounts.exports.give(1);
       throw new RpcError(
         'overloaded',
         `the peer holds ${this.limits.exports} capabilities already (limit exports)`,
@@ -150,6 +158,7 @@ export class CapabilityTable {
     if (entry.references > 0) return;
     this.#exports.delete(id);
     this.#forgetKeys(entry);
+    this.connection.accounts.exports.give(1);
     this.#exportIds.give(id);
     entry.designation.release();
   }
@@ -233,6 +242,11 @@ export class CapabilityTable {
     if (this.#imports.size >= this.limits.imports) {
       throw new ProtocolViolation(`more than ${this.limits.imports} capabilities were sent (limit imports)`);
     }
+    if (!this.connection.accounts.imports.take(1)) {
+      throw new ProtocolViolation(
+        'too many capabilities were sent on all the connections together (budget imports)',
+      );
+    }
     const capability = new ImportedCapability(this.connection, id);
     capability.received = 1;
     this.#imports.set(id, capability);
@@ -257,6 +271,7 @@ export class CapabilityTable {
   releaseImport(capability: ImportedCapability): void {
     if (this.#imports.get(capability.id) !== capability) return;
     this.#imports.delete(capability.id);
+    this.connection.accounts.imports.give(1);
     if (!this.#closed) this.upcalls.sendRelease(capability.id, capability.received);
   }
 
@@ -302,6 +317,9 @@ export class CapabilityTable {
     this.#closed = true;
     const exports = [...this.#exports.values()];
     const imports = [...this.#imports.values()];
+    const { accounts } = this.connection;
+    accounts.exports.give(exports.length);
+    accounts.imports.give(imports.length);
     this.#exports.clear();
     this.#exportsByCapability.clear();
     this.#imports.clear();

@@ -15,6 +15,7 @@ import {
   type StructReader,
 } from '../schema/index.js';
 import { Answer } from './answer.js';
+import { type Accounts, NO_BUDGET } from './budget.js';
 import {
   BrokenCapability,
   type Call,
@@ -28,7 +29,7 @@ import { CapabilityTable } from './capability-table.js';
 import { ProtocolViolation, RpcError } from './error.js';
 import { readException, sendError, writeException } from './exception.js';
 import { IdAllocator } from './id-allocator.js';
-import { type ConnectionLimits, DEFAULT_LIMITS } from './limits.js';
+import { type ConnectionLimits, DEFAULT_LIMITS, MIN_TRAVERSAL_WORDS } from './limits.js';
 import { readAddress, writeTarget } from './message-target.js';
 import { Payload } from './payload.js';
 import type { QueuedCapability } from './promised.js';
@@ -58,6 +59,13 @@ export interface ConnectionOptions {
   readonly sendTraces?: boolean;
   /** Told whenever the last entry of every table has gone: nothing is held and nothing is under way. */
   idle?(): void;
+  /** What it may hold together with others. */
+  readonly accounts?: Accounts;
+  /**
+   * Does `action` as soon as what was passed on to others has left this process: a call that was cancelled counts as in
+   * flight until then. At once, without it.
+   */
+  whenPassedOn?(action: () => void): void;
 }
 
 /** The ids of questions that are asked for pipelining only have the high bit set. */
@@ -70,6 +78,7 @@ interface Embargo {
 
 export class Connection {
   readonly limits: ConnectionLimits;
+  readonly accounts: Accounts;
   readonly #options: ConnectionOptions;
   readonly #bootstrap: Capability | null;
   readonly #capabilities: CapabilityTable;
@@ -87,6 +96,7 @@ export class Connection {
   #busy = false;
   #drained: (() => void) | null = null;
   #bytesInFlight = 0;
+  #callsInFlight = 0;
   #disembargoesWaiting = 0;
   #afterSend: (() => void)[] = [];
   #closed: RpcError | null = null;
@@ -95,6 +105,7 @@ export class Connection {
     this.#options = options;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#peerTakesTailCalls = options.peerTakesTailCalls ?? false;
+    this.accounts = options.accounts ?? NO_BUDGET;
     this.#bootstrap = options.bootstrap?.retain() ?? null;
     this.#capabilities = new CapabilityTable(this, this.limits, {
       sendResolve: (promiseId, resolution) => this.#sendResolve(promiseId, resolution),
@@ -414,7 +425,8 @@ export class Connection {
     try {
       let bytes = 0;
       for (const segment of segments) bytes += segment.length;
-      const { traversalWords, nesting } = this.limits;
+      const { nesting } = this.limits;
+      const traversalWords = Math.min(this.limits.traversalWords, MIN_TRAVERSAL_WORDS + bytes);
       this.#busy = true;
       this.#handle(new MessageReader(segments, { traversalWords, nesting }), bytes);
       this.#noticeQuiet();
@@ -560,8 +572,8 @@ export class Connection {
     answer.noPipelining = call.bool(layout.Call.noPromisePipelining);
     answer.onlyPipeline = call.bool(layout.Call.onlyPromisePipeline) && !answer.redirected;
     answer.bytes = bytes;
+    answer.depth = this.#depthOf(call.pointer(layout.Call.target).struct());
     const overload = this.#overload(answer);
-    this.#bytesInFlight += answer.bytes;
     if (overload !== null) {
       target.release();
       params.release();
@@ -588,7 +600,10 @@ export class Connection {
     answer.begin(inProgress);
   }
 
+  /** Why the call may not run; null if it may, and counts as in flight from now on. */
   #overload(answer: Answer): RpcError | null {
+    const { bytes } = answer;
+    answer.bytes = 0;
     if (this.#drained !== null) return draining();
     if (this.#answers.size > this.limits.answers) {
       return new RpcError(
@@ -599,7 +614,7 @@ export class Connection {
         },
       );
     }
-    if (this.#bytesInFlight + answer.bytes > this.limits.bytesInFlight) {
+    if (this.#bytesInFlight + bytes > this.limits.bytesInFlight) {
       return new RpcError(
         'overloaded',
         `more than ${this.limits.bytesInFlight} bytes of calls are in flight (limit bytesInFlight)`,
@@ -608,6 +623,25 @@ export class Connection {
         },
       );
     }
+    const { accounts } = this;
+    if (!accounts.calls.take(1)) {
+      return new RpcError(
+        'overloaded',
+        'too many calls of all the connections together are in flight (budget calls)',
+        { code: 'ERR_RPC_CALL_BUDGET' },
+      );
+    }
+    if (!accounts.bytes.take(bytes)) {
+      accounts.calls.give(1);
+      return new RpcError(
+        'overloaded',
+        'all the connections together hold too many bytes of messages (budget bytes)',
+        { code: 'ERR_RPC_BYTE_BUDGET' },
+      );
+    }
+    this.#bytesInFlight += bytes;
+    this.#callsInFlight++;
+    answer.bytes = bytes;
     return null;
   }
 
@@ -641,10 +675,24 @@ export class Connection {
     );
   }
 
+  /** How many calls in a row have to return until a message to `target` arrives. */
+  #depthOf(target: StructReader): number {
+    if (target.u16(layout.MessageTarget.tag) !== layout.MessageTarget.promisedAnswer) return 0;
+    const promised = target.pointer(layout.MessageTarget.body).struct();
+    const answer = this.#answers.get(promised.u32(layout.PromisedAnswer.questionId));
+    return answer?.state === 'running' ? answer.depth + 1 : 0;
+  }
+
   #readPayload(payload: StructReader): Payload {
-    const capabilities = this.#capabilities.read(
-      payload.pointer(layout.Payload.capTable).list(ElementSize.composite),
-    );
+    const table = payload.pointer(layout.Payload.capTable);
+    const list = table.list(ElementSize.composite);
+    // One that lies about the size of its elements would be passed on far larger than it came.
+    if (list.length > table.messageWords) {
+      throw new ProtocolViolation(
+        `a capability table of ${list.length} elements in a message of ${table.messageWords} words`,
+      );
+    }
+    const capabilities = this.#capabilities.read(list);
     return new Payload(payload.pointer(layout.Payload.content), capabilities);
   }
 
@@ -725,11 +773,29 @@ export class Connection {
     return builder;
   }
 
-  /** Whether a Return may still be sent for `answer`; from now on it may not. */
-  #endAnswer(answer: Answer): boolean {
+  /** Whether a Return may still be sent for `answer`; from now on it may not. With `canceled`, its call may be under way. */
+  #endAnswer(answer: Answer, canceled = false): boolean {
     if (this.#closed !== null || answer.state !== 'running') return false;
-    this.#bytesInFlight -= answer.bytes;
+    const { bytes } = answer;
+    answer.bytes = 0;
+    if (bytes === 0) return true;
+    if (canceled) this.#whenPassedOn(() => this.#landed(bytes));
+    else this.#landed(bytes);
     return true;
+  }
+
+  #whenPassedOn(action: () => void): void {
+    if (this.#options.whenPassedOn) this.#options.whenPassedOn(action);
+    else action();
+  }
+
+  /** A call of so many bytes is not in flight any more. */
+  #landed(bytes: number): void {
+    if (this.#closed !== null) return;
+    this.#bytesInFlight -= bytes;
+    this.#callsInFlight--;
+    this.accounts.bytes.give(bytes);
+    this.accounts.calls.give(1);
   }
 
   #handleFinish(finish: StructReader): void {
@@ -740,7 +806,7 @@ export class Connection {
       if (this.#closedEarly.delete(id)) return;
       throw new ProtocolViolation(`Finish of question ${id}, which does not exist`);
     }
-    const running = this.#endAnswer(answer);
+    const running = this.#endAnswer(answer, true);
     this.#answers.delete(id);
     const exports = answer.exports;
     answer.finish();
@@ -981,6 +1047,8 @@ export class Connection {
           false,
         );
       });
+      // A peer that does not read may have been cut while it was being told.
+      if (this.#closed !== null) return;
     }
     this.#closed = reason;
     const error =
@@ -990,6 +1058,10 @@ export class Connection {
     const answers = [...this.#answers.values()];
     const questions = [...this.#questions.values()];
     const embargoes = [...this.#embargoes.values()];
+    this.#whenPassedOn(() => {
+      this.accounts.bytes.give(this.#bytesInFlight);
+      this.accounts.calls.give(this.#callsInFlight);
+    });
     this.#answers.clear();
     this.#questions.clear();
     this.#embargoes.clear();

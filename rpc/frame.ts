@@ -4,6 +4,7 @@
  * `FrameReader` takes the bytes as they come, in any pieces, and holds no more of an unfinished message than has really
  * arrived: a size that was only announced costs nothing.
  */
+import { type Account, NO_BUDGET } from './budget.js';
 import { ProtocolViolation } from './error.js';
 
 /** The header of a message of one segment of `bytes` bytes, written into `into` at `offset`: 8 bytes. */
@@ -28,7 +29,11 @@ export class FrameReader {
   /** How many bytes must be there before it is worth looking again. */
   #wanted = 0;
 
-  constructor(private readonly limits: { readonly messageBytes: number; readonly segments: number }) {}
+  /** `account` is charged with what is held of a message that is not complete. */
+  constructor(
+    private readonly limits: { readonly messageBytes: number; readonly segments: number },
+    private readonly account: Account = NO_BUDGET.bytes,
+  ) {}
 
   /**
    * Adds bytes, which are kept and must not change. Calls `message` for each message that is complete, with its segments
@@ -40,6 +45,7 @@ export class FrameReader {
       this.#append(chunk);
       if (this.#length < this.#wanted) return;
       bytes = this.#partial.subarray(0, this.#length);
+      this.account.give(this.#partial.length);
       this.#partial = new Uint8Array(0);
       this.#length = 0;
     }
@@ -55,10 +61,23 @@ export class FrameReader {
     if (bytes.length > 0) this.#append(bytes);
   }
 
+  /** Nothing more will be pushed. */
+  end(): void {
+    this.account.give(this.#partial.length);
+    this.#partial = new Uint8Array(0);
+    this.#length = 0;
+  }
+
   #append(bytes: Uint8Array): void {
     const length = this.#length + bytes.length;
     if (length > this.#partial.length) {
-      const grown = new Uint8Array(Math.max(length, Math.min(this.#wanted, 2 * length)));
+      const size = Math.max(length, Math.min(this.#wanted, 2 * length));
+      if (!this.account.take(size - this.#partial.length)) {
+        throw new ProtocolViolation(
+          'all the connections together hold too many bytes of messages (budget bytes)',
+        );
+      }
+      const grown = new Uint8Array(size);
       grown.set(this.#partial.subarray(0, this.#length));
       this.#partial = grown;
     }

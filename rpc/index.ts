@@ -2,6 +2,7 @@
  * Cap'n Proto RPC: capabilities, connections and transports. Usable on its own; knows nothing of brokers, grants or
  * domains.
  */
+export { type Accounts, type BudgetSize, type BudgetSizes, Budgets, DEFAULT_BUDGETS } from './budget.js';
 export type { CallSignal } from './call-signal.js';
 export {
   BrokenCapability,

@@ -4,7 +4,10 @@ export interface ConnectionLimits {
   readonly messageBytes: number;
   /** The most segments in one message. */
   readonly segments: number;
-  /** Words that may be read of one message, counting each time: what stops amplification. */
+  /**
+   * Words that may be read of one message, counting each time: what stops amplification. Of a small message it is less:
+   * as many as it has bytes (which is each of its words eight times), and MIN_TRAVERSAL_WORDS.
+   */
   readonly traversalWords: number;
   /** The deepest nesting of pointers that is read. */
   readonly nesting: number;
@@ -22,6 +25,8 @@ export interface ConnectionLimits {
   readonly embargoes: number;
   /** Bytes that wait to be read by the peer. A peer that lets more pile up is cut. */
   readonly bytesQueued: number;
+  /** How many messages of the peer's are handled in one turn of the event loop, before others have theirs. */
+  readonly messagesPerTurn: number;
 }
 
 export const DEFAULT_LIMITS: ConnectionLimits = {
@@ -36,6 +41,7 @@ export const DEFAULT_LIMITS: ConnectionLimits = {
   imports: 1 << 17,
   embargoes: 1024,
   bytesQueued: 256 * 1024 * 1024,
+  messagesPerTurn: Number.POSITIVE_INFINITY,
 };
 
 /** The longest PromisedAnswer.transform, in steps. */
@@ -43,3 +49,15 @@ export const MAX_TRANSFORM = 64;
 
 /** How many different places of one answer may be pipelined on. */
 export const MAX_PIPELINED_PATHS = 256;
+
+/**
+ * How many calls may wait for one another in a row, each addressed to what the one before will return: what has become of
+ * the first passes through all of them on one stack.
+ */
+export const MAX_PIPELINE_DEPTH = 128;
+
+/** How many promises may become each other in a row. Who holds the first of them holds them all. */
+export const MAX_PROMISE_CHAIN = 128;
+
+/** Words that may be read of the smallest message. */
+export const MIN_TRAVERSAL_WORDS = 64 * 1024;

@@ -33,9 +33,7 @@ export class Payload {
    * for a null pointer. Throws where the content has something else there.
    */
   indexAt(path: readonly number[]): number | null {
-    let pointer = this.content;
-    for (const index of path) pointer = pointer.struct().pointer(index);
-    return pointer.capability();
+    return this.content.capabilityAlong(path);
   }
 
   /** The capability at the end of `path`. Borrowed; null where there is none. */

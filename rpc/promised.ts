@@ -14,10 +14,13 @@ import {
   settled,
 } from './capability.js';
 import { RpcError } from './error.js';
+import { MAX_PROMISE_CHAIN } from './limits.js';
 
 export abstract class PromisedCapability extends Capability {
   #resolution: Capability | null = null;
   #listeners: Set<() => void> | null = null;
+  /** How many promises in a row have become this one. */
+  #behind = 0;
 
   override get resolution(): Capability | null {
     return this.#resolution;
@@ -54,7 +57,13 @@ export abstract class PromisedCapability extends Capability {
     if (this.isBehind(replacement)) {
       replacement.release();
       this.#resolution = new BrokenCapability(selfResolution());
+    } else if (replacement instanceof PromisedCapability && this.#behind >= MAX_PROMISE_CHAIN) {
+      replacement.release();
+      this.#resolution = new BrokenCapability(tooLong());
     } else {
+      if (replacement instanceof PromisedCapability) {
+        replacement.#behind = Math.max(replacement.#behind, this.#behind + 1);
+      }
       this.#resolution = replacement;
     }
     const listeners = this.#listeners;
@@ -70,6 +79,14 @@ export abstract class PromisedCapability extends Capability {
 
 function selfResolution(): RpcError {
   return new RpcError('failed', 'a promise was resolved to itself', { code: 'ERR_RPC_SELF_RESOLUTION' });
+}
+
+function tooLong(): RpcError {
+  return new RpcError(
+    'overloaded',
+    `more than ${MAX_PROMISE_CHAIN} promises in a row became one another (limit MAX_PROMISE_CHAIN)`,
+    { code: 'ERR_RPC_PROMISE_CHAIN' },
+  );
 }
 
 /** How many calls may wait in one promise. */

@@ -159,7 +159,9 @@ async function run(call: LocalCall, method: MethodType, implementation: object):
     const implemented = (implementation as Record<string, unknown>)[method.name];
     if (
       typeof implemented !== 'function' ||
-      implemented === (Object.prototype as Record<string, unknown>)[method.name]
+      implemented === (Object.prototype as Record<string, unknown>)[method.name] ||
+      // What an object inherits by this name is its class.
+      (method.name === 'constructor' && !Object.hasOwn(implementation, method.name))
     ) {
       throw new RpcError('unimplemented', `${method.interface.name}.${method.name} is not implemented`, {
         code: 'ERR_RPC_UNKNOWN_METHOD',

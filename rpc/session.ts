@@ -1,6 +1,7 @@
 /** A connection on a transport: what a program holds of a peer. */
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { InterfaceType } from '../schema/index.js';
+import type { Accounts } from './budget.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import { RpcError } from './error.js';
 import type { ConnectionLimits } from './limits.js';
@@ -21,6 +22,10 @@ export interface SessionOptions {
   readonly sendTraces?: boolean;
   /** Told whenever nothing is held and nothing is under way any more, in either direction. */
   readonly onIdle?: () => void;
+  /** What it may hold together with others. */
+  readonly accounts?: Accounts;
+  /** See ConnectionOptions. */
+  whenPassedOn?(action: () => void): void;
 }
 
 export class Session {
@@ -46,6 +51,8 @@ export class Session {
       peerTakesTailCalls: options.peerTakesTailCalls ?? false,
       sendTraces: options.sendTraces ?? false,
       idle: () => options.onIdle?.(),
+      ...(options.accounts && { accounts: options.accounts }),
+      ...(options.whenPassedOn && { whenPassedOn: options.whenPassedOn }),
     });
     transport.start({
       message: (segments) => this.connection.receive(segments),

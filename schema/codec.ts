@@ -35,7 +35,7 @@ import {
 } from './message-reader.js';
 
 export interface StructCodec {
-  /** `depth`: how deep within other values it is. */
+  /** `depth`: how many pointers lead to what it is in. */
   encode(
     value: unknown,
     into: PointerBuilder,
@@ -46,7 +46,7 @@ export interface StructCodec {
   decode(from: PointerReader, capabilities: CapabilityDecoder, path: string): unknown;
 }
 
-/** The deepest nesting of values that is encoded: a cyclic one has to end somewhere. */
+/** The deepest nesting of pointers that is written, as that of what is read: a cyclic value has to end somewhere. */
 const MAX_DEPTH = 64;
 
 interface FieldCodec {
@@ -67,6 +67,7 @@ export function compileStruct(type: StructType): StructCodec {
   const layout = layoutOf(type);
   return {
     encode(value, into, capabilities, path, depth = 0) {
+      checkDepth(depth, path);
       encodeFields(layout(), value, into.struct(type.dataWords, type.pointers), capabilities, path, depth);
     },
     decode(from, capabilities, path) {
@@ -127,7 +128,6 @@ function encodeFields(
   path: string,
   depth: number,
 ): void {
-  checkDepth(depth, path);
   if (typeof value !== 'object' || value === null || isArray(value)) {
     throw new CodecError(path, `expected an object, got ${kindOf(value)}`);
   }
@@ -149,7 +149,7 @@ function encodeFields(
       active = key;
       into.setU16(layout.tag, field.discriminant);
     }
-    field.encode(member, into, capabilities, `${path}.${key}`, depth + 1);
+    field.encode(member, into, capabilities, `${path}.${key}`, depth);
   }
 }
 
@@ -454,17 +454,18 @@ function encodePointer(
       return into.setData(checkBytes(value, path));
     case 'struct': {
       const { struct } = type;
+      checkDepth(depth + 1, path);
       return encodeFields(
         layoutOf(struct)(),
         value,
         into.struct(struct.dataWords, struct.pointers),
         capabilities,
         path,
-        depth,
+        depth + 1,
       );
     }
     case 'list':
-      return encodeList(type.element, value, into, capabilities, path, depth);
+      return encodeList(type.element, value, into, capabilities, path, depth + 1);
     case 'interface':
     case 'capability':
       if (value === null) return into.setNull();
@@ -473,7 +474,7 @@ function encodePointer(
       );
     case 'anyPointer':
       if (value === null) return into.setNull();
-      if (AnyPointer.is(value)) return writeAnyPointer(value, into, capabilities, path, depth);
+      if (AnyPointer.is(value)) return writeAnyPointer(value, into, capabilities, path, depth + 1);
       return into.setCapability(capabilities.encode(value, null, path));
     default:
       throw new Error(`${type.kind} does not stand behind a pointer`);
@@ -583,14 +584,14 @@ function encodeList(
     const list = within(path, () => into.structList(length, struct.dataWords, struct.pointers));
     const layout = layoutOf(struct)();
     for (let i = 0; i < length; i++)
-      encodeFields(layout, value[i], list.struct(i), capabilities, `${path}[${i}]`, depth + 1);
+      encodeFields(layout, value[i], list.struct(i), capabilities, `${path}[${i}]`, depth);
     return;
   }
   const size = ELEMENT_SIZES[element.kind];
   if (size === undefined) {
     const list = within(path, () => into.list(ElementSize.pointer, length));
     for (let i = 0; i < length; i++)
-      encodePointer(element, value[i], list.pointer(i), capabilities, `${path}[${i}]`, depth + 1);
+      encodePointer(element, value[i], list.pointer(i), capabilities, `${path}[${i}]`, depth);
     return;
   }
   const list = within(path, () => into.list(size, length));

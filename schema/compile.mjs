@@ -10,6 +10,7 @@ const folders = [
   'schema',
   'test/schema',
   'test/conformance',
+  'test/hostile',
   ...readdirSync(join(root, 'examples')).map((name) => `examples/${name}`),
 ];
 

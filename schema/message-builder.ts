@@ -22,6 +22,8 @@ export class MessageBuilder {
   #view: DataView;
   /** Words that are used. */
   #used = 1;
+  /** Words that may be used while a copy is made, and how large that may be. */
+  #copying: { readonly end: number; readonly words: number } | null = null;
 
   constructor(initialWords = 32) {
     this.#bytes = new Uint8Array(Math.max(1, initialWords) * 8);
@@ -51,10 +53,27 @@ export class MessageBuilder {
     return this.#bytes;
   }
 
+  /** Does `copy`, which may use no more than `words` new words. */
+  copying(words: number, copy: () => void): void {
+    const outer = this.#copying;
+    this.#copying = { end: this.#used + words, words };
+    try {
+      copy();
+    } finally {
+      this.#copying = outer;
+    }
+  }
+
   /** The first of `words` new words. */
   allocate(words: number): number {
     const start = this.#used;
     const used = start + words;
+    if (this.#copying !== null && used > this.#copying.end) {
+      throw new MessageError(
+        `the copy would be larger than the message it is from, which has ${this.#copying.words} words: objects in it overlap`,
+        'ERR_MESSAGE_LIMIT',
+      );
+    }
     if (used > MAX_WORDS)
       throw new MessageError(`a message of more than ${MAX_WORDS} words`, 'ERR_MESSAGE_LIMIT');
     if (used * 8 > this.#bytes.length) {
@@ -144,9 +163,15 @@ export class PointerBuilder {
 
   /**
    * A deep copy of what `from` points to, of another message, with the sizes that it has there. Bounded by that message's
-   * limits; throws MessageError where it is malformed. `capability` gives the new index of each capability.
+   * limits and its size, for a small one whose objects overlap could be copied into a large one; throws MessageError
+   * where it is malformed. `capability` gives the new index of each capability.
    */
   copy(from: PointerReader, capability: (index: number) => number = (index) => index): void {
+    this.message.copying(from.messageWords, () => this.copyObject(from, capability));
+  }
+
+  /** A part of such a copy. */
+  copyObject(from: PointerReader, capability: (index: number) => number): void {
     switch (from.kind) {
       case 'null':
         return this.setNull();
@@ -172,7 +197,7 @@ export class PointerBuilder {
       for (let i = 0; i < list.length; i++) copy.struct(i).copy(list.struct(i), capability);
     } else if (size === ElementSize.pointer) {
       const copy = this.list(size, list.length);
-      for (let i = 0; i < list.length; i++) copy.pointer(i).copy(list.pointer(i), capability);
+      for (let i = 0; i < list.length; i++) copy.pointer(i).copyObject(list.pointer(i), capability);
     } else {
       this.list(size, list.length).setBytes(list.bytes);
     }
@@ -239,7 +264,7 @@ export class StructBuilder {
   /** Copies a struct that is no larger than this. */
   copy(from: StructReader, capability: (index: number) => number): void {
     this.message.bytes.set(from.data, this.start * 8);
-    for (let i = 0; i < from.pointerCount; i++) this.pointer(i).copy(from.pointer(i), capability);
+    for (let i = 0; i < from.pointerCount; i++) this.pointer(i).copyObject(from.pointer(i), capability);
   }
 }
 

@@ -80,6 +80,24 @@ export class MessageReader {
     return this.#budget;
   }
 
+  /** Words that the message has. */
+  get words(): number {
+    let words = 0;
+    for (const segment of this.#segments) words += segment.words;
+    return words;
+  }
+
+  /** Does `read`, whose cost is bounded otherwise, without a charge: it may be done again and again. */
+  uncharged<T>(read: () => T): T {
+    const budget = this.#budget;
+    this.#budget = Number.MAX_SAFE_INTEGER;
+    try {
+      return read();
+    } finally {
+      this.#budget = budget;
+    }
+  }
+
   charge(words: number): void {
     this.#budget -= words;
     if (this.#budget < 0) {
@@ -122,6 +140,23 @@ export class PointerReader {
     private readonly word: number,
     private readonly nesting: number,
   ) {}
+
+  /** Words of the whole message that this stands in. */
+  get messageWords(): number {
+    return this.message.words;
+  }
+
+  /**
+   * The index of the capability at the end of `path`, a list of pointer indexes; null for a null pointer. It costs no more
+   * than the path is long, and is not charged: a peer may have it looked up for each of its messages.
+   */
+  capabilityAlong(path: readonly number[]): number | null {
+    return this.message.uncharged(() => {
+      let pointer: PointerReader = this;
+      for (const index of path) pointer = pointer.struct().pointer(index);
+      return pointer.capability();
+    });
+  }
 
   get isNull(): boolean {
     if (this.word < 0) return true;

@@ -41,6 +41,9 @@ const exit = process.exit.bind(process);
 /** Read while modules still load, so that a parked thread has it. */
 const protocol = sturdySchema();
 
+/** How many messages may begin what they begin in one turn: a flood of calls must not make a turn too long. */
+const MESSAGES_PER_TURN = 64;
+
 interface LogPower extends Stub {
   write(params: { level: string; message: string }): Promise<object>;
 }
@@ -91,7 +94,7 @@ async function inhabit(
   { socket, token }: ToThread & { kind: 'enter' },
   begins: () => void,
 ): Promise<string> {
-  const session = await connectSocket({ path: socket });
+  const session = await connectSocket({ path: socket }, { limits: { messagesPerTurn: MESSAGES_PER_TURN } });
   const threshold = session.bootstrap<Threshold>(protocol.interface('Threshold'));
   const { admission } = await threshold.enter({ token });
   threshold[Symbol.dispose]();

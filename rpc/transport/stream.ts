@@ -7,7 +7,8 @@
 import { Buffer } from 'node:buffer';
 import { nextTick } from 'node:process';
 import type { Duplex } from 'node:stream';
-import { setTimeout } from 'node:timers';
+import { setImmediate, setTimeout } from 'node:timers';
+import { type Account, NO_BUDGET } from '../budget.js';
 import { ProtocolViolation, RpcError } from '../error.js';
 import { FrameReader, SINGLE_SEGMENT_HEADER, writeSingleSegmentHeader } from '../frame.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from '../limits.js';
@@ -23,21 +24,33 @@ export class StreamTransport implements Transport {
   readonly #stream: Duplex;
   readonly #limits: ConnectionLimits;
   readonly #frames: FrameReader;
+  readonly #account: Account;
+  /** What the account was charged with for what waits to be read. */
+  #charged = 0;
+  /** Messages that have come, and wait for the next turn. */
+  #waiting: Uint8Array[][] = [];
   #receiver: TransportReceiver | null = null;
   #batch: Buffer | null = null;
   #batched = 0;
   #state: 'open' | 'closing' | 'closed' = 'open';
 
-  /** Takes over `stream`. */
-  constructor(stream: Duplex, limits: Partial<ConnectionLimits> = {}) {
+  /** Takes over `stream`. `account` is charged with the bytes that are held here. */
+  constructor(stream: Duplex, limits: Partial<ConnectionLimits> = {}, account: Account = NO_BUDGET.bytes) {
     this.#stream = stream;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
-    this.#frames = new FrameReader(this.#limits);
+    this.#account = account;
+    this.#frames = new FrameReader(this.#limits, account);
+  }
+
+  /** Bytes that wait to be read by the peer. */
+  get bytesQueued(): number {
+    return this.#stream.writableLength;
   }
 
   start(receiver: TransportReceiver): void {
     this.#receiver = receiver;
     this.#stream.on('data', (chunk: Buffer) => this.#take(chunk));
+    this.#stream.on('drain', () => this.#charge());
     this.#stream.on('error', (cause: Error) => this.#ended(lost(cause)));
     this.#stream.on('end', () => {
       const whole = this.#frames.atBoundary;
@@ -51,9 +64,11 @@ export class StreamTransport implements Transport {
         ),
       );
     });
-    this.#stream.on('close', () =>
-      this.#ended(new RpcError('disconnected', 'the connection was closed', { code: 'ERR_RPC_CLOSED' })),
-    );
+    this.#stream.on('close', () => {
+      this.#ended(new RpcError('disconnected', 'the connection was closed', { code: 'ERR_RPC_CLOSED' }));
+      this.#account.give(this.#charged);
+      this.#charged = 0;
+    });
   }
 
   send(segment: Uint8Array): void {
@@ -82,6 +97,9 @@ export class StreamTransport implements Transport {
     if (this.#state !== 'open') return;
     this.#flush();
     this.#state = 'closing';
+    this.#frames.end();
+    this.#waiting = [];
+    this.#stream.resume();
     this.#stream.end(() => this.#stream.destroy());
     // A peer that does not read must not keep what was sent to it for ever.
     setTimeout(() => this.#stream.destroy(), LINGER).unref();
@@ -98,34 +116,63 @@ export class StreamTransport implements Transport {
 
   #write(bytes: Uint8Array): void {
     if (this.#stream.writable) this.#stream.write(bytes);
-    if (this.#stream.writableLength > this.#limits.bytesQueued) {
-      this.#ended(
-        new RpcError(
-          'overloaded',
-          `the peer does not read: ${this.#stream.writableLength} bytes wait for it (limit bytesQueued)`,
-          {
-            code: 'ERR_RPC_QUEUE_LIMIT',
-          },
-        ),
-      );
-    }
+    const within = this.#stream.writableLength <= this.#limits.bytesQueued;
+    if (within && this.#charge()) return;
+    this.#ended(
+      new RpcError(
+        'overloaded',
+        `the peer does not read: ${this.#stream.writableLength} bytes wait for it (${within ? 'budget bytes' : 'limit bytesQueued'})`,
+        {
+          code: 'ERR_RPC_QUEUE_LIMIT',
+        },
+      ),
+    );
+  }
+
+  /** Charges the account with what waits now. */
+  #charge(): boolean {
+    const more = this.#stream.writableLength - this.#charged;
+    if (more > 0 && !this.#account.take(more)) return false;
+    if (more < 0) this.#account.give(-more);
+    this.#charged += more;
+    return true;
   }
 
   #take(chunk: Buffer): void {
     if (this.#state !== 'open') return;
+    let handled = 0;
+    let violation: ProtocolViolation | null = null;
     try {
       this.#frames.push(chunk, (segments) => {
-        if (this.#state === 'open') this.#receiver!.message(segments);
+        if (handled++ >= this.#limits.messagesPerTurn) this.#waiting.push(segments);
+        else if (this.#state === 'open') this.#receiver!.message(segments);
       });
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error;
-      this.#receiver!.violated(error.message);
+      violation = error;
     }
+    if (this.#waiting.length > 0) {
+      this.#stream.pause();
+      setImmediate(() => this.#goOn(violation));
+    } else if (violation !== null) this.#receiver!.violated(violation.message);
+  }
+
+  /** Handles what waited; nothing more is read before that is done. */
+  #goOn(violation: ProtocolViolation | null): void {
+    if (this.#state !== 'open') return;
+    for (const segments of this.#waiting.splice(0, this.#limits.messagesPerTurn)) {
+      if (this.#state === 'open') this.#receiver!.message(segments);
+    }
+    if (this.#state !== 'open') return;
+    if (this.#waiting.length > 0) setImmediate(() => this.#goOn(violation));
+    else if (violation !== null) this.#receiver!.violated(violation.message);
+    else this.#stream.resume();
   }
 
   #ended(reason: RpcError): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
+    this.#frames.end();
     this.#batch = null;
     this.#stream.destroy();
     this.#receiver?.closed(reason);

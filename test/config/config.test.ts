@@ -40,7 +40,7 @@ describe('a configuration', () => {
   it('gets its defaults, and paths relative to its folder', () => {
     expect(parseConfig(good, '/etc/sturdy')).toEqual({
       data: '/etc/sturdy/data',
-      listen: { unix: '/etc/sturdy/s.sock' },
+      listen: { unix: '/etc/sturdy/s.sock', limits: { connections: 1024, messageMiB: 128 } },
       log: { level: 'info' },
       domains: {
         ledger: {

@@ -1,0 +1,137 @@
+/** What the connections of one listener may hold between them: who draws too much on the pool, and who does not notice. */
+import { describe, expect, it } from 'vitest';
+import { type BudgetSizes, Budgets } from '../../rpc/budget.js';
+import { FrameReader, writeSingleSegmentHeader } from '../../rpc/frame.js';
+import { DEFAULT_LIMITS } from '../../rpc/limits.js';
+import { EMPTY, hold, payload, TestObject } from '../conformance/vats.js';
+import { type CallSpec, callMessage, finishMessage, HostilePeer, releaseMessage } from './peer.js';
+
+const SIZES: BudgetSizes = {
+  bytes: { share: 2000, pool: 10_000 },
+  calls: { share: 2, pool: 10 },
+  imports: { share: 2, pool: 10 },
+  exports: { share: 2, pool: 10 },
+};
+
+/** Peers that share budgets, at objects that do what `handle` says. */
+function peers(count: number, handle = hold) {
+  const budgets = new Budgets(SIZES);
+  return Array.from({ length: count }, () => {
+    const object = new TestObject(handle);
+    const peer = new HostilePeer({ bootstrap: object.capability(), accounts: budgets.accounts() });
+    return { object, peer: peer.greet() };
+  });
+}
+
+const overloaded = (budget: string) => ({
+  type: 'overloaded',
+  reason: expect.stringContaining(`budget ${budget}`),
+});
+
+describe('the budget', () => {
+  it('of calls is met by those who have many, and not by those who have few', () => {
+    const [greedy, other, late] = peers(3);
+    for (let i = 1; i <= 13; i++) greedy!.peer.say(callMessage(i));
+    expect(greedy!.object.pending).toHaveLength(12);
+    expect(greedy!.peer.answerTo(13)).toMatchObject(overloaded('calls'));
+    for (const i of [1, 2, 3]) other!.peer.say(callMessage(i));
+    expect(other!.object.pending).toHaveLength(2);
+    expect(other!.peer.answerTo(3)).toMatchObject(overloaded('calls'));
+    // What returns, what is finished, and what ends with its connection, is there again for others.
+    greedy!.object.pending[0]!.params.release();
+    greedy!.object.pending[0]!.return_(payload(0));
+    greedy!.peer.say(finishMessage(2));
+    for (const i of [4, 5, 6]) other!.peer.say(callMessage(i));
+    expect(other!.object.pending).toHaveLength(4);
+    greedy!.peer.connection.close();
+    for (let i = 1; i <= 13; i++) late!.peer.say(callMessage(i));
+    expect(late!.object.pending).toHaveLength(10);
+  });
+
+  it('of bytes is met by large calls, and small ones go through', () => {
+    const [greedy, other] = peers(2);
+    const large: CallSpec = {
+      content: (content) => content.struct(1, 1).pointer(0).setData(new Uint8Array(5000)),
+    };
+    for (const i of [1, 2, 3]) greedy!.peer.say(callMessage(i, large));
+    expect(greedy!.peer.answerTo(3)).toMatchObject(overloaded('bytes'));
+    other!.peer.say(callMessage(1, large)).say(callMessage(2));
+    expect(other!.peer.answerTo(1)).toMatchObject(overloaded('bytes'));
+    expect(other!.object.pending).toHaveLength(1);
+    greedy!.peer.say(finishMessage(1));
+    other!.peer.say(callMessage(3, large));
+    expect(other!.object.pending).toHaveLength(2);
+  });
+
+  it('of bytes is met by messages that do not end', () => {
+    const budgets = new Budgets(SIZES);
+    const readers = [1, 2, 3].map(() => new FrameReader(DEFAULT_LIMITS, budgets.accounts().bytes));
+    const header = new Uint8Array(8);
+    writeSingleSegmentHeader(header, 0, 80_000);
+    const read = (reader: FrameReader, bytes: number) => reader.push(new Uint8Array(bytes), () => {});
+    for (const reader of readers) reader.push(header, () => {});
+    read(readers[0]!, 5000);
+    expect(() => read(readers[1]!, 8000)).toThrow(/budget bytes/);
+    read(readers[2]!, 900);
+    readers[0]!.end();
+    readers[1]!.end();
+    read(readers[2]!, 5000);
+  });
+
+  it('of imports is met by those who send many', () => {
+    const [greedy, other] = peers(2);
+    const sending = (count: number): CallSpec => ({
+      capabilities: Array.from({ length: count }, (_, id) => ({ kind: 'senderHosted', id })),
+    });
+    greedy!.peer.say(callMessage(1, sending(12)));
+    expect(greedy!.peer.closed).toBe(null);
+    other!.peer.say(callMessage(1, sending(2)));
+    expect(other!.peer.closed).toBe(null);
+    greedy!.peer.say(callMessage(2, sending(13)));
+    expect(greedy!.peer.abortReason).toContain('budget imports');
+    other!.peer.say(callMessage(2, sending(12)));
+    expect(other!.peer.closed).toBe(null);
+  });
+
+  it('of exports is met by those who are given many', () => {
+    const [greedy, other] = peers(2, (incoming) => {
+      incoming.params.release();
+      incoming.return_(payload(1, [new TestObject().capability()]));
+    });
+    for (let i = 1; i <= 12; i++) greedy!.peer.say(callMessage(i));
+    expect(greedy!.peer.answerTo(11)).toBe('results');
+    expect(greedy!.peer.answerTo(12)).toMatchObject(overloaded('exports'));
+    other!.peer.say(callMessage(1));
+    expect(other!.peer.answerTo(1)).toBe('results');
+    greedy!.peer.say(releaseMessage(1, 1));
+    other!.peer.say(callMessage(2));
+    expect(other!.peer.answerTo(2)).toBe('results');
+    for (const { peer } of [greedy!, other!]) {
+      peer.connection.close();
+      expect(peer.connection.tables).toEqual(EMPTY);
+    }
+  });
+
+  it('counts what was cancelled until it has been passed on', () => {
+    const accounts = new Budgets(SIZES).accounts();
+    const waiting: (() => void)[] = [];
+    const object = new TestObject(hold);
+    const peer = new HostilePeer({
+      bootstrap: object.capability(),
+      accounts,
+      whenPassedOn: (action) => waiting.push(action),
+    });
+    peer.greet();
+    for (let i = 1; i <= 20; i++) peer.say(callMessage(i)).say(finishMessage(i));
+    expect(object.pending).toHaveLength(12);
+    expect(peer.answerTo(13)).toMatchObject(overloaded('calls'));
+    for (const action of waiting.splice(0)) action();
+    peer.say(callMessage(1)).say(callMessage(2));
+    expect(object.pending).toHaveLength(14);
+    // What the connection had in flight when it ended counts as well.
+    peer.connection.close();
+    expect(accounts.calls.take(11)).toBe(false);
+    for (const action of waiting.splice(0)) action();
+    expect(accounts.calls.take(12)).toBe(true);
+  });
+});
