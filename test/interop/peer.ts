@@ -488,6 +488,8 @@ function withPatience(check: Promise<void>): Promise<void> {
 }
 
 async function check(refs: Refs, name: string): Promise<boolean> {
+  // Where a check fails, calls of it may fail later that nobody waits for any more.
+  process.on('unhandledRejection', () => {});
   const client = new Client(refs, name, await Connected.to(refs));
   const described = await client.on(client.main).describe({});
   console.log(`client: Node ${process.version.slice(1).split('.')[0]}, ${library}`);
