@@ -84,12 +84,12 @@ export function peerObject(surroundings: Surroundings): object {
       return { callback: context.use(source.give({}).callback as AnyStub) };
     },
 
-    throw({ type, message }: { type: ErrorType; message: string }) {
+    fail({ type, message }: { type: ErrorType; message: string }) {
       throw surroundings.error(type, message);
     },
 
     async relay({ thrower, type, message }: { thrower: AnyStub; type: ErrorType; message: string }) {
-      await thrower.throw({ type, message });
+      await thrower.fail({ type, message });
     },
 
     async forward({ link }: { link: AnyStub }, context: CallContext) {

@@ -37,13 +37,13 @@ interface Peer {
   later @9 (source :Source) -> (callback :Callback);
   # Returns at once with a promise: what `source.give()` will return.
 
-  throw @10 (type :ErrorType, message :Text) -> ();
+  fail @10 (type :ErrorType, message :Text) -> ();
   # Ends with an exception of this type and description.
 
   relay @11 (thrower :Thrower, type :ErrorType, message :Text) -> ();
-  # Calls `thrower.throw` and lets what it throws pass.
+  # Calls `thrower.fail` and lets what it throws pass.
 
-  forward @12 (link :Link) -> (link :Link);
+  forward @12 (link :Link) -> Step;
   # A tail call of `link.next()`, where the server's library has tail calls; else a plain call.
 
   hang @13 () -> ();
@@ -103,7 +103,7 @@ interface Source {
 }
 
 interface Thrower {
-  throw @0 (type :ErrorType, message :Text) -> ();
+  fail @0 (type :ErrorType, message :Text) -> ();
 }
 
 interface Bouncer {
@@ -111,9 +111,14 @@ interface Bouncer {
 }
 
 interface Link {
-  next @0 () -> (link :Link, nested :Nested);
-  # The next of the chain, twice.
+  next @0 () -> Step;
   depth @1 () -> (depth :UInt32);
+}
+
+struct Step {
+  # The next of a chain, twice.
+  link @0 :Link;
+  nested @1 :Nested;
 }
 
 struct Nested {
@@ -140,7 +145,7 @@ interface Unheard {
 interface Switchboard {
   # A domain by which one client of a broker finds another.
 
-  register @0 (name :Text, peer :Peer) -> ();
+  plug @0 (name :Text, peer :Peer) -> ();
   find @1 (name :Text) -> (peer :Peer);
 }
 

@@ -239,11 +239,11 @@ class Peer(schema.Peer.Server):
     async def later(self, source, **_):
         return source.give().callback
 
-    async def throw(self, type, message, **_):
+    async def fail(self, type, message, **_):
         raise capnp.KjException(message, type=str(type).upper())
 
     async def relay(self, thrower, type, message, **_):
-        await thrower.throw(type=type, message=message)
+        await thrower.fail(type=type, message=message)
 
     async def forward(self, **_):
         raise RuntimeError(TAIL_CALL)
@@ -329,7 +329,7 @@ async def join(refs, name):
     first = True
     while True:
         connected = await Connected.to(refs)
-        await connected.restore(refs.secret("switchboard"), schema.Switchboard).register(name, peer)
+        await connected.restore(refs.secret("switchboard"), schema.Switchboard).plug(name, peer)
         if first:
             print("ready", flush=True)
         first = False
@@ -397,7 +397,7 @@ class Source(schema.Source.Server):
 
 
 class Thrower(schema.Thrower.Server):
-    async def throw(self, type, message, **_):
+    async def fail(self, type, message, **_):
         raise capnp.KjException(message, type=str(type).upper())
 
 
@@ -474,7 +474,7 @@ class Client:
 
     async def throws(self, kind):
         text = f"Größe: {kind} \U0001f600"
-        await fails(self.peer.throw(type=kind, message=text), kind.upper(), text)
+        await fails(self.peer.fail(type=kind, message=text), kind.upper(), text)
         await self.counts()
 
     async def bootstrap(self):

@@ -85,7 +85,7 @@ async function joinAt(refs: Refs, name: string): Promise<void> {
   for (let first = true; ; first = false) {
     const connected = await Connected.to(refs);
     const switchboard = connected.restore(refs.secret('switchboard')).as<AnyStub>(Switchboard!);
-    await switchboard.register({ name, peer: object });
+    await switchboard.plug({ name, peer: object });
     if (first) console.log('ready');
     await connected.session.closed;
   }
@@ -220,7 +220,7 @@ class Client {
   }
 
   async throws(type: ErrorType): Promise<void> {
-    await fails(this.on(this.main).throw({ type, message: `Größe: ${type} 😀` }), type, `Größe: ${type} 😀`);
+    await fails(this.on(this.main).fail({ type, message: `Größe: ${type} 😀` }), type, `Größe: ${type} 😀`);
     await this.counts();
   }
 
@@ -326,7 +326,7 @@ class Client {
 
     'exception of a callback, passed on': async (peer) => {
       const thrower = {
-        throw({ type, message }: { type: ErrorType; message: string }) {
+        fail({ type, message }: { type: ErrorType; message: string }) {
           throw new RpcError(type, message);
         },
       };

@@ -9,14 +9,14 @@ export default function start(): Program {
   const peers = new Map<string, PeerStub>();
   return {
     main: {
-      register({ name, peer }: { name: string; peer: PeerStub | null }) {
+      plug({ name, peer }: { name: string; peer: PeerStub | null }) {
         if (peer === null) throw new Error('peer: null; must be a capability');
         peers.get(name)?.[Symbol.dispose]();
         peers.set(name, peer.dup());
       },
       find({ name }: { name: string }) {
         const peer = peers.get(name);
-        if (!peer) throw new Error(`nobody has registered as ${name}`);
+        if (!peer) throw new Error(`nobody is plugged in as ${name}`);
         return { peer };
       },
     },
