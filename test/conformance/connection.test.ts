@@ -391,6 +391,72 @@ describe('order', () => {
     await quiet();
     back.expectEmpty();
   });
+
+  it('is kept over two hops by a caller that finishes the call behind its Disembargo', async () => {
+    const mine = new TestObject();
+    const far = new TestObject(hold);
+    const back = new Pair({ right: far.capability() });
+    const front = new Pair({ right: back.left.bootstrap() });
+    const target = front.left.bootstrap();
+    const given = call(target, 0, [mine.capability()]);
+    const pipelined = given.call.pipelined([0]);
+    const calls = [0, 1, 2].map((value) => call(pipelined, value));
+    await quiet();
+    const held = far.pending[0]!;
+    const theirs = held.params.capabilities[0]!.retain();
+    held.params.release();
+    // The return comes through, and the far vat's echo of the proxy's own Disembargo does not yet.
+    back.links.leftToRight.block();
+    held.return_(payload(1, [theirs]));
+    await quiet();
+    expect(given.value).toBe(1);
+    given.call.finish();
+    calls.push(call(pipelined, 3));
+    await quiet();
+    expect(front.left.tables).toMatchObject({ embargoes: 1 });
+    back.links.leftToRight.unblock();
+    await quiet();
+    calls.push(call(pipelined, 4));
+    await quiet();
+    expect(mine.received).toEqual([0, 1, 2, 3, 4]);
+    for (const { call: made } of calls) made.finish();
+    for (const capability of [pipelined, target]) capability.release();
+    await quiet();
+    front.expectEmpty();
+    expect(mine.alive).toBe(false);
+    front.left.close();
+    await quiet();
+    back.expectEmpty();
+  });
+
+  it('leaves nothing behind where the connection ends while an echo waits', async () => {
+    const mine = new TestObject();
+    const far = new TestObject(hold);
+    const back = new Pair({ right: far.capability() });
+    const front = new Pair({ right: back.left.bootstrap() });
+    const target = front.left.bootstrap();
+    const given = call(target, 0, [mine.capability()]);
+    const pipelined = given.call.pipelined([0]);
+    const early = call(pipelined, 0);
+    await quiet();
+    const held = far.pending[0]!;
+    const theirs = held.params.capabilities[0]!.retain();
+    held.params.release();
+    back.links.leftToRight.block();
+    held.return_(payload(1, [theirs]));
+    await quiet();
+    given.call.finish();
+    await quiet();
+    front.left.close();
+    await quiet();
+    back.links.leftToRight.unblock();
+    await quiet();
+    early.call.finish();
+    for (const capability of [pipelined, target]) capability.release();
+    await quiet();
+    expect(mine.alive).toBe(false);
+    back.expectEmpty();
+  });
 });
 
 describe('a peer that breaks the protocol', () => {
