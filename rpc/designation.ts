@@ -14,7 +14,6 @@ export class Designation {
   #leave: (() => void) | null = null;
   #waiting: (() => void)[] = [];
   #released = false;
-  #gone = false;
 
   /** Takes over the reference. `resolved` is told when a promise has become something; not if it was that already. */
   constructor(
@@ -36,7 +35,7 @@ export class Designation {
     return this.#leave !== null;
   }
 
-  /** Calls `listener` when nothing is pending: at once, perhaps, or after `release()`. */
+  /** Calls `listener` when nothing is pending: at once, perhaps. Never after `release()`. */
   whenSettled(listener: () => void): void {
     if (this.pending) this.#waiting.push(listener);
     else listener();
@@ -45,13 +44,6 @@ export class Designation {
   release(): void {
     if (this.#released) return;
     this.#released = true;
-    // Who gave the name up, or finished the question, right behind a Disembargo is owed its echo all the same.
-    if (this.#waiting.length === 0 || this.connection.closedBy !== null) this.#letGo();
-  }
-
-  #letGo(): void {
-    if (this.#gone) return;
-    this.#gone = true;
     this.#leave?.();
     this.#leave = null;
     this.#waiting = [];
@@ -73,9 +65,8 @@ export class Designation {
   #advance(): void {
     this.#leave = null;
     this.#follow();
-    if (this.pending) return;
-    if (!this.#released) this.resolved?.();
+    if (this.pending || this.#released) return;
+    this.resolved?.();
     for (const listener of this.#waiting.splice(0)) listener();
-    if (this.#released) this.#letGo();
   }
 }
