@@ -402,7 +402,6 @@ function encodePointer(
       return into.setData(checkBytes(value, path));
     case 'struct': {
       const { struct } = type;
-      if (value === null && holdsItself(struct)) return into.setNull();
       return encodeFields(
         layoutOf(struct)(),
         value,
@@ -443,7 +442,6 @@ function decodePointer(
     case 'data':
       return new Uint8Array(from.data());
     case 'struct':
-      if (from.isNull && holdsItself(type.struct)) return null;
       return decodeFields(layoutOf(type.struct)(), from.struct(), capabilities, path);
     case 'list':
       return decodeList(type.element, from, capabilities, path);
@@ -458,33 +456,6 @@ function decodePointer(
     default:
       throw new Error(`${type.kind} does not stand behind a pointer`);
   }
-}
-
-const itselfHeld = new WeakMap<StructType, boolean>();
-
-/** Whether a struct of `type` that has nothing but defaults has one of the same type in it, and so without end. */
-function holdsItself(type: StructType): boolean {
-  const known = itselfHeld.get(type);
-  if (known !== undefined) return known;
-  const reached = new Set<StructType>();
-  const visit = (from: StructType): void => {
-    for (const { discriminant, at } of from.fields) {
-      // Of a union, the default is the member whose tag is 0.
-      if (discriminant !== NO_DISCRIMINANT && discriminant !== 0) continue;
-      const next =
-        at.kind === 'group'
-          ? at.group
-          : at.type.kind === 'struct' && at.default === null
-            ? at.type.struct
-            : null;
-      if (next === null || reached.has(next)) continue;
-      reached.add(next);
-      visit(next);
-    }
-  };
-  visit(type);
-  itselfHeld.set(type, reached.has(type));
-  return reached.has(type);
 }
 
 const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;

@@ -9,7 +9,6 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folders = [
   'schema',
   'test/schema',
-  'test/interop',
   ...readdirSync(join(root, 'examples')).map((name) => `examples/${name}`),
 ];
 
