@@ -10,6 +10,7 @@ const folders = [
   'schema',
   'test/schema',
   ...readdirSync(join(root, 'examples')).map((name) => `examples/${name}`),
+  'test/interop',
 ];
 
 for (const folder of folders) {

@@ -25,12 +25,14 @@ export const CHECKS: Readonly<Record<string, string>> = {
   'one capability, many times in a message': 'is released as often as it was given',
   'tail call': 'the server ends its call by one on an object of the client',
   '10,000 calls in flight': 'run at the same time, and each returns',
-  streaming: '200 calls of a streaming method, in order',
+  streaming:
+    '200 calls of a streaming method, in order; the client in Python has no window, and sends all of them at once',
   'save and restore': 'Persistent.save, and the reference on another connection',
   '64 MiB to it': 'in one message',
   '64 MiB from it': 'in one message',
   'over the limit, to it': 'refused; other connections do not notice',
   'over the limit, from it': 'refused; a new connection is as good as ever',
+  'the client goes away in the middle of a message': 'other connections do not notice',
   'the client goes away': 'its calls are cancelled, what it held is released',
   'the server goes away': 'every call on its way fails with disconnected',
 };
