@@ -12,6 +12,7 @@ const folders = [
   'test/conformance',
   'test/hostile',
   ...readdirSync(join(root, 'examples')).map((name) => `examples/${name}`),
+  'test/interop',
 ];
 
 for (const folder of folders) {

@@ -55,46 +55,58 @@ export async function cppPeer(source = join(HERE, 'client.c++')): Promise<Peer> 
 const SCHEMAS = [
   { folder: join(ROOT, 'schema'), file: 'sturdy.capnp' },
   { folder: join(ROOT, 'examples/ledger'), file: 'ledger.capnp' },
+  { folder: join(ROOT, 'examples/calculator'), file: 'calculator.capnp' },
+  { folder: HERE, file: 'peer.capnp' },
 ];
+
+const GXX = ['-std=c++17', '-O1'];
 
 /** The path of the program. What was compiled from the same sources by the same tool is used again. */
 async function compiled(source: string): Promise<string> {
-  const digest = createHash('sha256').update((await run('capnp', ['--version'])).stdout);
-  for (const path of [source, ...SCHEMAS.map(({ folder, file }) => join(folder, file))]) {
-    digest.update(await readFile(path));
-  }
-  const cache = join(tmpdir(), `sturdy-interop-${userInfo().uid}`);
-  const program = join(cache, `client-${digest.digest('hex').slice(0, 16)}`);
-  await mkdir(cache, { recursive: true, mode: 0o700 });
-  if (existsSync(program)) return program;
+  const generated = await generatedCode();
+  const digest = createHash('sha256')
+    .update(generated)
+    .update(await readFile(source));
+  return kept(`program-${digest.digest('hex').slice(0, 16)}`, async (output) => {
+    const objects = SCHEMAS.map(({ file }) => join(generated, `${file}.o`));
+    const libraries = ['-lcapnp-rpc', '-lcapnp', '-lkj-async', '-lkj'];
+    const own = ['-x', 'c++', source, '-x', 'none'];
+    await run('g++', [...GXX, `-I${generated}`, ...own, ...objects, '-o', output, ...libraries]);
+  });
+}
 
+/** A folder with what the schemas become in C++, and the objects that it is compiled to. */
+async function generatedCode(): Promise<string> {
+  const digest = createHash('sha256').update((await run('capnp', ['--version'])).stdout);
+  for (const { folder, file } of SCHEMAS) digest.update(await readFile(join(folder, file)));
+  return kept(`generated-${digest.digest('hex').slice(0, 16)}`, async (output) => {
+    await mkdir(output);
+    for (const { folder, file } of SCHEMAS) {
+      const include = ['-I', join(ROOT, 'schema'), '--no-standard-import'];
+      const places = [`--src-prefix=${folder}`, `-oc++:${output}`, join(folder, file)];
+      await run('capnp', ['compile', ...include, ...places]);
+    }
+    for (const { file } of SCHEMAS) {
+      const code = ['-x', 'c++', '-c', join(output, `${file}.c++`)];
+      await run('g++', [...GXX, `-I${output}`, ...code, '-o', join(output, `${file}.o`)]);
+    }
+  });
+}
+
+/** The path of what `make` makes, a file or a folder, made once and whole. */
+async function kept(name: string, make: (path: string) => Promise<void>): Promise<string> {
+  const cache = join(tmpdir(), `sturdy-interop-${userInfo().uid}`);
+  const path = join(cache, name);
+  await mkdir(cache, { recursive: true, mode: 0o700 });
+  if (existsSync(path)) return path;
   const work = await mkdtemp(join(cache, 'work-'));
-  const generated: string[] = [];
-  for (const { folder, file } of SCHEMAS) {
-    const include = ['-I', join(ROOT, 'schema'), '--no-standard-import'];
-    await run('capnp', [
-      'compile',
-      ...include,
-      `--src-prefix=${folder}`,
-      `-oc++:${work}`,
-      join(folder, file),
-    ]);
-    generated.push(join(work, `${file}.c++`));
+  await make(join(work, name));
+  try {
+    await rename(join(work, name), path);
+  } catch (error) {
+    // Somebody else has made it in the meantime.
+    if (!existsSync(path)) throw error;
   }
-  const libraries = ['-lcapnp-rpc', '-lcapnp', '-lkj-async', '-lkj'];
-  const output = join(work, 'client');
-  await run('g++', [
-    '-std=c++17',
-    `-I${work}`,
-    '-x',
-    'c++',
-    source,
-    ...generated,
-    '-o',
-    output,
-    ...libraries,
-  ]);
-  await rename(output, program);
   await rm(work, { recursive: true });
-  return program;
+  return path;
 }
