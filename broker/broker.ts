@@ -41,10 +41,10 @@ const DRAIN_LIMIT = 5_000;
  * domain can take.
  */
 const CLIENT_LIMITS: Partial<ConnectionLimits> = {
-  questions: 8192,
-  answers: 1024,
-  exports: 8192,
-  imports: 1024,
+  questions: 16_384,
+  answers: 16_384,
+  exports: 16_384,
+  imports: 4096,
   embargoes: 256,
   bytesInFlight: 66 * 1024 * 1024,
   bytesQueued: 66 * 1024 * 1024,

@@ -17,6 +17,22 @@ const MAX_WORDS = 2 ** 28;
 
 const ELEMENT_BITS = [0, 1, 8, 16, 32, 64, 64, 0] as const;
 
+/** An ArrayBuffer costs more than what is written into it, so that small messages share one. Each byte is given out once. */
+const SLAB_BYTES = 8 * 1024;
+let slab = new ArrayBuffer(0);
+let slabUsed = 0;
+
+function zeros(bytes: number): Uint8Array<ArrayBuffer> {
+  if (bytes > SLAB_BYTES / 8) return new Uint8Array(bytes);
+  if (slabUsed + bytes > slab.byteLength) {
+    slab = new ArrayBuffer(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  const start = slabUsed;
+  slabUsed += bytes;
+  return new Uint8Array(slab, start, bytes);
+}
+
 export class MessageBuilder {
   #bytes: Uint8Array<ArrayBuffer>;
   #view: DataView;
@@ -26,8 +42,8 @@ export class MessageBuilder {
   #copying: { readonly end: number; readonly words: number } | null = null;
 
   constructor(initialWords = 32) {
-    this.#bytes = new Uint8Array(Math.max(1, initialWords) * 8);
-    this.#view = new DataView(this.#bytes.buffer);
+    this.#bytes = zeros(Math.max(1, initialWords) * 8);
+    this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length);
   }
 
   get root(): PointerBuilder {

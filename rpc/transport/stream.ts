@@ -17,6 +17,12 @@ import type { Transport, TransportReceiver } from './transport.js';
 /** What is collected for one write. A larger message goes out in a write of its own, uncopied. */
 const BATCH_BYTES = 64 * 1024;
 
+/** What a write begins with: enough for a few calls, and cheap. */
+const FIRST_BATCH_BYTES = 4 * 1024;
+
+/** Taken when the module is loaded: a locked-down realm may not have it any more. */
+const soon = queueMicrotask;
+
 /** How long a closed stream waits for its peer to read what was sent, in milliseconds. */
 const LINGER = 5_000;
 
@@ -83,14 +89,24 @@ export class StreamTransport implements Transport {
       return;
     }
     if (this.#batched + size > BATCH_BYTES) this.#flush();
-    if (this.#batch === null) {
-      // Fresh for every write: the stream holds on to it until the kernel has taken it.
-      this.#batch = Buffer.allocUnsafeSlow(BATCH_BYTES);
-      nextTick(() => this.#flush());
-    }
-    writeSingleSegmentHeader(this.#batch, this.#batched, segment.length);
-    this.#batch.set(segment, this.#batched + SINGLE_SEGMENT_HEADER);
+    const batch = this.#roomFor(size);
+    writeSingleSegmentHeader(batch, this.#batched, segment.length);
+    batch.set(segment, this.#batched + SINGLE_SEGMENT_HEADER);
     this.#batched += size;
+  }
+
+  /** Fresh for every write, because the stream holds on to it until the kernel has taken it; it grows as it fills. */
+  #roomFor(size: number): Buffer {
+    const batch = this.#batch;
+    const needed = this.#batched + size;
+    if (batch !== null && needed <= batch.length) return batch;
+    const room = needed <= FIRST_BATCH_BYTES ? FIRST_BATCH_BYTES : BATCH_BYTES;
+    const grown = Buffer.allocUnsafe(room);
+    this.#batch = grown;
+    if (batch !== null) grown.set(batch.subarray(0, this.#batched));
+    // Behind the microtasks of this turn: what they send is to go out in the same write.
+    else soon(() => nextTick(() => this.#flush()));
+    return grown;
   }
 
   close(): void {
