@@ -21,6 +21,14 @@ export interface AdmissionServer {
 /** Makes the admission of the domain whose thread is at the other end of `session`. */
 export type Admit = (session: Session) => AdmissionServer;
 
+/** A domain that may come in. */
+export interface Expected {
+  /** Good once, and no longer than a token lives. */
+  readonly token: Uint8Array;
+  /** Whoever shows the token from now on is not let in. */
+  withdraw(): void;
+}
+
 export class Entrance {
   readonly #expected = new Map<string, { domain: string; admit: Admit; timer: NodeJS.Timeout }>();
   readonly #sessions = new Set<Session>();
@@ -28,13 +36,17 @@ export class Entrance {
   constructor(private readonly limits: Partial<ConnectionLimits>) {}
 
   /** A new token, good once. Whoever shows it in time is let in as `domain`, by `admit`. */
-  expect(domain: string, admit: Admit): Uint8Array {
+  expect(domain: string, admit: Admit): Expected {
     const token = new Uint8Array(randomBytes(32));
     const key = keyOf(token);
     const timer = setTimeout(() => this.#expected.delete(key), TOKEN_LIFE);
     timer.unref();
     this.#expected.set(key, { domain, admit, timer });
-    return token;
+    const withdraw = () => {
+      clearTimeout(timer);
+      this.#expected.delete(key);
+    };
+    return { token, withdraw };
   }
 
   /** A connection to the private socket. It has as long to enter as a token lives. */

@@ -63,7 +63,8 @@ interface Instance {
 
 type State =
   | { readonly is: 'stopped' }
-  | { readonly is: 'starting'; readonly ready: Promise<Instance> }
+  /** `end` is how the start is given up. */
+  | { readonly is: 'starting'; readonly ready: Promise<Instance>; readonly end: AbortController }
   | { readonly is: 'running'; readonly instance: Instance }
   /** Its connection is gone; its host is about to say why. */
   | { readonly is: 'ending'; readonly ended: Promise<void> }
@@ -150,6 +151,8 @@ export class Domain implements Home {
   running(): Promise<Instance> {
     const state = this.#state;
     if (this.#closing) return Promise.reject(this.#unavailable('the broker stops'));
+    // Who asks while it is being stopped gets another instance.
+    if (this.#stopping !== null) return this.#stopping.then(() => this.running());
     if (state.is === 'running') return Promise.resolve(state.instance);
     if (state.is === 'starting') return state.ready;
     if (state.is === 'ending') return state.ended.then(() => this.running());
@@ -160,8 +163,9 @@ export class Domain implements Home {
         ),
       );
     }
-    const ready = this.#start();
-    this.#state = { is: 'starting', ready };
+    const end = new AbortController();
+    const ready = this.#start(end.signal);
+    this.#state = { is: 'starting', ready, end };
     ready.then(
       (instance) => {
         if (this.#state.is === 'starting') this.#state = { is: 'running', instance };
@@ -169,42 +173,54 @@ export class Domain implements Home {
         void instance.session.closed.then((reason) => this.#disconnected(instance, reason.message));
         this.#log.info({ starts: this.#starts, host: this.#placement?.hostPid }, 'domain started');
       },
-      (error: unknown) => this.#failed(RpcError.from(error).message, this.#failures + 1),
+      (error: unknown) => {
+        if (end.signal.aborted) this.#stopped((end.signal.reason as Error).message);
+        else this.#failed(RpcError.from(error).message, this.#failures + 1);
+      },
     );
     return ready;
   }
 
-  async #start(): Promise<Instance> {
+  /** One try. Whatever it is at, it is over at once when `end` is aborted, and rejects with the reason of that. */
+  async #start(end: AbortSignal): Promise<Instance> {
     this.#starts++;
-    const program = await this.#options.program();
     const { promise: entered, resolve: enter, reject: refuse } = withResolvers<Instance>();
-    const token = this.#options.entrance.expect(this.name, (session) =>
-      this.#admit(session, program, enter, refuse),
-    );
+    end.addEventListener('abort', () => refuse(end.reason as Error), { once: true });
+    const program = await this.#options.program();
+    const expected = this.#options.entrance.expect(this.name, (session) => {
+      // Nobody is let in to a start that is over.
+      entered.catch(() => session.close('its start was given up'));
+      return this.#admit(session, program, enter, refuse);
+    });
     const timer = setTimeout(
       () => refuse(new Error(`it was not ready within ${START_LIMIT} ms`)),
       START_LIMIT,
     );
+    let placement: Placement | null = null;
     try {
       const { limits, group, trusted } = this.#options.config;
-      const placement = await this.#options.supervisor.start({
+      const placed = await this.#options.supervisor.start({
         domain: this.name,
         group: group ?? (trusted ? 'trusted' : `domain:${this.name}`),
         limits: { heapMebibytes: limits.heapMiB, turnMillis: limits.turnMillis },
-        token,
+        token: expected.token,
+        signal: end,
         onEnd: (reason) => {
           refuse(new Error(reason));
-          this.#ended(placement, reason);
+          this.#ended(placed, reason);
         },
       });
-      this.#placement = placement;
+      placement = placed;
+      this.#placement = placed;
       return await entered;
     } catch (cause) {
-      await this.#placement?.terminate('the start failed').catch(() => {});
+      const { message } = RpcError.from(cause);
+      await placement?.terminate(end.aborted ? message : 'the start failed').catch(() => {});
       this.#placement = null;
-      throw this.#unavailable(RpcError.from(cause).message, cause);
+      throw this.#unavailable(message, cause);
     } finally {
       clearTimeout(timer);
+      expected.withdraw();
       for (const { cap } of program.grants) cap[Symbol.dispose]();
     }
   }
@@ -250,7 +266,7 @@ export class Domain implements Home {
     this.#detail = reason;
     this.#state = { is: 'failed', until: Date.now() + pause };
     this.#log.error({ failures: this.#failures, pause }, `domain failed: ${reason}`);
-    if (this.#options.config.start === 'eager' && !this.#closing) {
+    if (this.#options.config.start === 'eager' && !this.#closing && this.#stopping === null) {
       this.#retry = setTimeout(() => void this.running().catch(() => {}), pause);
       this.#retry.unref();
     }
@@ -287,37 +303,47 @@ export class Domain implements Home {
 
   #settleEnd(instance: Instance, reason: string): void {
     if (Date.now() - instance.since > RECOVERED) this.#failures = 0;
-    if (this.#stopping) {
-      this.#state = { is: 'stopped' };
-      this.#detail = reason;
-      this.#log.info(`domain stopped: ${reason}`);
-    } else {
-      // One that ran may be started again at once, for the first time.
-      this.#failed(`it ended: ${reason}`, this.#failures);
-    }
+    if (this.#stopping !== null) this.#stopped(reason);
+    // One that ran may be started again at once, for the first time.
+    else this.#failed(`it ended: ${reason}`, this.#failures);
   }
 
-  #stopping = false;
+  #stopped(reason: string): void {
+    this.#state = { is: 'stopped' };
+    this.#detail = reason;
+    this.#log.info(`domain stopped: ${reason}`);
+  }
 
-  /** Ends the thread, if there is one. Live capabilities to its objects break; its references stay good. */
-  async stop(reason: string): Promise<void> {
+  /** The stop that is under way. */
+  #stopping: Promise<void> | null = null;
+
+  /**
+   * Ends the thread, if there is one, and a start, if one is under way. Live capabilities to its objects break; its
+   * references stay good.
+   */
+  stop(reason: string): Promise<void> {
+    this.#stopping ??= this.#end(reason).finally(() => {
+      this.#stopping = null;
+    });
+    return this.#stopping;
+  }
+
+  async #end(reason: string): Promise<void> {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
-    if (this.#state.is === 'starting') await this.#state.ready.catch(() => {});
-    await this.#untilSettled();
-    const placement = this.#placement;
-    if (placement === null) {
-      this.#state = { is: 'stopped' };
-      return;
+    if (this.#state.is === 'starting') {
+      const { end, ready } = this.#state;
+      end.abort(new Error(reason));
+      await ready.catch(() => {});
     }
-    this.#stopping = true;
-    try {
+    if (this.#state.is === 'ending') await this.#state.ended;
+    const placement = this.#placement;
+    if (placement !== null) {
       await placement.terminate(reason);
       this.#ended(placement, reason);
       await this.#untilSettled();
-    } finally {
-      this.#stopping = false;
     }
+    this.#state = { is: 'stopped' };
   }
 
   async #untilSettled(): Promise<void> {
