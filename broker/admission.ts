@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import { type ConnectionLimits, RpcError, Session, StreamTransport, type Stub, serve } from '../rpc/index.js';
 import { sturdySchema } from '../schema/index.js';
 
-/** How long a token is good for, in milliseconds. */
+/** How long a token is good for, from when there is a thread to show it, in milliseconds. */
 const TOKEN_LIFE = 10_000;
 
 /** What the broker does for a domain that has come in: Admission of schema/domain.capnp. */
@@ -23,30 +23,46 @@ export type Admit = (session: Session) => AdmissionServer;
 
 /** A domain that may come in. */
 export interface Expected {
-  /** Good once, and no longer than a token lives. */
+  /** Good once. */
   readonly token: Uint8Array;
+  /** A thread has it: its life begins. */
+  begin(): void;
   /** Whoever shows the token from now on is not let in. */
   withdraw(): void;
 }
 
 export class Entrance {
-  readonly #expected = new Map<string, { domain: string; admit: Admit; timer: NodeJS.Timeout }>();
+  readonly #expected = new Map<string, { domain: string; admit: Admit; timer: NodeJS.Timeout | null }>();
   readonly #sessions = new Set<Session>();
 
   constructor(private readonly limits: Partial<ConnectionLimits>) {}
 
-  /** A new token, good once. Whoever shows it in time is let in as `domain`, by `admit`. */
+  /**
+   * A new token, good once. Whoever shows it in time is let in as `domain`, by `admit`. The caller says when its life begins,
+   * and withdraws it where it is not needed any more.
+   */
   expect(domain: string, admit: Admit): Expected {
     const token = new Uint8Array(randomBytes(32));
     const key = keyOf(token);
-    const timer = setTimeout(() => this.#expected.delete(key), TOKEN_LIFE);
-    timer.unref();
-    this.#expected.set(key, { domain, admit, timer });
+    const expected: { domain: string; admit: Admit; timer: NodeJS.Timeout | null } = {
+      domain,
+      admit,
+      timer: null,
+    };
+    this.#expected.set(key, expected);
     const withdraw = () => {
-      clearTimeout(timer);
+      if (expected.timer !== null) clearTimeout(expected.timer);
       this.#expected.delete(key);
     };
-    return { token, withdraw };
+    return {
+      token,
+      begin: () => {
+        if (expected.timer !== null || !this.#expected.has(key)) return;
+        expected.timer = setTimeout(withdraw, TOKEN_LIFE);
+        expected.timer.unref();
+      },
+      withdraw,
+    };
   }
 
   /** A connection to the private socket. It has as long to enter as a token lives. */
@@ -62,7 +78,7 @@ export class Entrance {
         }
         entered = expected.domain;
         this.#expected.delete(key);
-        clearTimeout(expected.timer);
+        if (expected.timer !== null) clearTimeout(expected.timer);
         return { admission: expected.admit(session) };
       },
     });
@@ -90,7 +106,7 @@ export class Entrance {
   }
 
   close(): void {
-    for (const { timer } of this.#expected.values()) clearTimeout(timer);
+    for (const { timer } of this.#expected.values()) if (timer !== null) clearTimeout(timer);
     this.#expected.clear();
     for (const session of this.#sessions) session.close('the broker stops');
   }

@@ -20,7 +20,7 @@ import type { Home, Identity } from './home.js';
 import { ownership } from './ownership.js';
 import type { Placement, Supervisor } from './supervisor.js';
 
-/** How long a start may take, from the order to the domain's `ready`. */
+/** How long a domain may take from when it has a thread to its `ready`, in milliseconds. */
 const START_LIMIT = 30_000;
 
 /** How long to wait for the reason of a thread's end, when its connection has ended already. In milliseconds. */
@@ -192,10 +192,7 @@ export class Domain implements Home {
       entered.catch(() => session.close('its start was given up'));
       return this.#admit(session, program, enter, refuse);
     });
-    const timer = setTimeout(
-      () => refuse(new Error(`it was not ready within ${START_LIMIT} ms`)),
-      START_LIMIT,
-    );
+    let timer: NodeJS.Timeout | undefined;
     let placement: Placement | null = null;
     try {
       const { limits, group, trusted } = this.#options.config;
@@ -212,6 +209,9 @@ export class Domain implements Home {
       });
       placement = placed;
       this.#placement = placed;
+      // Neither clock runs while the domain waits for its turn, for a host or for a thread.
+      expected.begin();
+      timer = setTimeout(() => refuse(new Error(`it was not ready within ${START_LIMIT} ms`)), START_LIMIT);
       return await entered;
     } catch (cause) {
       const { message } = RpcError.from(cause);
@@ -356,7 +356,8 @@ export class Domain implements Home {
   }
 
   #unavailable(reason: string, cause?: unknown): RpcError {
-    return new RpcError('disconnected', `domain ${this.name} cannot be started: ${reason}`, {
+    const type = cause instanceof RpcError && cause.type === 'overloaded' ? 'overloaded' : 'disconnected';
+    return new RpcError(type, `domain ${this.name} cannot be started: ${reason}`, {
       code: 'ERR_DOMAIN_UNAVAILABLE',
       cause,
     });

@@ -8,6 +8,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Host } from './host.js';
 import { Hosts } from './hosts.js';
+import { StartQueue } from './start-queue.js';
 
 /** As much of a pino logger as is used here. */
 export interface SupervisorLog {
@@ -63,6 +64,7 @@ export class Supervisor {
   readonly #socket: string;
   readonly #log: SupervisorLog;
   readonly #placed = new Set<PlacedThread>();
+  readonly #starts = new StartQueue();
 
   constructor(options: SupervisorOptions) {
     this.#socket = options.socket;
@@ -71,12 +73,15 @@ export class Supervisor {
   }
 
   /**
-   * Gives a thread its orders. Rejects with `overloaded` where the group's host may have no more threads, and with
-   * `disconnected` where its host died. That the domain is ready is told by the domain itself, to its Threshold.
+   * Gives a thread its orders, when it is its turn: so many starts at a time get their host and their thread. What the
+   * program then does is not waited for here: it would keep others waiting. Rejects with `overloaded` where the group's host may have no more threads or too many starts wait, and with `disconnected` where its host died. That the domain is ready is told by the domain itself, to its Threshold.
    */
-  async start(request: StartRequest): Promise<Placement> {
+  start(request: StartRequest): Promise<Placement> {
+    return this.#starts.inTurn(() => this.#place(request), request.signal);
+  }
+
+  async #place(request: StartRequest): Promise<Placement> {
     const { domain, group, limits, token, signal, onEnd } = request;
-    signal?.throwIfAborted();
     const host = this.#hosts.enter(group, limits.heapMebibytes);
     const assigned = host.assign({ socket: this.#socket, token, limits });
     let thread: number;
