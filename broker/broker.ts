@@ -1,10 +1,10 @@
 /** The broker: the store, the domains and the listeners, brought up in order and taken down in the reverse of it. */
-import { mkdtemp, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, unlink } from 'node:fs/promises';
 import { createConnection, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { type SturdyAddress, SturdyRef } from '../client/sturdyref.js';
+import type { SturdyAddress } from '../client/sturdyref.js';
 import { type Listener, listenSocket, Session, type SocketAddress, StreamTransport } from '../rpc/index.js';
 import { SchemaGraph, sturdySchemaBytes } from '../schema/index.js';
 import { bundle } from '../worker/bundle.js';
@@ -17,7 +17,8 @@ import { gate } from './gate.js';
 import { Grants } from './grants.js';
 import type { Home } from './home.js';
 import { createLogger } from './log.js';
-import { BROKER_HOME, BrokerHome, OPERATOR_OBJECT } from './operator.js';
+import { BROKER_HOME, BrokerHome } from './operator.js';
+import { keepOthersOut, OPERATOR_REF, provideOperatorRef } from './operator-ref.js';
 import { Refusals } from './refusals.js';
 import { StartupError } from './startup-error.js';
 import { LmdbStore } from './store/lmdb-store.js';
@@ -72,10 +73,12 @@ export class Broker {
 
   /** The file (mode 0600) with the operator's reference. */
   get operatorRefPath(): string {
-    return join(this.#config.data, 'operator.ref');
+    return join(this.#config.data, OPERATOR_REF);
   }
 
   async #start(): Promise<void> {
+    await mkdir(this.#config.data, { recursive: true, mode: 0o700 });
+    await keepOthersOut(this.#config.data, this.#log);
     this.#store = await LmdbStore.open(this.#config.data);
     this.#grants = new Grants(this.#store, this.#homeOf);
     this.#delegation = new Delegation(this.#grants, this.#homeOf);
@@ -96,7 +99,13 @@ export class Broker {
     );
     for (const [name, config] of Object.entries(this.#config.domains)) await this.#addDomain(name, config);
     await this.#listen();
-    await this.#writeOperatorRef();
+    await provideOperatorRef({
+      folder: this.#config.data,
+      address: sturdyAddress(this.addresses[0]!),
+      grants: this.#grants,
+      home: this.#homes.get(BROKER_HOME)!,
+      log: this.#log,
+    });
     this.#state = { is: 'ready' };
     this.#log.info({ addresses: this.addresses }, 'the broker is ready');
     for (const domain of this.#domains.values()) {
@@ -237,29 +246,6 @@ export class Broker {
     };
   }
 
-  /** A reference that is minted for the operator at the first start, in a file that only the broker's user can read. */
-  async #writeOperatorRef(): Promise<void> {
-    const path = this.operatorRefPath;
-    const address = this.addresses[0];
-    const known = await readFile(path, 'utf8').catch(() => null);
-    const old = known === null ? null : parseOrNull(known);
-    const live = old === null ? null : this.#grants.find(old.secret(), { kind: 'anyone' });
-    let secret = live === null ? null : old!.secret();
-    if (secret === null) {
-      const home = this.#homes.get(BROKER_HOME)!;
-      ({ secret } = await this.#grants.mint({
-        parent: null,
-        home,
-        object: OPERATOR_OBJECT,
-        label: 'the operator',
-        by: 'first start',
-      }));
-    }
-    if (address === undefined) return;
-    const text = SturdyRef.of(secret!, sturdyAddress(address)).format();
-    await writeFile(path, `${text}\n`, { mode: 0o600 });
-  }
-
   // ---- the end ----------------------------------------------------------------------------------------------------
 
   /**
@@ -300,14 +286,6 @@ export function sturdyAddress(address: SocketAddress): SturdyAddress {
   return 'path' in address
     ? { transport: 'unix', path: address.path }
     : { transport: 'tcp', host: address.host, port: address.port, key: null };
-}
-
-function parseOrNull(text: string): SturdyRef | null {
-  try {
-    return SturdyRef.parse(text.trim());
-  } catch {
-    return null;
-  }
 }
 
 /** A socket that a killed broker left behind is in the way; one that somebody listens on is not ours to remove. */
