@@ -97,7 +97,11 @@ export class Broker {
         health: () => this.health(),
       }),
     );
-    for (const [name, config] of Object.entries(this.#config.domains)) await this.#addDomain(name, config);
+    const configured: DomainGrants[] = [];
+    for (const [name, config] of Object.entries(this.#config.domains)) {
+      configured.push(await this.#addDomain(name, config));
+    }
+    await DomainGrants.revokeLeftOver(configured, this.#grants);
     await this.#listen();
     await provideOperatorRef({
       folder: this.#config.data,
@@ -126,7 +130,7 @@ export class Broker {
     return { listener, entrance };
   }
 
-  async #addDomain(name: string, config: DomainConfig): Promise<void> {
+  async #addDomain(name: string, config: DomainConfig): Promise<DomainGrants> {
     const at = `domains.${name}`;
     let schema: Uint8Array;
     try {
@@ -185,6 +189,7 @@ export class Broker {
     });
     this.#domains.set(name, domain);
     this.#homes.set(id, domain);
+    return grants;
   }
 
   // ---- clients ----------------------------------------------------------------------------------------------------
