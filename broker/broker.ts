@@ -24,6 +24,7 @@ import { StartupError } from './startup-error.js';
 import { LmdbStore } from './store/lmdb-store.js';
 import type { Store } from './store/store.js';
 import { Supervisor } from './supervisor.js';
+import { Tally } from './tally.js';
 
 /** How long the calls in flight may take to end when the broker is stopped, in milliseconds. */
 const DRAIN_LIMIT = 5_000;
@@ -36,6 +37,8 @@ export class Broker {
   readonly #sessions = new Set<Session>();
   readonly #started = Date.now();
   readonly #refusals: Refusals;
+  /** Connections that did not end as they should: a peer that breaks the protocol, or is gone in the middle of a message. */
+  readonly #broken: Tally;
   #store!: Store;
   #grants!: Grants;
   #delegation!: Delegation;
@@ -49,6 +52,10 @@ export class Broker {
     this.#config = config;
     this.#log = log;
     this.#refusals = new Refusals(log);
+    this.#broken = new Tally(log, 'connections were broken off', (connections, code) => ({
+      code,
+      connections,
+    }));
   }
 
   /**
@@ -216,7 +223,6 @@ export class Broker {
 
   #accept(socket: Socket): void {
     const peer = socket.remoteAddress ?? 'unix';
-    const log = this.#log.child({ peer });
     const bootstrap = gate({
       grants: this.#grants,
       homeOf: this.#homeOf,
@@ -229,8 +235,9 @@ export class Broker {
     this.#sessions.add(session);
     void session.closed.then((reason) => {
       this.#sessions.delete(session);
-      if (reason.code === 'ERR_RPC_CLOSED') log.debug(reason.message);
-      else log.warn({ code: reason.code }, reason.message);
+      // The code is ours; the message may be the peer's own, and is nobody's to keep.
+      this.#log.debug({ peer, code: reason.code }, 'a connection ended');
+      if (reason.code !== 'ERR_RPC_CLOSED') this.#broken.add(reason.code);
     });
   }
 

@@ -111,7 +111,11 @@ describe('sturdy serve', () => {
     await once(socket, 'close');
     await expect.poll(() => serving.err).toContain('ERR_RPC_PROTOCOL');
     const line = serving.err.split('\n').find((each) => each.includes('ERR_RPC_PROTOCOL'))!;
-    expect(JSON.parse(line)).toMatchObject({ level: 'warn', peer: 'unix' });
+    expect(JSON.parse(line)).toMatchObject({
+      level: 'warn',
+      code: 'ERR_RPC_PROTOCOL',
+      connections: 1,
+    });
     (await connect({ transport: 'unix', path })).close();
   });
 
