@@ -1,6 +1,6 @@
 /** The broker: the store, the domains and the listeners, brought up in order and taken down in the reverse of it. */
 import { mkdir, mkdtemp, readFile, rm, stat, unlink } from 'node:fs/promises';
-import { createConnection, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
@@ -16,6 +16,7 @@ import { DomainGrants } from './domain-grants.js';
 import { gate } from './gate.js';
 import { Grants } from './grants.js';
 import type { Home } from './home.js';
+import { isListening } from './listening.js';
 import { createLogger } from './log.js';
 import { BROKER_HOME, BrokerHome } from './operator.js';
 import { keepOthersOut, OPERATOR_REF, provideOperatorRef } from './operator-ref.js';
@@ -308,15 +309,7 @@ async function removeStaleSocket(path: string): Promise<void> {
     throw new StartupError(
       `listen.unix: ${path} exists and is not a socket; remove it or choose another path`,
     );
-  const alive = await new Promise<boolean>((resolve) => {
-    const probe = createConnection({ path });
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', () => resolve(false));
-  });
-  if (alive)
+  if (await isListening(path))
     throw new StartupError(
       `listen.unix: cannot listen on ${path}: it is in use by another program; choose another`,
     );

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createConnection, createServer } from 'node:net';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -157,6 +157,33 @@ describe('sturdy serve refuses to start, with a clear message and exit code 1', 
     const third = await serve({ listen: { unix: './file' } }, 'third.json');
     expect(await third.ended).toBe(1);
     expect(third.err).toContain('exists and is not a socket; remove it or choose another path');
+  });
+
+  it('where its socket is in use by a program that is too busy to answer', async () => {
+    const path = join(folder, 'busy.sock');
+    const program = `require('node:net').createServer().listen({ path: ${JSON.stringify(path)}, backlog: 1 }, () => {
+      require('node:fs').writeSync(1, 'listening');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    })`;
+    const busy = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    children.push(busy);
+    await once(busy.stdout!, 'data');
+    const waiting: Socket[] = [];
+    try {
+      for (let refused = false; !refused; ) {
+        const socket = createConnection({ path });
+        waiting.push(socket);
+        refused = await new Promise((resolve) => {
+          socket.once('connect', () => resolve(false)).once('error', () => resolve(true));
+        });
+      }
+      const serving = await serve({ listen: { unix: './busy.sock' } });
+      expect(await serving.ended).toBe(1);
+      expect(serving.err).toContain('busy.sock: it is in use by another program');
+      expect((await stat(path)).isSocket()).toBe(true);
+    } finally {
+      for (const socket of waiting) socket.destroy();
+    }
   });
 
   it('where its data folder is held by another broker', async () => {
