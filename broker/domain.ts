@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import {
   type Capability,
   capabilityOf,
+  causeOf,
   RemoteCapability,
   RpcError,
   type Session,
@@ -14,7 +15,7 @@ import {
   stubFor,
 } from '../rpc/index.js';
 import { type InterfaceType, type SchemaGraph, sturdySchema } from '../schema/index.js';
-import type { Entrance } from './admission.js';
+import type { Entrance, Expected } from './admission.js';
 import type { DomainConfig } from './config.js';
 import type { Home, Identity } from './home.js';
 import { ownership } from './ownership.js';
@@ -81,7 +82,12 @@ export class Domain implements Home {
   #placement: Placement | null = null;
   #starts = 0;
   #failures = 0;
+  /** For the operator. */
   #detail = '';
+  /** What of it is told to whoever asks for one of its objects. */
+  #reason = '';
+  /** Why its program could not be made, in full. */
+  #fault: string | null = null;
   #retry: NodeJS.Timeout | null = null;
   #closing = false;
 
@@ -159,7 +165,7 @@ export class Domain implements Home {
     if (state.is === 'failed' && Date.now() < state.until) {
       return Promise.reject(
         this.#unavailable(
-          `${this.#detail}; tried ${this.#failures} times, again in ${state.until - Date.now()} ms`,
+          `${this.#reason}; tried ${this.#failures} times, again in ${state.until - Date.now()} ms`,
         ),
       );
     }
@@ -175,7 +181,8 @@ export class Domain implements Home {
       },
       (error: unknown) => {
         if (end.signal.aborted) this.#stopped((end.signal.reason as Error).message);
-        else this.#failed(RpcError.from(error).message, this.#failures + 1);
+        else
+          this.#failed(RpcError.from(causeOf(RpcError.from(error))).message, this.#failures + 1, this.#fault);
       },
     );
     return ready;
@@ -186,15 +193,18 @@ export class Domain implements Home {
     this.#starts++;
     const { promise: entered, resolve: enter, reject: refuse } = withResolvers<Instance>();
     end.addEventListener('abort', () => refuse(end.reason as Error), { once: true });
-    const program = await this.#options.program();
-    const expected = this.#options.entrance.expect(this.name, (session) => {
-      // Nobody is let in to a start that is over.
-      entered.catch(() => session.close('its start was given up'));
-      return this.#admit(session, program, enter, refuse);
-    });
+    let program: Program | null = null;
+    let expected: Expected | null = null;
     let timer: NodeJS.Timeout | undefined;
     let placement: Placement | null = null;
     try {
+      const made = await this.#program(entered);
+      program = made;
+      expected = this.#options.entrance.expect(this.name, (session) => {
+        // Nobody is let in to a start that is over.
+        entered.catch(() => session.close('its start was given up'));
+        return this.#admit(session, made, enter, refuse);
+      });
       const { limits, group, trusted } = this.#options.config;
       const placed = await this.#options.supervisor.start({
         domain: this.name,
@@ -220,8 +230,27 @@ export class Domain implements Home {
       throw this.#unavailable(message, cause);
     } finally {
       clearTimeout(timer);
-      expected.withdraw();
-      for (const { cap } of program.grants) cap[Symbol.dispose]();
+      expected?.withdraw();
+      if (program !== null) disposeGrants(program);
+    }
+  }
+
+  /** The program for this try, unless it is given up before there is one. */
+  async #program(entered: Promise<Instance>): Promise<Program> {
+    this.#fault = null;
+    const making = this.#options.program().catch((cause: unknown) => {
+      if (cause instanceof RpcError) throw cause;
+      // What it says may name files of this machine: that is for the operator, and not for whoever restores a reference.
+      this.#fault = RpcError.from(cause).message;
+      throw new Error("its program cannot be made; the broker's log says why", { cause });
+    });
+    try {
+      // Nobody enters without a program: this is only how the start is given up.
+      return await Promise.race([making, entered as Promise<never>]);
+    } catch (error) {
+      // One that comes too late is nobody's.
+      making.then(disposeGrants, () => {});
+      throw error;
     }
   }
 
@@ -260,12 +289,13 @@ export class Domain implements Home {
   }
 
   /** Records a failure and sets the pause before the next try: `doublings` times the first. */
-  #failed(reason: string, doublings: number): void {
+  #failed(reason: string, doublings: number, fault: string | null = null): void {
     this.#failures++;
     const pause = doublings === 0 ? 0 : Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (doublings - 1));
-    this.#detail = reason;
+    this.#reason = reason;
+    this.#detail = fault ?? reason;
     this.#state = { is: 'failed', until: Date.now() + pause };
-    this.#log.error({ failures: this.#failures, pause }, `domain failed: ${reason}`);
+    this.#log.error({ failures: this.#failures, pause }, `domain failed: ${this.#detail}`);
     if (this.#options.config.start === 'eager' && !this.#closing && this.#stopping === null) {
       this.#retry = setTimeout(() => void this.running().catch(() => {}), pause);
       this.#retry.unref();
@@ -362,6 +392,10 @@ export class Domain implements Home {
       cause,
     });
   }
+}
+
+function disposeGrants({ grants }: Program): void {
+  for (const { cap } of grants) cap[Symbol.dispose]();
 }
 
 function withResolvers<T>(): { promise: Promise<T>; resolve(value: T): void; reject(error: Error): void } {

@@ -1,9 +1,12 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LmdbStore } from '../../broker/store/lmdb-store.js';
 import { type Domains, Running, testDomain } from './running.js';
+
+// Several brokers, one after the other, on a machine that may be busy.
+vi.setConfig({ testTimeout: 90_000 });
 
 let folder: string;
 let running: Running | null = null;
