@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SturdyRef } from 'sturdy/client';
@@ -60,6 +61,24 @@ describe('sturdy mint', () => {
     expect(grant).toMatch(/^[0-9a-z]{26}$/);
     const again = await asOperator('mint', 'ledger', '--out', path);
     expect([again.code, again.err]).toEqual([2, expect.stringContaining('exists already')]);
+  });
+
+  it('makes no grant where its reference cannot be written, and no file where there is no grant', async () => {
+    const { ref } = await minted('taken');
+    const all = async () => JSON.parse((await asOperator('grants', '--json')).out).length;
+    const before = await all();
+    const nowhere = join(running.folder, 'nowhere/new.ref');
+    expect((await asOperator('mint', 'ledger', '--out', ref.slice(1))).code).toBe(2);
+    expect(await asOperator('mint', 'ledger', '--out', nowhere)).toMatchObject({
+      code: 2,
+      err: `sturdy: cannot write ${nowhere}: ENOENT\n`,
+    });
+    expect((await sturdy(['attenuate', ref, '--out', ref.slice(1)])).code).toBe(2);
+    expect(await all()).toBe(before);
+    const unused = join(running.folder, 'unused.ref');
+    expect((await asOperator('mint', 'nobody', '--out', unused)).code).toBe(1);
+    await expect(stat(unused)).rejects.toMatchObject({ code: 'ENOENT' });
+    expect(() => SturdyRef.parse(readFileSync(ref.slice(1), 'utf8').trim())).not.toThrow();
   });
 
   it('prints the reference where no file is named', async () => {
