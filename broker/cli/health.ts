@@ -4,13 +4,15 @@ import { RpcError } from '../../client/index.js';
 import { asOperator, type GlobalOptions } from './operator.js';
 import { printAnswer } from './print.js';
 
+const HEALTH_SECONDS = 5;
+
 export function addHealth(program: Command): void {
   program
     .command('health')
     .description('whether the broker is ready')
     .action(async (_options: object, command: Command) => {
       const { json = false } = command.optsWithGlobals<GlobalOptions>();
-      const health = await asOperator(command, (operator) => operator.health({}));
+      const health = await asOperator(command, (operator) => operator.health({}), HEALTH_SECONDS);
       printAnswer(json, health, () => {
         const seconds = Number(health.uptimeMillis / 1000n);
         const detail = health.detail === '' ? '' : `; ${health.detail}`;

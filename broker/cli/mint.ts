@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { type BrokerSession, type Minted, SturdyRef } from '../../client/index.js';
 import { escapeControls } from '../redaction.js';
 import { connected } from './connected.js';
-import { asOperator, type GlobalOptions } from './operator.js';
+import { asOperator, type GlobalOptions, patience } from './operator.js';
 import { addPolicyOptions, delegationOf, type PolicyOptions } from './policy-options.js';
 import { printAnswer } from './print.js';
 import { newReferenceFile, readReference } from './references.js';
@@ -38,7 +38,7 @@ export function addAttenuate(program: Command): void {
       const options = command.optsWithGlobals<MintOptions>();
       const ref = readReference(argument);
       await handing(options, (hand) =>
-        connected(ref, async (object, session) => {
+        connected(ref, patience(options), async (object, session) => {
           const { schema } = await object.describe({});
           const minted = await object.attenuate(delegationOf(options, schema));
           await hand(minted, session);

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { SturdyRef } from 'sturdy/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -198,6 +200,32 @@ describe('sturdy call', () => {
     const { code, out, err } = await sturdy(['call', '@whole.ref', 'find', '{"name": "nobody"}', '--json']);
     expect([code, out]).toEqual([1, '']);
     expect(JSON.parse(err)).toMatchObject({ error: { type: 'failed', message: expect.any(String) } });
+  });
+
+  it('does not wait for ever for a broker that takes connections and says nothing', async () => {
+    const server = createServer().listen(join(running.folder, 'silent.sock'));
+    await once(server, 'listening');
+    const secret = (await readFile(join(running.folder, 'whole.ref'), 'utf8')).split('#')[1];
+    await writeFile(
+      join(running.folder, 'silent.ref'),
+      `sturdy+unix://${running.folder}/silent.sock#${secret}`,
+    );
+    const silent = ['--operator', 'silent.ref'];
+    try {
+      expect(await sturdy(['health', ...silent])).toMatchObject({
+        code: 3,
+        err: 'sturdy: the broker did not answer within 5 s\n',
+      });
+      for (const command of [['domains'], ['mint', 'ledger'], ['call', '@silent.ref', 'accounts']]) {
+        expect(await sturdy([...command, ...silent, '--timeout', '0.5'])).toMatchObject({
+          code: 3,
+          err: 'sturdy: the broker did not answer within 0.5 s\n',
+        });
+      }
+      expect((await sturdy(['health', ...silent, '--timeout', 'soon'])).code).toBe(2);
+    } finally {
+      server.close();
+    }
   });
 
   it('says so with an exit code of its own where no broker answers', async () => {
