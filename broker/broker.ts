@@ -1,7 +1,6 @@
 /** The broker: the store, the domains and the listeners, brought up in order and taken down in the reverse of it. */
-import { mkdir, mkdtemp, readFile, rm, stat, unlink } from 'node:fs/promises';
+import { mkdir, readFile, stat, unlink } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { SturdyAddress } from '../client/sturdyref.js';
@@ -9,6 +8,7 @@ import { type Listener, listenSocket, Session, type SocketAddress, StreamTranspo
 import { SchemaGraph, sturdySchemaBytes } from '../schema/index.js';
 import { bundle } from '../worker/bundle.js';
 import { Entrance } from './admission.js';
+import { BROKER_HOME } from './broker-name.js';
 import type { Config, DomainConfig } from './config.js';
 import { Delegation } from './delegable.js';
 import { Domain } from './domain.js';
@@ -18,8 +18,9 @@ import { Grants } from './grants.js';
 import type { Home } from './home.js';
 import { isListening } from './listening.js';
 import { createLogger } from './log.js';
-import { BROKER_HOME, BrokerHome } from './operator.js';
+import { BrokerHome } from './operator.js';
 import { keepOthersOut, OPERATOR_REF, provideOperatorRef } from './operator-ref.js';
+import { openPrivateSocket, type PrivateSocket } from './private-socket.js';
 import { Refusals } from './refusals.js';
 import { StartupError } from './startup-error.js';
 import { LmdbStore } from './store/lmdb-store.js';
@@ -45,7 +46,7 @@ export class Broker {
   #delegation!: Delegation;
   #supervisor!: Supervisor;
   #entrance!: Entrance;
-  #private: { folder: string; listener: Listener } | null = null;
+  #private: PrivateSocket | null = null;
   #listeners: Listener[] = [];
   #state: { is: 'starting' } | { is: 'ready' } | { is: 'stopping'; done: Promise<void> } = { is: 'starting' };
 
@@ -90,12 +91,9 @@ export class Broker {
     this.#store = await LmdbStore.open(this.#config.data);
     this.#grants = new Grants(this.#store, this.#homeOf);
     this.#delegation = new Delegation(this.#grants, this.#homeOf);
-    const { listener, entrance } = await this.#openEntrance();
-    this.#entrance = entrance;
-    this.#supervisor = new Supervisor({
-      socket: (listener.address as { path: string }).path,
-      log: this.#log,
-    });
+    this.#entrance = new Entrance({});
+    this.#private = await openPrivateSocket((socket) => this.#entrance.accept(socket));
+    this.#supervisor = new Supervisor({ socket: this.#private.path, log: this.#log });
     this.#homes.set(
       BROKER_HOME,
       new BrokerHome({
@@ -126,17 +124,6 @@ export class Broker {
   }
 
   readonly #homeOf = (domainId: string): Home | undefined => this.#homes.get(domainId);
-
-  /** The private socket: in a folder of its own, because a path of a unix socket is at most 107 bytes long. */
-  async #openEntrance(): Promise<{ listener: Listener; entrance: Entrance }> {
-    const folder = await mkdtemp(join(tmpdir(), 'sturdy-'));
-    const entrance = new Entrance({});
-    const listener = await listenSocket({ path: join(folder, 'domains.sock') }, (socket) =>
-      entrance.accept(socket),
-    );
-    this.#private = { folder, listener };
-    return { listener, entrance };
-  }
 
   async #addDomain(name: string, config: DomainConfig): Promise<DomainGrants> {
     const at = `domains.${name}`;
@@ -280,8 +267,7 @@ export class Broker {
     await Promise.all([...this.#domains.values()].map((domain) => domain.close()));
     await this.#supervisor?.close();
     this.#entrance?.close();
-    await this.#private?.listener.close();
-    if (this.#private !== null) await rm(this.#private.folder, { recursive: true, force: true });
+    await this.#private?.close();
     await Promise.all(closing);
     await this.#store?.close();
     this.#log.info('the broker has stopped');

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connect, type Operator, type SturdyAddress } from '../../client/index.js';
 import { freePort, OwnBroker } from '../../examples/ledger/own-broker.js';
@@ -55,6 +55,7 @@ async function serve(changes: object = {}, name = 'sturdy.config.json'): Promise
   await writeFile(join(folder, name), JSON.stringify(config));
   const child = spawn(process.execPath, [CLI, 'serve', '--config', name], {
     cwd: folder,
+    env: { ...process.env, TMPDIR: folder },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   children.push(child);
@@ -128,6 +129,32 @@ describe('sturdy serve', () => {
     await listening(second);
     const address: SturdyAddress = { transport: 'unix', path: join(folder, 'sturdy.config.json.sock') };
     (await connect(address)).close();
+  });
+});
+
+describe('the private socket of a broker', () => {
+  const privates = async () =>
+    (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('/domains.sock'));
+
+  it('is removed with its folder by the next broker, where it was killed, and by nobody while it is there', async () => {
+    const other = await serve({ data: './other', listen: { unix: './other.sock' } }, 'other.json');
+    await listening(other);
+    const alive = await privates();
+    const first = await serve();
+    await listening(first);
+    first.child.kill('SIGKILL');
+    await first.ended;
+    const dead = (await privates()).filter((name) => !alive.includes(name));
+    expect([alive.length, dead.length]).toEqual([1, 1]);
+    const second = await serve();
+    await listening(second);
+    const left = await privates();
+    expect(left).toHaveLength(2);
+    expect(left).toEqual(expect.arrayContaining(alive));
+    expect(await readdir(folder)).not.toContain(dirname(dead[0]!));
+    second.child.kill('SIGTERM');
+    await second.ended;
+    expect(await privates()).toEqual(alive);
   });
 });
 
