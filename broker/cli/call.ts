@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { type BrokerSession, type Pending, RpcError, type Stub } from '../../client/index.js';
 import { stubMethodName } from '../../rpc/index.js';
 import { type InterfaceType, type MethodType, SchemaGraph, sturdySchema } from '../../schema/index.js';
+import { escapeControls } from '../redaction.js';
 import { connected, within } from './connected.js';
 import { structFromJson, structToJson } from './json-values.js';
 import { type GlobalOptions, patience } from './operator.js';
@@ -48,7 +49,7 @@ async function call(
   const answer = await connected(reference, null, async (object, session) => {
     const { interfaceId, schema } = await within(seconds, object.describe({}));
     const type = SchemaGraph.load(schema).interface(interfaceId);
-    if (method === undefined) return methodsOf(type).join('\n');
+    if (method === undefined) return methodsOf(type).map(escapeControls).join('\n');
     const found = methodNamed(type, method);
     const path = `${found.interface.name}.${found.name}`;
     const sent = structFromJson(value, found.params, path, capabilities(session));

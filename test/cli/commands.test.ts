@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SturdyRef } from 'sturdy/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLI } from '../../examples/ledger/place.js';
-import { Running } from '../broker/running.js';
+import { LEDGER_DOMAIN, Running, testDomain } from '../broker/running.js';
 
 let running: Running;
 let operator: string;
@@ -287,5 +288,28 @@ describe('sturdy domains and health', () => {
   it('ask whose broker is meant where nothing says so', async () => {
     const { code, err } = await sturdy(['domains']);
     expect([code, err]).toEqual([2, expect.stringContaining('--operator DATA/operator.ref')]);
+  });
+});
+
+describe('what others write', () => {
+  it('makes no line of its own on a terminal: not the name of a method, and not an error', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sturdy-forged-'));
+    const schema = join(folder, 'forged.cgr');
+    const bytes = await readFile(LEDGER_DOMAIN!.schema, 'latin1');
+    await writeFile(schema, bytes.replaceAll('statement', 'state\nmen'), 'latin1');
+    const forged = await Running.start({ forged: testDomain('counter', { schema }) });
+    try {
+      const ref = join(folder, 'forged.ref');
+      const by = ['--operator', forged.broker.operatorRefPath];
+      expect((await sturdy(['mint', 'forged', 'a', '--out', ref, ...by])).code).toBe(0);
+      const { out } = await sturdy(['call', `@${ref}`]);
+      expect(out).toContain('Account.state\\nmen\n');
+      expect(out).not.toMatch(/^men/m);
+      const { code, err } = await sturdy(['mint', 'forged', 'forger', ...by]);
+      expect([code, err]).toEqual([1, 'sturdy: no\\nsturdy: 3 grants revoked\n']);
+    } finally {
+      await forged.stop();
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 });
