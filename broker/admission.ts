@@ -4,7 +4,15 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { type ConnectionLimits, RpcError, Session, StreamTransport, type Stub, serve } from '../rpc/index.js';
+import {
+  type CallContext,
+  type ConnectionLimits,
+  RpcError,
+  Session,
+  StreamTransport,
+  type Stub,
+  serve,
+} from '../rpc/index.js';
 import { sturdySchema } from '../schema/index.js';
 
 /** How long a token is good for, from when there is a thread to show it, in milliseconds. */
@@ -15,7 +23,7 @@ export interface AdmissionServer {
   load(): Promise<object>;
   ready(params: { restorer: Stub }): Promise<void>;
   failed(params: { message: string }): void;
-  own(params: { cap: Stub | null }): Promise<object>;
+  own(params: { cap: Stub | null }, context: CallContext): Promise<object>;
 }
 
 /** Makes the admission of the domain whose thread is at the other end of `session`. */

@@ -4,6 +4,9 @@
  */
 import type { Logger } from 'pino';
 import {
+  type CallContext,
+  type CallOptions,
+  type CallSignal,
   type Capability,
   capabilityOf,
   causeOf,
@@ -58,7 +61,9 @@ export interface DomainOptions {
 /** A running thread. */
 interface Instance {
   readonly session: Session;
-  readonly restorer: Stub & { restore(params: { object: Uint8Array }): PromiseLike<unknown> & { cap: Stub } };
+  readonly restorer: Stub & {
+    restore(params: { object: Uint8Array }, options: CallOptions): PromiseLike<unknown> & { cap: Stub };
+  };
   readonly since: number;
 }
 
@@ -125,9 +130,13 @@ export class Domain implements Home {
 
   // ---- the home of its objects ----------------------------------------------------------------------------------
 
-  async restore(object: string): Promise<Capability> {
+  async restore(object: string, signal?: CallSignal): Promise<Capability> {
     const instance = await this.running();
-    const pending = instance.restorer.restore({ object: new TextEncoder().encode(object) });
+    signal?.throwIfAborted();
+    const pending = instance.restorer.restore(
+      { object: new TextEncoder().encode(object) },
+      signal === undefined ? {} : { signal },
+    );
     const { cap } = (await pending) as { cap: Stub | null };
     if (cap === null) {
       throw new RpcError('failed', `domain ${this.name} has no object ${JSON.stringify(object)}`, {
@@ -138,15 +147,21 @@ export class Domain implements Home {
     return capabilityOf(stub).retain();
   }
 
-  async identify(capability: Capability): Promise<Identity | null> {
+  async identify(capability: Capability, signal?: CallSignal): Promise<Identity | null> {
     const state = this.#state;
     const end = settled(capability);
     if (state.is !== 'running' || !(end instanceof RemoteCapability)) return null;
     if (end.connection !== state.instance.session.connection) return null;
     using identified = stubFor(end.retain(), sturdySchema().interface('Identified')) as Stub & {
-      identify(params: object): Promise<{ object: Uint8Array; interfaceId: bigint; persistent: boolean }>;
+      identify(
+        params: object,
+        options: CallOptions,
+      ): Promise<{ object: Uint8Array; interfaceId: bigint; persistent: boolean }>;
     };
-    const { object, interfaceId, persistent } = await identified.identify({});
+    const { object, interfaceId, persistent } = await identified.identify(
+      {},
+      signal === undefined ? {} : { signal },
+    );
     if (!this.graph.has(interfaceId)) return null;
     return { object: new TextDecoder('utf-8', { fatal: true }).decode(object), interfaceId, persistent };
   }
@@ -284,7 +299,7 @@ export class Domain implements Home {
         enter({ session, restorer: kept, since: Date.now() });
       },
       failed: ({ message }: { message: string }) => refuse(new Error(message)),
-      own: ({ cap }: { cap: Stub | null }) => ownership(cap, this),
+      own: ({ cap }: { cap: Stub | null }, { signal }: CallContext) => ownership(cap, this, signal),
     };
   }
 

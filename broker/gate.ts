@@ -45,7 +45,7 @@ class GateServer {
       refusals.add();
       throw new RpcError('failed', 'no such reference', { code: 'ERR_NO_SUCH_REFERENCE' });
     }
-    const object = await home.restore(grant.row.object);
+    const object = await home.restore(grant.row.object, context.signal);
     let membrane = this.#membranes.get(grant.row.id);
     if (membrane === undefined) {
       membrane = new Membrane(grant, services, () => this.#membranes.delete(grant.row.id));

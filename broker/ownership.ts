@@ -2,14 +2,14 @@
  * Whose object is behind a capability that a domain was passed, and what the grants that it came through allow: the answer
  * to Admission.own. It names the object and never gives it.
  */
-import { type Capability, capabilityOf, type Stub, settled } from '../rpc/index.js';
+import { type CallSignal, type Capability, capabilityOf, type Stub, settled } from '../rpc/index.js';
 import { GrantedCapability } from './granted.js';
 import type { Home } from './home.js';
 import { MembranedCapability } from './membrane.js';
 import { conjunction, policyToWire } from './policy.js';
 import type { StoredPolicy } from './store/store.js';
 
-export async function ownership(cap: Stub | null, domain: Home): Promise<object> {
+export async function ownership(cap: Stub | null, domain: Home, signal?: CallSignal): Promise<object> {
   if (cap === null) return { result: { foreign: null } };
   using held = cap.dup();
   const policies: StoredPolicy[] = [];
@@ -24,7 +24,7 @@ export async function ownership(cap: Stub | null, domain: Home): Promise<object>
   if (current.brokenBy !== null) throw current.brokenBy;
   if (current instanceof GrantedCapability && current.home === domain)
     current = await resolved(await current.target());
-  const identity = await domain.identify(current);
+  const identity = await domain.identify(current, signal);
   if (identity === null || !identity.persistent) return { result: { foreign: null } };
   return {
     result: {
