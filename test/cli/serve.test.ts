@@ -1,15 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { connect, type Operator, type SturdyAddress } from '../../client/index.js';
+import { connect, type Operator, type SturdyAddress, SturdyRef } from '../../client/index.js';
 import { freePort, OwnBroker } from '../../examples/ledger/own-broker.js';
 import { CLI } from '../../examples/ledger/place.js';
-import { sturdySchema } from '../../schema/index.js';
-import { LEDGER_DOMAIN } from '../broker/running.js';
+import { SchemaGraph, sturdySchema } from '../../schema/index.js';
+import { type AnyStub, LEDGER_DOMAIN } from '../broker/running.js';
 
 let folder: string;
 const children: ChildProcess[] = [];
@@ -89,14 +89,22 @@ describe('sturdy serve', () => {
       await broker.start();
       const ref = await broker.operatorRef();
       const session = await connect(ref, { reconnect: false });
-      // A start takes a while: it is in flight when the signal comes.
       const operator = session.restore<Operator>(ref, sturdySchema().interface('Operator'));
-      expect((await operator.health({})).ready).toBe(true);
-      const starting = operator.start({ domain: 'statement' });
-      const outcome = starting.then(() => 'it ended');
-      await operator.health({});
-      expect(await broker.stop()).toBe(0);
+      const minted = await operator.mint({ domain: 'ledger', object: '', label: 'the ledger' });
+      const type = SchemaGraph.load(await readFile(LEDGER_DOMAIN!.schema)).interface('Ledger');
+      const ledger = session.restore<AnyStub>(SturdyRef.of(minted.ref.secret, ref.address), type);
+      const { account } = await ledger.open({ name: 'alice' });
+      const next = account.next({ after: 0 });
+      const outcome = next.then(
+        () => 'it ended',
+        (error: Error) => error.message,
+      );
+      await account.balance({});
+      const stopped = broker.stop();
+      await expect.poll(() => broker.log(20), { timeout: 4000 }).toContain('the broker stops');
+      await account.deposit({ cents: 1n });
       expect(await outcome).toBe('it ended');
+      expect(await stopped).toBe(0);
       session.close();
     } finally {
       await broker.remove();
