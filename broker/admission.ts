@@ -4,10 +4,18 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { type ConnectionLimits, RpcError, Session, StreamTransport, type Stub, serve } from '../rpc/index.js';
+import {
+  type CallContext,
+  type ConnectionLimits,
+  RpcError,
+  Session,
+  StreamTransport,
+  type Stub,
+  serve,
+} from '../rpc/index.js';
 import { sturdySchema } from '../schema/index.js';
 
-/** How long a token is good for, in milliseconds. */
+/** How long a token is good for, from when there is a thread to show it, in milliseconds. */
 const TOKEN_LIFE = 10_000;
 
 /** What may wait for a domain before its clients' cancelled calls count as in flight, in bytes. */
@@ -21,28 +29,56 @@ export interface AdmissionServer {
   load(): Promise<object>;
   ready(params: { restorer: Stub }): Promise<void>;
   failed(params: { message: string }): void;
-  own(params: { cap: Stub | null }): Promise<object>;
+  own(params: { cap: Stub | null }, context: CallContext): Promise<object>;
 }
 
 /** Makes the admission of the domain whose thread is at the other end of `session`. */
 export type Admit = (session: Session) => AdmissionServer;
 
+/** A domain that may come in. */
+export interface Expected {
+  /** Good once. */
+  readonly token: Uint8Array;
+  /** A thread has it: its life begins. */
+  begin(): void;
+  /** Whoever shows the token from now on is not let in. */
+  withdraw(): void;
+}
+
 export class Entrance {
-  readonly #expected = new Map<string, { domain: string; admit: Admit; timer: NodeJS.Timeout }>();
+  readonly #expected = new Map<string, { domain: string; admit: Admit; timer: NodeJS.Timeout | null }>();
   readonly #sessions = new Set<Session>();
   readonly #transports = new Set<StreamTransport>();
   #waiting: (() => void)[] = [];
 
   constructor(private readonly limits: Partial<ConnectionLimits>) {}
 
-  /** A new token, good once. Whoever shows it in time is let in as `domain`, by `admit`. */
-  expect(domain: string, admit: Admit): Uint8Array {
+  /**
+   * A new token, good once. Whoever shows it in time is let in as `domain`, by `admit`. The caller says when its life begins,
+   * and withdraws it where it is not needed any more.
+   */
+  expect(domain: string, admit: Admit): Expected {
     const token = new Uint8Array(randomBytes(32));
     const key = keyOf(token);
-    const timer = setTimeout(() => this.#expected.delete(key), TOKEN_LIFE);
-    timer.unref();
-    this.#expected.set(key, { domain, admit, timer });
-    return token;
+    const expected: { domain: string; admit: Admit; timer: NodeJS.Timeout | null } = {
+      domain,
+      admit,
+      timer: null,
+    };
+    this.#expected.set(key, expected);
+    const withdraw = () => {
+      if (expected.timer !== null) clearTimeout(expected.timer);
+      this.#expected.delete(key);
+    };
+    return {
+      token,
+      begin: () => {
+        if (expected.timer !== null || !this.#expected.has(key)) return;
+        expected.timer = setTimeout(withdraw, TOKEN_LIFE);
+        expected.timer.unref();
+      },
+      withdraw,
+    };
   }
 
   /** A connection to the private socket. It has as long to enter as a token lives. */
@@ -58,7 +94,7 @@ export class Entrance {
         }
         entered = expected.domain;
         this.#expected.delete(key);
-        clearTimeout(expected.timer);
+        if (expected.timer !== null) clearTimeout(expected.timer);
         return { admission: expected.admit(session) };
       },
     });
@@ -107,7 +143,7 @@ export class Entrance {
   }
 
   close(): void {
-    for (const { timer } of this.#expected.values()) clearTimeout(timer);
+    for (const { timer } of this.#expected.values()) if (timer !== null) clearTimeout(timer);
     this.#expected.clear();
     for (const session of this.#sessions) session.close('the broker stops');
   }

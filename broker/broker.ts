@@ -1,10 +1,9 @@
 /** The broker: the store, the domains and the listeners, brought up in order and taken down in the reverse of it. */
-import { mkdtemp, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
-import { createConnection, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, stat, unlink } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { type SturdyAddress, SturdyRef } from '../client/sturdyref.js';
+import type { SturdyAddress } from '../client/sturdyref.js';
 import {
   Budgets,
   type ConnectionLimits,
@@ -18,6 +17,7 @@ import {
 import { SchemaGraph, sturdySchemaBytes } from '../schema/index.js';
 import { bundle } from '../worker/bundle.js';
 import { Entrance } from './admission.js';
+import { BROKER_HOME } from './broker-name.js';
 import type { Config, DomainConfig } from './config.js';
 import { Delegation } from './delegable.js';
 import { Domain } from './domain.js';
@@ -25,13 +25,17 @@ import { DomainGrants } from './domain-grants.js';
 import { gate } from './gate.js';
 import { Grants } from './grants.js';
 import type { Home } from './home.js';
+import { isListening } from './listening.js';
 import { createLogger } from './log.js';
-import { BROKER_HOME, BrokerHome, OPERATOR_OBJECT } from './operator.js';
+import { BrokerHome } from './operator.js';
+import { keepOthersOut, OPERATOR_REF, provideOperatorRef } from './operator-ref.js';
+import { openPrivateSocket, type PrivateSocket } from './private-socket.js';
 import { Refusals } from './refusals.js';
 import { StartupError } from './startup-error.js';
 import { LmdbStore } from './store/lmdb-store.js';
 import type { Store } from './store/store.js';
 import { Supervisor } from './supervisor.js';
+import { Tally } from './tally.js';
 
 /** How long the calls in flight may take to end when the broker is stopped, in milliseconds. */
 const DRAIN_LIMIT = 5_000;
@@ -60,12 +64,14 @@ export class Broker {
   readonly #started = Date.now();
   readonly #refusals: Refusals;
   readonly #budgets: Budgets;
+  /** Connections that did not end as they should: a peer that breaks the protocol, or is gone in the middle of a message. */
+  readonly #broken: Tally;
   #store!: Store;
   #grants!: Grants;
   #delegation!: Delegation;
   #supervisor!: Supervisor;
   #entrance!: Entrance;
-  #private: { folder: string; listener: Listener } | null = null;
+  #private: PrivateSocket | null = null;
   #listeners: Listener[] = [];
   #state: { is: 'starting' } | { is: 'ready' } | { is: 'stopping'; done: Promise<void> } = { is: 'starting' };
 
@@ -75,6 +81,10 @@ export class Broker {
     this.#refusals = new Refusals(log);
     const pool = config.listen.limits.messageMiB * 1024 * 1024;
     this.#budgets = new Budgets({ bytes: { ...DEFAULT_BUDGETS.bytes, pool } });
+    this.#broken = new Tally(log, 'connections were broken off', (connections, code) => ({
+      code,
+      connections,
+    }));
   }
 
   /**
@@ -99,19 +109,18 @@ export class Broker {
 
   /** The file (mode 0600) with the operator's reference. */
   get operatorRefPath(): string {
-    return join(this.#config.data, 'operator.ref');
+    return join(this.#config.data, OPERATOR_REF);
   }
 
   async #start(): Promise<void> {
+    await mkdir(this.#config.data, { recursive: true, mode: 0o700 });
+    await keepOthersOut(this.#config.data, this.#log);
     this.#store = await LmdbStore.open(this.#config.data);
     this.#grants = new Grants(this.#store, this.#homeOf);
     this.#delegation = new Delegation(this.#grants, this.#homeOf);
-    const { listener, entrance } = await this.#openEntrance();
-    this.#entrance = entrance;
-    this.#supervisor = new Supervisor({
-      socket: (listener.address as { path: string }).path,
-      log: this.#log,
-    });
+    this.#entrance = new Entrance({});
+    this.#private = await openPrivateSocket((socket) => this.#entrance.accept(socket));
+    this.#supervisor = new Supervisor({ socket: this.#private.path, log: this.#log });
     this.#homes.set(
       BROKER_HOME,
       new BrokerHome({
@@ -121,9 +130,19 @@ export class Broker {
         health: () => this.health(),
       }),
     );
-    for (const [name, config] of Object.entries(this.#config.domains)) await this.#addDomain(name, config);
+    const configured: DomainGrants[] = [];
+    for (const [name, config] of Object.entries(this.#config.domains)) {
+      configured.push(await this.#addDomain(name, config));
+    }
+    await DomainGrants.revokeLeftOver(configured, this.#grants);
     await this.#listen();
-    await this.#writeOperatorRef();
+    await provideOperatorRef({
+      folder: this.#config.data,
+      address: sturdyAddress(this.addresses[0]!),
+      grants: this.#grants,
+      home: this.#homes.get(BROKER_HOME)!,
+      log: this.#log,
+    });
     this.#state = { is: 'ready' };
     this.#log.info({ addresses: this.addresses }, 'the broker is ready');
     for (const domain of this.#domains.values()) {
@@ -133,18 +152,7 @@ export class Broker {
 
   readonly #homeOf = (domainId: string): Home | undefined => this.#homes.get(domainId);
 
-  /** The private socket: in a folder of its own, because a path of a unix socket is at most 107 bytes long. */
-  async #openEntrance(): Promise<{ listener: Listener; entrance: Entrance }> {
-    const folder = await mkdtemp(join(tmpdir(), 'sturdy-'));
-    const entrance = new Entrance({});
-    const listener = await listenSocket({ path: join(folder, 'domains.sock') }, (socket) =>
-      entrance.accept(socket),
-    );
-    this.#private = { folder, listener };
-    return { listener, entrance };
-  }
-
-  async #addDomain(name: string, config: DomainConfig): Promise<void> {
+  async #addDomain(name: string, config: DomainConfig): Promise<DomainGrants> {
     const at = `domains.${name}`;
     let schema: Uint8Array;
     try {
@@ -203,6 +211,7 @@ export class Broker {
     });
     this.#domains.set(name, domain);
     this.#homes.set(id, domain);
+    return grants;
   }
 
   // ---- clients ----------------------------------------------------------------------------------------------------
@@ -229,7 +238,6 @@ export class Broker {
 
   #accept(socket: Socket): void {
     const peer = socket.remoteAddress ?? 'unix';
-    const log = this.#log.child({ peer });
     const entry = gate({
       grants: this.#grants,
       homeOf: this.#homeOf,
@@ -254,8 +262,9 @@ export class Broker {
     this.#sessions.add(session);
     void session.closed.then((reason) => {
       this.#sessions.delete(session);
-      if (reason.code === 'ERR_RPC_CLOSED') log.debug(reason.message);
-      else log.warn({ code: reason.code }, reason.message);
+      // The code is ours; the message may be the peer's own, and is nobody's to keep.
+      this.#log.debug({ peer, code: reason.code }, 'a connection ended');
+      if (reason.code !== 'ERR_RPC_CLOSED') this.#broken.add(reason.code);
     });
   }
 
@@ -274,29 +283,6 @@ export class Broker {
             ? `failed: ${failed.join(', ')}`
             : '',
     };
-  }
-
-  /** A reference that is minted for the operator at the first start, in a file that only the broker's user can read. */
-  async #writeOperatorRef(): Promise<void> {
-    const path = this.operatorRefPath;
-    const address = this.addresses[0];
-    const known = await readFile(path, 'utf8').catch(() => null);
-    const old = known === null ? null : parseOrNull(known);
-    const live = old === null ? null : this.#grants.find(old.secret(), { kind: 'anyone' });
-    let secret = live === null ? null : old!.secret();
-    if (secret === null) {
-      const home = this.#homes.get(BROKER_HOME)!;
-      ({ secret } = await this.#grants.mint({
-        parent: null,
-        home,
-        object: OPERATOR_OBJECT,
-        label: 'the operator',
-        by: 'first start',
-      }));
-    }
-    if (address === undefined) return;
-    const text = SturdyRef.of(secret!, sturdyAddress(address)).format();
-    await writeFile(path, `${text}\n`, { mode: 0o600 });
   }
 
   // ---- the end ----------------------------------------------------------------------------------------------------
@@ -320,8 +306,7 @@ export class Broker {
     await Promise.all([...this.#domains.values()].map((domain) => domain.close()));
     await this.#supervisor?.close();
     this.#entrance?.close();
-    await this.#private?.listener.close();
-    if (this.#private !== null) await rm(this.#private.folder, { recursive: true, force: true });
+    await this.#private?.close();
     await Promise.all(closing);
     await this.#store?.close();
     this.#log.info('the broker has stopped');
@@ -341,14 +326,6 @@ export function sturdyAddress(address: SocketAddress): SturdyAddress {
     : { transport: 'tcp', host: address.host, port: address.port, key: null };
 }
 
-function parseOrNull(text: string): SturdyRef | null {
-  try {
-    return SturdyRef.parse(text.trim());
-  } catch {
-    return null;
-  }
-}
-
 /** A socket that a killed broker left behind is in the way; one that somebody listens on is not ours to remove. */
 async function removeStaleSocket(path: string): Promise<void> {
   const found = await stat(path).catch(() => null);
@@ -357,15 +334,7 @@ async function removeStaleSocket(path: string): Promise<void> {
     throw new StartupError(
       `listen.unix: ${path} exists and is not a socket; remove it or choose another path`,
     );
-  const alive = await new Promise<boolean>((resolve) => {
-    const probe = createConnection({ path });
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', () => resolve(false));
-  });
-  if (alive)
+  if (await isListening(path))
     throw new StartupError(
       `listen.unix: cannot listen on ${path}: it is in use by another program; choose another`,
     );

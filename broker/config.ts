@@ -13,6 +13,7 @@ import { pathToFileURL } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 import { z } from 'zod';
 import { isLoopback } from '../client/sturdyref.js';
+import { BROKER_HOME } from './broker-name.js';
 import { describeIssue } from './config-error.js';
 
 const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, {
@@ -116,6 +117,13 @@ const schema = z
   })
   .superRefine((config, context) => {
     const names = Object.keys(config.domains);
+    if (names.includes(BROKER_HOME)) {
+      context.addIssue({
+        code: 'custom',
+        path: ['domains', BROKER_HOME],
+        message: `'${BROKER_HOME}' is the name of the broker itself; a domain needs another`,
+      });
+    }
     for (const [from, { grants, powers }] of Object.entries(config.domains)) {
       for (const [as, { domain: to }] of Object.entries(grants)) {
         const at = ['domains', from, 'grants', as];

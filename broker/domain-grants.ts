@@ -2,7 +2,8 @@
  * What a domain is given to begin with: the powers and the grants of its configuration.
  *
  * A configured grant is a grant like any other, in the store, sealed to the domain: it can be listed and revoked. Where the
- * configuration changes, the old one is revoked and a new one minted.
+ * configuration changes, a new one is minted and the old one revoked, in this order: a broker that is killed in between
+ * leaves one too many, which the next one revokes, and never one that is dead for no decision of the operator's.
  */
 import type { Logger } from 'pino';
 import { RpcError, type Stub, serve, stubFor } from '../rpc/index.js';
@@ -15,7 +16,7 @@ import type { LiveGrant } from './live-grant.js';
 import { Membrane, type MembraneServices } from './membrane.js';
 import { methodsNamed } from './policy.js';
 import { powers } from './powers.js';
-import type { Store, StoredPolicy } from './store/store.js';
+import type { GrantRow, Store, StoredPolicy } from './store/store.js';
 
 export interface NamedGrant {
   readonly name: string;
@@ -92,32 +93,55 @@ export class DomainGrants {
       expires: wanted.expires === undefined ? 0 : Date.parse(wanted.expires),
       delegable: false,
     };
-    const label = `configured: ${this.#options.name}.${name}`;
     const known = store.configuredGrant(id, name);
-    if (known !== null) {
-      const grant = grants.get(known);
-      const { row } = grant ?? { row: null };
-      const same =
-        row !== null &&
-        row.domainId === home.id &&
-        row.object === wanted.object &&
-        samePolicy(row.policy, policy);
-      // One that was revoked stays revoked: the configuration does not overrule the operator.
-      if (grant !== null && same) return grant;
-      await grants.revoke(known, 'the configuration changed');
-    }
+    // The row, and not the grant in use: its policy may name what the schema has no more.
+    const row = known === null ? null : store.grant(known);
+    const same =
+      row !== null &&
+      row.domainId === home.id &&
+      row.object === wanted.object &&
+      samePolicy(row.policy, policy);
+    // One that was revoked stays revoked: the configuration does not overrule the operator.
+    const kept = same ? grants.get(row.id) : null;
+    if (kept !== null) return kept;
     const { grant } = await grants.mint({
       parent: null,
       home,
       object: wanted.object,
       policy,
-      label,
+      label: this.#label(name),
       owner: { kind: 'domain', id },
       withSecret: false,
       by: 'the configuration',
     });
     await store.setConfiguredGrant(id, name, grant.row.id);
+    if (row !== null) await grants.revoke(row.id, 'the configuration changed');
     return grant;
+  }
+
+  #label(name: string): string {
+    return `configured: ${this.#options.name}.${name}`;
+  }
+
+  /** Whether this row was minted here, and another is in its place. */
+  #isLeftOver({ id, parent, digest, owner, label, revoked }: GrantRow): boolean {
+    const { config, store } = this.#options;
+    if (parent !== null || digest !== null || revoked !== null) return false;
+    if (owner.kind !== 'domain' || owner.id !== this.#options.id) return false;
+    const name = Object.keys(config.grants).find((each) => this.#label(each) === label);
+    return name !== undefined && store.configuredGrant(owner.id, name) !== id;
+  }
+
+  /** Before any of them is used: revokes what a broker that was killed while it minted has left. */
+  static async revokeLeftOver(all: readonly DomainGrants[], grants: Grants): Promise<void> {
+    const leftOver: string[] = [];
+    for (let after = ''; ; ) {
+      const rows = grants.rows(after, 1000);
+      if (rows.length === 0) break;
+      after = rows.at(-1)!.id;
+      for (const row of rows) if (all.some((each) => each.#isLeftOver(row))) leftOver.push(row.id);
+    }
+    for (const id of leftOver) await grants.revoke(id, 'left over by a broker that was killed');
   }
 }
 

@@ -4,8 +4,12 @@
  */
 import type { Logger } from 'pino';
 import {
+  type CallContext,
+  type CallOptions,
+  type CallSignal,
   type Capability,
   capabilityOf,
+  causeOf,
   RemoteCapability,
   RpcError,
   type Session,
@@ -14,13 +18,13 @@ import {
   stubFor,
 } from '../rpc/index.js';
 import { type InterfaceType, type SchemaGraph, sturdySchema } from '../schema/index.js';
-import type { Entrance } from './admission.js';
+import type { Entrance, Expected } from './admission.js';
 import type { DomainConfig } from './config.js';
 import type { Home, Identity } from './home.js';
 import { ownership } from './ownership.js';
 import type { Placement, Supervisor } from './supervisor.js';
 
-/** How long a start may take, from the order to the domain's `ready`. */
+/** How long a domain may take from when it has a thread to its `ready`, in milliseconds. */
 const START_LIMIT = 30_000;
 
 /** How long to wait for the reason of a thread's end, when its connection has ended already. In milliseconds. */
@@ -57,13 +61,16 @@ export interface DomainOptions {
 /** A running thread. */
 interface Instance {
   readonly session: Session;
-  readonly restorer: Stub & { restore(params: { object: Uint8Array }): PromiseLike<unknown> & { cap: Stub } };
+  readonly restorer: Stub & {
+    restore(params: { object: Uint8Array }, options: CallOptions): PromiseLike<unknown> & { cap: Stub };
+  };
   readonly since: number;
 }
 
 type State =
   | { readonly is: 'stopped' }
-  | { readonly is: 'starting'; readonly ready: Promise<Instance> }
+  /** `end` is how the start is given up. */
+  | { readonly is: 'starting'; readonly ready: Promise<Instance>; readonly end: AbortController }
   | { readonly is: 'running'; readonly instance: Instance }
   /** Its connection is gone; its host is about to say why. */
   | { readonly is: 'ending'; readonly ended: Promise<void> }
@@ -80,7 +87,12 @@ export class Domain implements Home {
   #placement: Placement | null = null;
   #starts = 0;
   #failures = 0;
+  /** For the operator. */
   #detail = '';
+  /** What of it is told to whoever asks for one of its objects. */
+  #reason = '';
+  /** Why its program could not be made, in full. */
+  #fault: string | null = null;
   #retry: NodeJS.Timeout | null = null;
   #closing = false;
 
@@ -118,9 +130,13 @@ export class Domain implements Home {
 
   // ---- the home of its objects ----------------------------------------------------------------------------------
 
-  async restore(object: string): Promise<Capability> {
+  async restore(object: string, signal?: CallSignal): Promise<Capability> {
     const instance = await this.running();
-    const pending = instance.restorer.restore({ object: new TextEncoder().encode(object) });
+    signal?.throwIfAborted();
+    const pending = instance.restorer.restore(
+      { object: new TextEncoder().encode(object) },
+      signal === undefined ? {} : { signal },
+    );
     const { cap } = (await pending) as { cap: Stub | null };
     if (cap === null) {
       throw new RpcError('failed', `domain ${this.name} has no object ${JSON.stringify(object)}`, {
@@ -131,15 +147,21 @@ export class Domain implements Home {
     return capabilityOf(stub).retain();
   }
 
-  async identify(capability: Capability): Promise<Identity | null> {
+  async identify(capability: Capability, signal?: CallSignal): Promise<Identity | null> {
     const state = this.#state;
     const end = settled(capability);
     if (state.is !== 'running' || !(end instanceof RemoteCapability)) return null;
     if (end.connection !== state.instance.session.connection) return null;
     using identified = stubFor(end.retain(), sturdySchema().interface('Identified')) as Stub & {
-      identify(params: object): Promise<{ object: Uint8Array; interfaceId: bigint; persistent: boolean }>;
+      identify(
+        params: object,
+        options: CallOptions,
+      ): Promise<{ object: Uint8Array; interfaceId: bigint; persistent: boolean }>;
     };
-    const { object, interfaceId, persistent } = await identified.identify({});
+    const { object, interfaceId, persistent } = await identified.identify(
+      {},
+      signal === undefined ? {} : { signal },
+    );
     if (!this.graph.has(interfaceId)) return null;
     return { object: new TextDecoder('utf-8', { fatal: true }).decode(object), interfaceId, persistent };
   }
@@ -150,18 +172,21 @@ export class Domain implements Home {
   running(): Promise<Instance> {
     const state = this.#state;
     if (this.#closing) return Promise.reject(this.#unavailable('the broker stops'));
+    // Who asks while it is being stopped gets another instance.
+    if (this.#stopping !== null) return this.#stopping.then(() => this.running());
     if (state.is === 'running') return Promise.resolve(state.instance);
     if (state.is === 'starting') return state.ready;
     if (state.is === 'ending') return state.ended.then(() => this.running());
     if (state.is === 'failed' && Date.now() < state.until) {
       return Promise.reject(
         this.#unavailable(
-          `${this.#detail}; tried ${this.#failures} times, again in ${state.until - Date.now()} ms`,
+          `${this.#reason}; tried ${this.#failures} times, again in ${state.until - Date.now()} ms`,
         ),
       );
     }
-    const ready = this.#start();
-    this.#state = { is: 'starting', ready };
+    const end = new AbortController();
+    const ready = this.#start(end.signal);
+    this.#state = { is: 'starting', ready, end };
     ready.then(
       (instance) => {
         if (this.#state.is === 'starting') this.#state = { is: 'running', instance };
@@ -169,43 +194,78 @@ export class Domain implements Home {
         void instance.session.closed.then((reason) => this.#disconnected(instance, reason.message));
         this.#log.info({ starts: this.#starts, host: this.#placement?.hostPid }, 'domain started');
       },
-      (error: unknown) => this.#failed(RpcError.from(error).message, this.#failures + 1),
+      (error: unknown) => {
+        if (end.signal.aborted) this.#stopped((end.signal.reason as Error).message);
+        else
+          this.#failed(RpcError.from(causeOf(RpcError.from(error))).message, this.#failures + 1, this.#fault);
+      },
     );
     return ready;
   }
 
-  async #start(): Promise<Instance> {
+  /** One try. Whatever it is at, it is over at once when `end` is aborted, and rejects with the reason of that. */
+  async #start(end: AbortSignal): Promise<Instance> {
     this.#starts++;
-    const program = await this.#options.program();
     const { promise: entered, resolve: enter, reject: refuse } = withResolvers<Instance>();
-    const token = this.#options.entrance.expect(this.name, (session) =>
-      this.#admit(session, program, enter, refuse),
-    );
-    const timer = setTimeout(
-      () => refuse(new Error(`it was not ready within ${START_LIMIT} ms`)),
-      START_LIMIT,
-    );
+    end.addEventListener('abort', () => refuse(end.reason as Error), { once: true });
+    let program: Program | null = null;
+    let expected: Expected | null = null;
+    let timer: NodeJS.Timeout | undefined;
+    let placement: Placement | null = null;
     try {
+      const made = await this.#program(entered);
+      program = made;
+      expected = this.#options.entrance.expect(this.name, (session) => {
+        // Nobody is let in to a start that is over.
+        entered.catch(() => session.close('its start was given up'));
+        return this.#admit(session, made, enter, refuse);
+      });
       const { limits, group, trusted } = this.#options.config;
-      const placement = await this.#options.supervisor.start({
+      const placed = await this.#options.supervisor.start({
         domain: this.name,
         group: group ?? (trusted ? 'trusted' : `domain:${this.name}`),
         limits: { heapMebibytes: limits.heapMiB, turnMillis: limits.turnMillis },
-        token,
+        token: expected.token,
+        signal: end,
         onEnd: (reason) => {
           refuse(new Error(reason));
-          this.#ended(placement, reason);
+          this.#ended(placed, reason);
         },
       });
-      this.#placement = placement;
+      placement = placed;
+      this.#placement = placed;
+      // Neither clock runs while the domain waits for its turn, for a host or for a thread.
+      expected.begin();
+      timer = setTimeout(() => refuse(new Error(`it was not ready within ${START_LIMIT} ms`)), START_LIMIT);
       return await entered;
     } catch (cause) {
-      await this.#placement?.terminate('the start failed').catch(() => {});
+      const { message } = RpcError.from(cause);
+      await placement?.terminate(end.aborted ? message : 'the start failed').catch(() => {});
       this.#placement = null;
-      throw this.#unavailable(RpcError.from(cause).message, cause);
+      throw this.#unavailable(message, cause);
     } finally {
       clearTimeout(timer);
-      for (const { cap } of program.grants) cap[Symbol.dispose]();
+      expected?.withdraw();
+      if (program !== null) disposeGrants(program);
+    }
+  }
+
+  /** The program for this try, unless it is given up before there is one. */
+  async #program(entered: Promise<Instance>): Promise<Program> {
+    this.#fault = null;
+    const making = this.#options.program().catch((cause: unknown) => {
+      if (cause instanceof RpcError) throw cause;
+      // What it says may name files of this machine: that is for the operator, and not for whoever restores a reference.
+      this.#fault = RpcError.from(cause).message;
+      throw new Error("its program cannot be made; the broker's log says why", { cause });
+    });
+    try {
+      // Nobody enters without a program: this is only how the start is given up.
+      return await Promise.race([making, entered as Promise<never>]);
+    } catch (error) {
+      // One that comes too late is nobody's.
+      making.then(disposeGrants, () => {});
+      throw error;
     }
   }
 
@@ -239,18 +299,19 @@ export class Domain implements Home {
         enter({ session, restorer: kept, since: Date.now() });
       },
       failed: ({ message }: { message: string }) => refuse(new Error(message)),
-      own: ({ cap }: { cap: Stub | null }) => ownership(cap, this),
+      own: ({ cap }: { cap: Stub | null }, { signal }: CallContext) => ownership(cap, this, signal),
     };
   }
 
   /** Records a failure and sets the pause before the next try: `doublings` times the first. */
-  #failed(reason: string, doublings: number): void {
+  #failed(reason: string, doublings: number, fault: string | null = null): void {
     this.#failures++;
     const pause = doublings === 0 ? 0 : Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (doublings - 1));
-    this.#detail = reason;
+    this.#reason = reason;
+    this.#detail = fault ?? reason;
     this.#state = { is: 'failed', until: Date.now() + pause };
-    this.#log.error({ failures: this.#failures, pause }, `domain failed: ${reason}`);
-    if (this.#options.config.start === 'eager' && !this.#closing) {
+    this.#log.error({ failures: this.#failures, pause }, `domain failed: ${this.#detail}`);
+    if (this.#options.config.start === 'eager' && !this.#closing && this.#stopping === null) {
       this.#retry = setTimeout(() => void this.running().catch(() => {}), pause);
       this.#retry.unref();
     }
@@ -287,37 +348,47 @@ export class Domain implements Home {
 
   #settleEnd(instance: Instance, reason: string): void {
     if (Date.now() - instance.since > RECOVERED) this.#failures = 0;
-    if (this.#stopping) {
-      this.#state = { is: 'stopped' };
-      this.#detail = reason;
-      this.#log.info(`domain stopped: ${reason}`);
-    } else {
-      // One that ran may be started again at once, for the first time.
-      this.#failed(`it ended: ${reason}`, this.#failures);
-    }
+    if (this.#stopping !== null) this.#stopped(reason);
+    // One that ran may be started again at once, for the first time.
+    else this.#failed(`it ended: ${reason}`, this.#failures);
   }
 
-  #stopping = false;
+  #stopped(reason: string): void {
+    this.#state = { is: 'stopped' };
+    this.#detail = reason;
+    this.#log.info(`domain stopped: ${reason}`);
+  }
 
-  /** Ends the thread, if there is one. Live capabilities to its objects break; its references stay good. */
-  async stop(reason: string): Promise<void> {
+  /** The stop that is under way. */
+  #stopping: Promise<void> | null = null;
+
+  /**
+   * Ends the thread, if there is one, and a start, if one is under way. Live capabilities to its objects break; its
+   * references stay good.
+   */
+  stop(reason: string): Promise<void> {
+    this.#stopping ??= this.#end(reason).finally(() => {
+      this.#stopping = null;
+    });
+    return this.#stopping;
+  }
+
+  async #end(reason: string): Promise<void> {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
-    if (this.#state.is === 'starting') await this.#state.ready.catch(() => {});
-    await this.#untilSettled();
-    const placement = this.#placement;
-    if (placement === null) {
-      this.#state = { is: 'stopped' };
-      return;
+    if (this.#state.is === 'starting') {
+      const { end, ready } = this.#state;
+      end.abort(new Error(reason));
+      await ready.catch(() => {});
     }
-    this.#stopping = true;
-    try {
+    if (this.#state.is === 'ending') await this.#state.ended;
+    const placement = this.#placement;
+    if (placement !== null) {
       await placement.terminate(reason);
       this.#ended(placement, reason);
       await this.#untilSettled();
-    } finally {
-      this.#stopping = false;
     }
+    this.#state = { is: 'stopped' };
   }
 
   async #untilSettled(): Promise<void> {
@@ -330,11 +401,16 @@ export class Domain implements Home {
   }
 
   #unavailable(reason: string, cause?: unknown): RpcError {
-    return new RpcError('disconnected', `domain ${this.name} cannot be started: ${reason}`, {
+    const type = cause instanceof RpcError && cause.type === 'overloaded' ? 'overloaded' : 'disconnected';
+    return new RpcError(type, `domain ${this.name} cannot be started: ${reason}`, {
       code: 'ERR_DOMAIN_UNAVAILABLE',
       cause,
     });
   }
+}
+
+function disposeGrants({ grants }: Program): void {
+  for (const { cap } of grants) cap[Symbol.dispose]();
 }
 
 function withResolvers<T>(): { promise: Promise<T>; resolve(value: T): void; reject(error: Error): void } {

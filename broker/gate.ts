@@ -6,6 +6,7 @@
  */
 import {
   type CallContext,
+  type CallSignal,
   type Capability,
   QueuedCapability,
   RpcError,
@@ -61,7 +62,7 @@ class GateServer {
   constructor(private readonly door: Door) {}
 
   async restore({ ref }: { ref: { secret: Uint8Array } }, context: CallContext): Promise<{ cap: Stub }> {
-    return { cap: context.use(stubFor(await this.door.restore(ref.secret), null)) };
+    return { cap: context.use(stubFor(await this.door.restore(ref.secret, context.signal), null)) };
   }
 }
 
@@ -75,7 +76,7 @@ class Door {
   }
 
   /** The object behind the reference with this secret, under its grant: a new reference. */
-  async restore(secret: Uint8Array): Promise<Capability> {
+  async restore(secret: Uint8Array, signal?: CallSignal): Promise<Capability> {
     const { grants, homeOf, holder, refusals } = this.#options;
     const grant = grants.find(secret, holder);
     const home = grant === null ? undefined : homeOf(grant.row.domainId);
@@ -83,7 +84,7 @@ class Door {
       refusals.add();
       throw new RpcError('failed', 'no such reference', { code: 'ERR_NO_SUCH_REFERENCE' });
     }
-    const object = await home.restore(grant.row.object);
+    const object = await home.restore(grant.row.object, signal);
     const membrane = this.#membraneOf(grant);
     const outward = membrane.outward(object);
     // What is broken, or came when the grant had died, is not wrapped.

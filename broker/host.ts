@@ -31,8 +31,10 @@ const FLAGS = ['--no-warnings', '--no-addons', '--no-global-search-paths'];
 const PING_EVERY_MILLIS = 1000;
 /** A host whose own loop, which runs no program, does not answer for so long is of no use any more. */
 const PING_LIMIT_MILLIS = 5000;
-/** As long as the token that a domain enters with is good. */
-const ASSIGN_LIMIT_MILLIS = 10_000;
+/** To its first word: the process has to be made, and its modules loaded, on a machine that may be busy with others. */
+const FIRST_ANSWER_MILLIS = 60_000;
+/** To a thread that is locked down and waits, in a host that answers. */
+const ASSIGN_LIMIT_MILLIS = 30_000;
 
 export class Host {
   readonly pid: number;
@@ -41,6 +43,8 @@ export class Host {
   readonly #process: ChildProcess;
   readonly #session: Session;
   readonly #stub: HostStub;
+  /** Fulfilled when it has answered for the first time, or never will. */
+  readonly #answers: Promise<void>;
   #reason: string | null = null;
 
   constructor(module: string, settings: HostSettings, log: SupervisorLog) {
@@ -53,8 +57,11 @@ export class Host {
     this.pid = child.pid ?? 0;
     this.#session = new Session(new StreamTransport(child.stdio[3] as Duplex));
     this.#stub = this.#session.bootstrap<HostStub>(sturdySchema().interface('Host'));
-    const pinging = setInterval(() => this.#ping(), PING_EVERY_MILLIS);
-    pinging.unref();
+    let pinging: NodeJS.Timeout | undefined;
+    this.#answers = this.#answered(FIRST_ANSWER_MILLIS).then(() => {
+      if (this.#reason !== null) return;
+      pinging = setInterval(() => void this.#answered(PING_LIMIT_MILLIS), PING_EVERY_MILLIS).unref();
+    });
     logLines(child.stderr!, (line) => log.warn({ hostPid: this.pid, line }, 'a host said'));
     this.gone = new Promise((resolve) => {
       const left = (why: string) => {
@@ -72,6 +79,7 @@ export class Host {
 
   /** The number of a thread that has its orders. */
   async assign(params: AssignParams): Promise<number> {
+    await this.#answers;
     const late = setTimeout(() => {
       this.kill(`it had no thread for a domain within ${ASSIGN_LIMIT_MILLIS} ms`);
     }, ASSIGN_LIMIT_MILLIS);
@@ -110,16 +118,17 @@ export class Host {
     }
   }
 
-  #ping(): void {
+  /** Asks for an answer, and kills the host where there is none in time. */
+  async #answered(limit: number): Promise<void> {
     if (this.#reason !== null) return;
-    const late = setTimeout(
-      () => this.kill(`it did not answer for ${PING_LIMIT_MILLIS} ms`),
-      PING_LIMIT_MILLIS,
-    );
+    const late = setTimeout(() => this.kill(`it did not answer for ${limit} ms`), limit);
     late.unref();
     // Where it fails, the process ends or has ended, which is seen anyway.
-    const stop = () => clearTimeout(late);
-    this.#stub.ping().then(stop, stop);
+    await this.#stub.ping().then(
+      () => {},
+      () => {},
+    );
+    clearTimeout(late);
   }
 }
 

@@ -11,15 +11,13 @@ import {
   settled,
 } from '../rpc/index.js';
 import { type SchemaGraph, sturdySchema, sturdySchemaBytes } from '../schema/index.js';
+import { BROKER_HOME } from './broker-name.js';
 import type { Domain } from './domain.js';
 import { grantInfo, grantPower } from './grant-power.js';
 import type { Grants } from './grants.js';
 import type { Home, Identity } from './home.js';
 import { ownerFromWire } from './owner.js';
 import { policyFromWire } from './policy.js';
-
-/** The name and the id of the broker as a home. No domain may have it. */
-export const BROKER_HOME = 'sturdy';
 
 export const OPERATOR_OBJECT = 'operator';
 

@@ -8,6 +8,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Host } from './host.js';
 import { Hosts } from './hosts.js';
+import { StartQueue } from './start-queue.js';
 
 /** As much of a pino logger as is used here. */
 export interface SupervisorLog {
@@ -39,6 +40,8 @@ export interface StartRequest {
   readonly limits: { readonly heapMebibytes: number; readonly turnMillis: number };
   /** With which the thread will enter the Threshold. */
   readonly token: Uint8Array;
+  /** Gives the start up: `start` rejects with its reason, and whatever there is of a thread by then is ended. */
+  readonly signal?: AbortSignal;
   /** The thread is gone. Called once, whatever the reason, and only after the placement was given. */
   onEnd(reason: string): void;
 }
@@ -61,6 +64,7 @@ export class Supervisor {
   readonly #socket: string;
   readonly #log: SupervisorLog;
   readonly #placed = new Set<PlacedThread>();
+  readonly #starts = new StartQueue();
 
   constructor(options: SupervisorOptions) {
     this.#socket = options.socket;
@@ -69,16 +73,26 @@ export class Supervisor {
   }
 
   /**
-   * Gives a thread its orders. Rejects with `overloaded` where the group's host may have no more threads, and with
-   * `disconnected` where its host died. That the domain is ready is told by the domain itself, to its Threshold.
+   * Gives a thread its orders, when it is its turn: so many starts at a time get their host and their thread. What the
+   * program then does is not waited for here: it would keep others waiting. Rejects with `overloaded` where the group's host may have no more threads or too many starts wait, and with `disconnected` where its host died. That the domain is ready is told by the domain itself, to its Threshold.
    */
-  async start(request: StartRequest): Promise<Placement> {
-    const { domain, group, limits, token, onEnd } = request;
+  start(request: StartRequest): Promise<Placement> {
+    return this.#starts.inTurn(() => this.#place(request), request.signal);
+  }
+
+  async #place(request: StartRequest): Promise<Placement> {
+    const { domain, group, limits, token, signal, onEnd } = request;
     const host = this.#hosts.enter(group, limits.heapMebibytes);
+    const assigned = host.assign({ socket: this.#socket, token, limits });
     let thread: number;
     try {
-      thread = await host.assign({ socket: this.#socket, token, limits });
+      thread = await unlessAborted(assigned, signal);
     } catch (error) {
+      // Where the host has other domains, it may yet answer, with a thread that nobody waits for.
+      assigned.then(
+        (late) => new PlacedThread(host, late, () => {}).terminate('its start was given up'),
+        () => {},
+      );
       this.#hosts.leave(host);
       throw error;
     }
@@ -99,6 +113,22 @@ export class Supervisor {
   async close(): Promise<void> {
     await this.#hosts.close('the broker stops');
     await Promise.all([...this.#placed].map(({ gone }) => gone));
+  }
+}
+
+/** What `promise` gives, or the reason of `signal`, whichever is first. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
   }
 }
 

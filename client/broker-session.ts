@@ -4,19 +4,22 @@
  * While the connection is lost, it is tried again, after pauses that double. References stay good: what `restore` gave
  * restores again by itself. Everything that came out of it broke with the connection, and the calls that were under way
  * failed with `disconnected`, which says nothing about whether they were carried out. A call that is made meanwhile waits
- * for the next attempt to connect, and fails if that fails: no call waits for ever.
+ * for the next attempt to connect, and fails if that fails, which it does after a limit: no call waits for ever for a
+ * connection. Over one that is there, a call may take as long as the object takes; its caller can cancel it.
  */
+import { createConnection } from 'node:net';
 import {
   BrokenCapability,
   type Capability,
   type ConnectionLimits,
   capabilityOf,
-  connectSocket,
+  describeAddress,
   type Pending,
   QueuedCapability,
   RpcError,
-  type Session,
+  Session,
   type SocketAddress,
+  StreamTransport,
   type Stub,
   stubFor,
 } from '../rpc/index.js';
@@ -31,6 +34,8 @@ export interface ConnectOptions {
   readonly firstPause?: number;
   /** The longest pause between two attempts, in milliseconds. Default 10,000. */
   readonly longestPause?: number;
+  /** How long an attempt to connect may take, in milliseconds. Default 10,000. */
+  readonly connectTimeout?: number;
   /** What the broker can make this side hold. */
   readonly limits?: Partial<ConnectionLimits>;
   /** The connection was lost: every live capability but those that `restore` gave is broken. */
@@ -211,9 +216,7 @@ function settle(promise: QueuedCapability, to: Capability): void {
   promise.release();
 }
 
-async function dial(address: SturdyAddress, { limits }: ConnectOptions): Promise<Session> {
-  const socket: SocketAddress =
-    address.transport === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
+async function dial(address: SturdyAddress, options: ConnectOptions): Promise<Session> {
   if (address.transport === 'tcp' && address.key !== null) {
     throw new RpcError(
       'unimplemented',
@@ -223,7 +226,30 @@ async function dial(address: SturdyAddress, { limits }: ConnectOptions): Promise
       },
     );
   }
-  return connectSocket(socket, limits === undefined ? {} : { limits });
+  const where: SocketAddress =
+    address.transport === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
+  const { limits, connectTimeout = 10_000 } = options;
+  const socket = createConnection({ ...where });
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`no answer within ${connectTimeout} ms`)), connectTimeout);
+      socket.once('connect', resolve).once('error', reject);
+    });
+  } catch (cause) {
+    socket.destroy();
+    const { code, message } = cause as NodeJS.ErrnoException;
+    throw new RpcError('disconnected', `cannot connect to ${describeAddress(where)}: ${code ?? message}`, {
+      code: 'ERR_RPC_CONNECT',
+      cause,
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+  socket.removeAllListeners('error');
+  socket.setNoDelay(true);
+  const held = limits === undefined ? {} : { limits };
+  return new Session(new StreamTransport(socket, limits), held);
 }
 
 function sameAddress(a: SturdyAddress, b: SturdyAddress): boolean {

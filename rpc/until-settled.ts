@@ -1,5 +1,6 @@
 /** Waiting for what a promise becomes. */
 import { type Capability, settled } from './capability.js';
+import { RpcError } from './error.js';
 
 /** As much of an AbortSignal as is needed. */
 export interface Leaving {
@@ -8,20 +9,25 @@ export interface Leaving {
 }
 
 /**
- * What `capability` becomes in the end, borrowed: it stands as long as `capability` is held. Never settles once `signal` is
+ * What `capability` becomes in the end, borrowed: it stands as long as `capability` is held. Rejects when `signal` is
  * aborted, and then keeps nothing.
  */
 export function untilSettled(capability: Capability, signal?: Leaving): Promise<Capability> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     let leave: (() => void) | null = null;
     const follow = () => {
       leave = null;
-      const end = settled(capability);
       if (signal?.aborted === true) return;
+      const end = settled(capability);
       if (end.isPromise) leave = end.onResolution(follow);
       else resolve(end);
     };
-    signal?.addEventListener('abort', () => leave?.());
+    const give = () => {
+      leave?.();
+      reject(new RpcError('failed', 'the call was canceled', { code: 'ERR_RPC_CANCELED' }));
+    };
+    signal?.addEventListener('abort', give);
+    if (signal?.aborted === true) give();
     follow();
   });
 }

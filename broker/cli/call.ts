@@ -4,9 +4,10 @@ import type { Command } from 'commander';
 import { type BrokerSession, type Pending, RpcError, type Stub } from '../../client/index.js';
 import { stubMethodName } from '../../rpc/index.js';
 import { type InterfaceType, type MethodType, SchemaGraph, sturdySchema } from '../../schema/index.js';
-import { connected } from './connected.js';
+import { escapeControls } from '../redaction.js';
+import { connected, within } from './connected.js';
 import { structFromJson, structToJson } from './json-values.js';
-import type { GlobalOptions } from './operator.js';
+import { type GlobalOptions, patience } from './operator.js';
 import { jsonText, UsageError } from './print.js';
 import { readReference } from './references.js';
 
@@ -25,7 +26,6 @@ REF is @FILE, @FILE:NAME or - (standard input). PARAMS is a JSON object, or - fo
   sturdy call @alice.ref statement '{"page": {"limit": 5}}'
   sturdy call @ledger.ref transfer '{"from": "@alice.ref", "to": "@bob.ref", "cents": 100}'`,
     )
-    .option('--timeout <seconds>', 'cancel the call after so long')
     .action(
       (ref: string, method: string | undefined, params: string | undefined, _: object, command: Command) =>
         call(ref, method, params, command.optsWithGlobals()),
@@ -36,18 +36,20 @@ async function call(
   ref: string,
   method: string | undefined,
   params: string | undefined,
-  options: GlobalOptions & { timeout?: string },
+  options: GlobalOptions,
 ): Promise<void> {
   if (ref === '-' && params === '-') {
     throw new UsageError('standard input is the reference or the params, not both');
   }
   const reference = readReference(ref);
   const value = parseParams(params);
-  const signal = options.timeout === undefined ? {} : { signal: timeout(options.timeout) };
-  const answer = await connected(reference, async (object, session) => {
-    const { interfaceId, schema } = await object.describe({});
+  const seconds = patience(options);
+  // A call takes as long as it takes, where nothing else was asked for.
+  const signal = options.timeout === undefined ? {} : { signal: AbortSignal.timeout(seconds * 1000) };
+  const answer = await connected(reference, null, async (object, session) => {
+    const { interfaceId, schema } = await within(seconds, object.describe({}));
     const type = SchemaGraph.load(schema).interface(interfaceId);
-    if (method === undefined) return methodsOf(type).join('\n');
+    if (method === undefined) return methodsOf(type).map(escapeControls).join('\n');
     const found = methodNamed(type, method);
     const path = `${found.interface.name}.${found.name}`;
     const sent = structFromJson(value, found.params, path, capabilities(session));
@@ -64,13 +66,6 @@ function parseParams(text = '{}'): unknown {
   } catch (cause) {
     throw new UsageError(`the params are not JSON: ${(cause as Error).message}`, { cause });
   }
-}
-
-function timeout(text: string): AbortSignal {
-  const seconds = Number(text);
-  if (!(seconds > 0 && seconds <= 1_000_000))
-    throw new UsageError(`--timeout: expected seconds, found ${text}`);
-  return AbortSignal.timeout(seconds * 1000);
 }
 
 /** By its name, or by that with the interface: of two with one name, this tells them apart. */

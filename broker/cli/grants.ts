@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { GrantInfo, Operator, Owner, Policy } from '../../client/index.js';
 import { connected } from './connected.js';
-import { asOperator, type GlobalOptions } from './operator.js';
+import { asOperator, type GlobalOptions, patience } from './operator.js';
 import { jsonText, printAnswer, table } from './print.js';
 import { readReference } from './references.js';
 
@@ -23,9 +23,14 @@ export function addGrants(program: Command): void {
       'kill a grant, by its id or by its reference (@FILE, @FILE:NAME or -), and everything below it',
     )
     .action(async (grant: string, _options: object, command: Command) => {
-      const { json = false } = command.optsWithGlobals<GlobalOptions>();
+      const options = command.optsWithGlobals<GlobalOptions>();
+      const { json = false } = options;
       const id = /^[@-]/.test(grant)
-        ? await connected(readReference(grant), async (object) => (await object.describe({})).grant)
+        ? await connected(
+            readReference(grant),
+            patience(options),
+            async (object) => (await object.describe({})).grant,
+          )
         : grant;
       const answer = await asOperator(command, (operator) => operator.grant({ id }).grant.revoke({}));
       printAnswer(

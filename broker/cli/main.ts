@@ -39,6 +39,10 @@ const program = new Command('sturdy')
     '--operator <file>',
     'the file with the operator reference (default: operator.ref in the data folder)',
   )
+  .option(
+    '--timeout <seconds>',
+    'how long to wait for the broker (default: 60, health 5); without it, call waits for its results without a limit',
+  )
   .option('--config <file>', 'the configuration (default: sturdy.config.ts, .mts, .js, .mjs or .json here)')
   .showHelpAfterError('(sturdy --help tells more)')
   .exitOverride();

@@ -13,6 +13,19 @@ export interface GlobalOptions {
   readonly json?: boolean;
   readonly operator?: string;
   readonly config?: string;
+  readonly timeout?: string;
+}
+
+/** Longer than a domain may take to start, so that the reason is heard where one does not. */
+const ANSWER_SECONDS = 60;
+
+/** How many seconds the broker has for its answer. */
+export function patience({ timeout }: GlobalOptions, otherwise = ANSWER_SECONDS): number {
+  if (timeout === undefined) return otherwise;
+  const seconds = Number(timeout);
+  if (!(seconds > 0 && seconds <= 1_000_000))
+    throw new UsageError(`--timeout: expected seconds, found ${timeout}`);
+  return seconds;
 }
 
 const CONFIGS = ['ts', 'mts', 'js', 'mjs', 'json'].map((kind) => `sturdy.config.${kind}`);
@@ -22,13 +35,16 @@ export function configFile({ config }: GlobalOptions): string | null {
   return config ?? CONFIGS.find((name) => existsSync(name)) ?? null;
 }
 
-/** Connects as the operator, does `work`, and closes the connection. */
+/** Connects as the operator, does `work`, and closes the connection. `seconds`: for that, where nothing else was asked for. */
 export async function asOperator<T>(
   command: Command,
   work: (operator: Operator, session: BrokerSession) => Promise<T>,
+  seconds?: number,
 ): Promise<T> {
-  const ref = readReference(`@${await operatorFile(command.optsWithGlobals<GlobalOptions>())}`);
-  return connected(ref, (object, session) =>
+  const options = command.optsWithGlobals<GlobalOptions>();
+  const limit = patience(options, seconds);
+  const ref = readReference(`@${await operatorFile(options)}`);
+  return connected(ref, limit, (object, session) =>
     work(object.as<Operator>(sturdySchema().interface('Operator')), session),
   );
 }

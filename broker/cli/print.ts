@@ -48,7 +48,9 @@ export function printError(error: unknown, json: boolean): void {
     const type = error instanceof RpcError ? error.type : 'failed';
     process.stderr.write(`${jsonText({ error: { type, code: code ?? 'ERR_INTERNAL', message: text } })}\n`);
   } else {
-    process.stderr.write(`sturdy: ${text.split('\n').map(escapeControls).join('\n')}\n`);
+    // Only what is wrong with a configuration is told in lines of its own. What came from elsewhere makes no line.
+    const lines = code === 'ERR_CONFIG' && !(error instanceof RpcError) ? text.split('\n') : [text];
+    process.stderr.write(`sturdy: ${lines.map(escapeControls).join('\n')}\n`);
   }
 }
 

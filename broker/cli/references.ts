@@ -4,7 +4,7 @@
  *
  * A file has one reference, or a line for each: a name, a blank, the reference. `@FILE:NAME` chooses one of those.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { SturdyRef } from '../../client/index.js';
 import { UsageError } from './print.js';
 
@@ -54,17 +54,42 @@ export function readFile(path: string): string {
   }
 }
 
-/** Into a new file that only its owner can read. One that exists is never overwritten: it may hold another reference. */
-export function writeReference(path: string, ref: SturdyRef): void {
-  try {
-    writeFileSync(path, `${ref.format()}\n`, { mode: 0o600, flag: 'wx' });
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new UsageError(
-      code === 'EEXIST'
-        ? `${path} exists already, and may hold a reference; choose another file`
-        : `cannot write ${path}: ${code}`,
-      { cause },
-    );
-  }
+/** A new file, made before there is a reference to write to it: so that none is made that cannot be written. */
+export interface NewReferenceFile {
+  /** On disk when this returns. */
+  write(ref: SturdyRef): void;
+  /** Removes the file, if nothing was written to it. */
+  close(): void;
+}
+
+/** A file that only its owner can read. One that exists is never overwritten: it may hold another reference. */
+export function newReferenceFile(path: string): NewReferenceFile {
+  const refusing = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      throw new UsageError(
+        code === 'EEXIST'
+          ? `${path} exists already, and may hold a reference; choose another file`
+          : `cannot write ${path}: ${code}`,
+        { cause },
+      );
+    }
+  };
+  const file = refusing(() => openSync(path, 'wx', 0o600));
+  let written = false;
+  return {
+    write(ref) {
+      refusing(() => {
+        writeFileSync(file, `${ref.format()}\n`);
+        fsyncSync(file);
+      });
+      written = true;
+    },
+    close() {
+      closeSync(file);
+      if (!written) rmSync(path, { force: true });
+    },
+  };
 }

@@ -13,9 +13,10 @@
 
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { connect, createServer, type Server } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { isListening } from '../listening.js';
 import { StoreError } from './store.js';
 
 const ATTEMPTS = 6;
@@ -115,18 +116,4 @@ async function liveOther(path: string, folder: string, own: string): Promise<str
     rmSync(join(folder, name), { force: true });
   }
   return null;
-}
-
-/** Only a refusal, or no such name, means that nobody is there. Anything else (a full queue, no permission) may be. */
-function isListening(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT');
-    });
-  });
 }

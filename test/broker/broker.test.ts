@@ -274,6 +274,30 @@ describe('a connection', () => {
     expect(await ledger.accounts({ limit: 1 })).toMatchObject({ accounts: [{}] });
   });
 
+  it('is not quoted in the log, where it says why it ended the connection', async () => {
+    const { connectSocket } = await import('sturdy/rpc');
+    const { Broker, createLogger, parseConfig } = await import('sturdy/broker');
+    const lines: string[] = [];
+    const listen = { unix: 'other.sock' };
+    const other = await Broker.start(parseConfig({ data: 'other', listen, domains: {} }, running.folder), {
+      log: createLogger({ level: 'debug' }, { write: (line) => lines.push(line) }),
+    });
+    try {
+      for (let i = 0; i < 20; i++) {
+        const session = await connectSocket({ path: join(running.folder, 'other.sock') });
+        session.connection.abort('buy now');
+        await session.closed;
+      }
+      const warnings = () => lines.map((line) => JSON.parse(line)).filter(({ level }) => level === 'warn');
+      const counted = () => warnings().reduce((sum, { connections = 0 }) => sum + connections, 0);
+      await expect.poll(counted, { timeout: 10_000 }).toBe(20);
+      expect(warnings().length).toBeLessThan(20);
+      expect(lines.join('')).not.toContain('buy now');
+    } finally {
+      await other.stop();
+    }
+  });
+
   it('leaves nothing behind when it ends', async () => {
     const before = (await operator.health()).connections;
     const other = await running.connect();

@@ -1,8 +1,12 @@
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AnyStub, type Client, LEDGER_DOMAIN, ledgerGraph, Running, testDomain } from './running.js';
 
 const ACCOUNT = ledgerGraph.interface('Account');
 const LEDGER = ledgerGraph.interface('Ledger');
+
+/** There is none. */
+const BROKEN = join(import.meta.dirname, 'domains/no-such-module.ts');
 
 let running: Running;
 let client: Client;
@@ -13,6 +17,7 @@ beforeAll(async () => {
     counter: testDomain('counter', { limits: { turnMillis: 1000, heapMiB: 64 } }),
     neighbour: testDomain('counter'),
     throws: testDomain('throws'),
+    broken: testDomain('counter', { module: BROKEN }),
     granted: {
       ...LEDGER_DOMAIN,
       trusted: false,
@@ -60,6 +65,17 @@ describe('a domain', () => {
     const again = await operator.start({ domain: 'throws' }).catch((thrown: unknown) => thrown);
     expect(again.message).toMatch(/the vault is jammed.*tried 1 time/);
     expect(await info('throws')).toMatchObject({ state: 'failed', starts: 1 });
+  });
+
+  it('whose module is no good is named at once, and only the operator is told where the module is', async () => {
+    const first = await operator.mint({ domain: 'broken', object: '' }).catch((thrown: unknown) => thrown);
+    expect(first).toMatchObject({
+      type: 'disconnected',
+      message: "domain broken cannot be started: its program cannot be made; the broker's log says why",
+    });
+    const again = await operator.start({ domain: 'broken' }).catch((thrown: unknown) => thrown);
+    expect(again.message).toMatch(/its program cannot be made; .*; tried 1 times, again in \d+ ms$/);
+    expect((await info('broken')).detail).toContain(BROKEN);
   });
 
   it('whose object is not known says so, by its own message', async () => {

@@ -1,10 +1,14 @@
 import { spawn } from 'node:child_process';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SturdyRef } from 'sturdy/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLI } from '../../examples/ledger/place.js';
-import { Running } from '../broker/running.js';
+import { LEDGER_DOMAIN, Running, testDomain } from '../broker/running.js';
 
 let running: Running;
 let operator: string;
@@ -60,6 +64,24 @@ describe('sturdy mint', () => {
     expect(grant).toMatch(/^[0-9a-z]{26}$/);
     const again = await asOperator('mint', 'ledger', '--out', path);
     expect([again.code, again.err]).toEqual([2, expect.stringContaining('exists already')]);
+  });
+
+  it('makes no grant where its reference cannot be written, and no file where there is no grant', async () => {
+    const { ref } = await minted('taken');
+    const all = async () => JSON.parse((await asOperator('grants', '--json')).out).length;
+    const before = await all();
+    const nowhere = join(running.folder, 'nowhere/new.ref');
+    expect((await asOperator('mint', 'ledger', '--out', ref.slice(1))).code).toBe(2);
+    expect(await asOperator('mint', 'ledger', '--out', nowhere)).toMatchObject({
+      code: 2,
+      err: `sturdy: cannot write ${nowhere}: ENOENT\n`,
+    });
+    expect((await sturdy(['attenuate', ref, '--out', ref.slice(1)])).code).toBe(2);
+    expect(await all()).toBe(before);
+    const unused = join(running.folder, 'unused.ref');
+    expect((await asOperator('mint', 'nobody', '--out', unused)).code).toBe(1);
+    await expect(stat(unused)).rejects.toMatchObject({ code: 'ENOENT' });
+    expect(() => SturdyRef.parse(readFileSync(ref.slice(1), 'utf8').trim())).not.toThrow();
   });
 
   it('prints the reference where no file is named', async () => {
@@ -181,6 +203,32 @@ describe('sturdy call', () => {
     expect(JSON.parse(err)).toMatchObject({ error: { type: 'failed', message: expect.any(String) } });
   });
 
+  it('does not wait for ever for a broker that takes connections and says nothing', async () => {
+    const server = createServer().listen(join(running.folder, 'silent.sock'));
+    await once(server, 'listening');
+    const secret = (await readFile(join(running.folder, 'whole.ref'), 'utf8')).split('#')[1];
+    await writeFile(
+      join(running.folder, 'silent.ref'),
+      `sturdy+unix://${running.folder}/silent.sock#${secret}`,
+    );
+    const silent = ['--operator', 'silent.ref'];
+    try {
+      expect(await sturdy(['health', ...silent])).toMatchObject({
+        code: 3,
+        err: 'sturdy: the broker did not answer within 5 s\n',
+      });
+      for (const command of [['domains'], ['mint', 'ledger'], ['call', '@silent.ref', 'accounts']]) {
+        expect(await sturdy([...command, ...silent, '--timeout', '0.5'])).toMatchObject({
+          code: 3,
+          err: 'sturdy: the broker did not answer within 0.5 s\n',
+        });
+      }
+      expect((await sturdy(['health', ...silent, '--timeout', 'soon'])).code).toBe(2);
+    } finally {
+      server.close();
+    }
+  });
+
   it('says so with an exit code of its own where no broker answers', async () => {
     const secret = (await readFile(join(running.folder, 'whole.ref'), 'utf8')).split('#')[1];
     await writeFile(join(running.folder, 'gone.ref'), `sturdy+unix://${running.folder}/gone.sock#${secret}`);
@@ -240,5 +288,33 @@ describe('sturdy domains and health', () => {
   it('ask whose broker is meant where nothing says so', async () => {
     const { code, err } = await sturdy(['domains']);
     expect([code, err]).toEqual([2, expect.stringContaining('--operator DATA/operator.ref')]);
+  });
+});
+
+describe('what others write', () => {
+  it('makes no line of its own on a terminal: not the name of a method, and not an error', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sturdy-forged-'));
+    const schema = join(folder, 'forged.cgr');
+    const bytes = await readFile(LEDGER_DOMAIN!.schema, 'latin1');
+    await writeFile(schema, bytes.replaceAll('statement', 'state\nmen'), 'latin1');
+    const forged = await Running.start({
+      named: testDomain('counter', { schema }),
+      thrown: testDomain('counter'),
+    });
+    try {
+      const mint = (...args: string[]) =>
+        sturdy(['mint', ...args, '--operator', forged.broker.operatorRefPath]);
+      expect(await mint('named', 'a')).toMatchObject({
+        code: 1,
+        err: expect.stringMatching(/^sturdy: the schema has the name "state\\+nmen".*\n$/),
+      });
+      expect(await mint('thrown', 'forger')).toMatchObject({
+        code: 1,
+        err: 'sturdy: no\\nsturdy: 3 grants revoked\n',
+      });
+    } finally {
+      await forged.stop();
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 });

@@ -1,15 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createConnection, createServer } from 'node:net';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { connect, type Operator, type SturdyAddress } from '../../client/index.js';
+import { connect, type Operator, type SturdyAddress, SturdyRef } from '../../client/index.js';
 import { freePort, OwnBroker } from '../../examples/ledger/own-broker.js';
 import { CLI } from '../../examples/ledger/place.js';
-import { sturdySchema } from '../../schema/index.js';
-import { LEDGER_DOMAIN } from '../broker/running.js';
+import { SchemaGraph, sturdySchema } from '../../schema/index.js';
+import { type AnyStub, LEDGER_DOMAIN } from '../broker/running.js';
 
 let folder: string;
 const children: ChildProcess[] = [];
@@ -55,6 +55,7 @@ async function serve(changes: object = {}, name = 'sturdy.config.json'): Promise
   await writeFile(join(folder, name), JSON.stringify(config));
   const child = spawn(process.execPath, [CLI, 'serve', '--config', name], {
     cwd: folder,
+    env: { ...process.env, TMPDIR: folder },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   children.push(child);
@@ -88,14 +89,22 @@ describe('sturdy serve', () => {
       await broker.start();
       const ref = await broker.operatorRef();
       const session = await connect(ref, { reconnect: false });
-      // A start takes a while: it is in flight when the signal comes.
       const operator = session.restore<Operator>(ref, sturdySchema().interface('Operator'));
-      expect((await operator.health({})).ready).toBe(true);
-      const starting = operator.start({ domain: 'statement' });
-      const outcome = starting.then(() => 'it ended');
-      await operator.health({});
-      expect(await broker.stop()).toBe(0);
+      const minted = await operator.mint({ domain: 'ledger', object: '', label: 'the ledger' });
+      const type = SchemaGraph.load(await readFile(LEDGER_DOMAIN!.schema)).interface('Ledger');
+      const ledger = session.restore<AnyStub>(SturdyRef.of(minted.ref.secret, ref.address), type);
+      const { account } = await ledger.open({ name: 'alice' });
+      const next = account.next({ after: 0 });
+      const outcome = next.then(
+        () => 'it ended',
+        (error: Error) => error.message,
+      );
+      await account.balance({});
+      const stopped = broker.stop();
+      await expect.poll(() => broker.log(20), { timeout: 4000 }).toContain('the broker stops');
+      await account.deposit({ cents: 1n });
       expect(await outcome).toBe('it ended');
+      expect(await stopped).toBe(0);
       session.close();
     } finally {
       await broker.remove();
@@ -111,7 +120,11 @@ describe('sturdy serve', () => {
     await once(socket, 'close');
     await expect.poll(() => serving.err).toContain('ERR_RPC_PROTOCOL');
     const line = serving.err.split('\n').find((each) => each.includes('ERR_RPC_PROTOCOL'))!;
-    expect(JSON.parse(line)).toMatchObject({ level: 'warn', peer: 'unix' });
+    expect(JSON.parse(line)).toMatchObject({
+      level: 'warn',
+      code: 'ERR_RPC_PROTOCOL',
+      connections: 1,
+    });
     (await connect({ transport: 'unix', path })).close();
   });
 
@@ -124,6 +137,32 @@ describe('sturdy serve', () => {
     await listening(second);
     const address: SturdyAddress = { transport: 'unix', path: join(folder, 'sturdy.config.json.sock') };
     (await connect(address)).close();
+  });
+});
+
+describe('the private socket of a broker', () => {
+  const privates = async () =>
+    (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('/domains.sock'));
+
+  it('is removed with its folder by the next broker, where it was killed, and by nobody while it is there', async () => {
+    const other = await serve({ data: './other', listen: { unix: './other.sock' } }, 'other.json');
+    await listening(other);
+    const alive = await privates();
+    const first = await serve();
+    await listening(first);
+    first.child.kill('SIGKILL');
+    await first.ended;
+    const dead = (await privates()).filter((name) => !alive.includes(name));
+    expect([alive.length, dead.length]).toEqual([1, 1]);
+    const second = await serve();
+    await listening(second);
+    const left = await privates();
+    expect(left).toHaveLength(2);
+    expect(left).toEqual(expect.arrayContaining(alive));
+    expect(await readdir(folder)).not.toContain(dirname(dead[0]!));
+    second.child.kill('SIGTERM');
+    await second.ended;
+    expect(await privates()).toEqual(alive);
   });
 });
 
@@ -153,6 +192,33 @@ describe('sturdy serve refuses to start, with a clear message and exit code 1', 
     const third = await serve({ listen: { unix: './file' } }, 'third.json');
     expect(await third.ended).toBe(1);
     expect(third.err).toContain('exists and is not a socket; remove it or choose another path');
+  });
+
+  it('where its socket is in use by a program that is too busy to answer', async () => {
+    const path = join(folder, 'busy.sock');
+    const program = `require('node:net').createServer().listen({ path: ${JSON.stringify(path)}, backlog: 1 }, () => {
+      require('node:fs').writeSync(1, 'listening');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    })`;
+    const busy = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    children.push(busy);
+    await once(busy.stdout!, 'data');
+    const waiting: Socket[] = [];
+    try {
+      for (let refused = false; !refused; ) {
+        const socket = createConnection({ path });
+        waiting.push(socket);
+        refused = await new Promise((resolve) => {
+          socket.once('connect', () => resolve(false)).once('error', () => resolve(true));
+        });
+      }
+      const serving = await serve({ listen: { unix: './busy.sock' } });
+      expect(await serving.ended).toBe(1);
+      expect(serving.err).toContain('busy.sock: it is in use by another program');
+      expect((await stat(path)).isSocket()).toBe(true);
+    } finally {
+      for (const socket of waiting) socket.destroy();
+    }
   });
 
   it('where its data folder is held by another broker', async () => {

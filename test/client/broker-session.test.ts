@@ -1,5 +1,6 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import {
   type BrokerSession,
@@ -173,6 +174,34 @@ describe('a session', () => {
       type: 'disconnected',
       message: `cannot connect to ${nowhere.path}: ENOENT`,
     });
+  });
+
+  it('does not wait for ever for a machine that does not answer', async () => {
+    // A program that is busy for good: when the queue before it is full, the kernel answers nobody.
+    const program = `const server = require('node:net').createServer().listen({ host: '127.0.0.1', port: 0, backlog: 1 }, () => {
+      require('node:fs').writeSync(1, String(server.address().port));
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    })`;
+    const busy = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const waiting: Socket[] = [];
+    try {
+      const port = Number(String((await once(busy.stdout!, 'data'))[0]));
+      for (let i = 0; i < 8; i++) {
+        waiting.push(createConnection({ host: '127.0.0.1', port }).on('error', () => {}));
+      }
+      const full = () =>
+        waiting.some(({ connecting }) => connecting) && waiting.some((each) => !each.connecting);
+      await expect.poll(full).toBe(true);
+      const where = { transport: 'tcp', host: '127.0.0.1', port, key: null } as const;
+      await expect(connect(where, { connectTimeout: 300 })).rejects.toMatchObject({
+        type: 'disconnected',
+        code: 'ERR_RPC_CONNECT',
+        message: `cannot connect to 127.0.0.1:${port}: no answer within 300 ms`,
+      });
+    } finally {
+      for (const socket of waiting) socket.destroy();
+      busy.kill('SIGKILL');
+    }
   });
 
   it('does not fall back to a connection without TLS where the reference asks for one', async () => {

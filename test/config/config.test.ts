@@ -156,6 +156,10 @@ describe('a configuration', () => {
       "domains.ledger.grants.account.domain: there is no domain 'leger'; there are 'ledger'",
     ],
     [
+      changed('domains.sturdy', { module: './m.ts', schema: './s.cgr', interface: 'S' }),
+      "domains.sturdy: 'sturdy' is the name of the broker itself; a domain needs another",
+    ],
+    [
       changed('domains.ledger.grants', { clock: { domain: 'ledger', interface: 'Account', methods: 'all' } }),
       "domains.ledger.grants.clock: 'clock' is the name of a power; a grant needs another",
     ],

@@ -27,6 +27,7 @@ export default function start(world: World) {
     main: { open: ({ name }: { name: string }) => ({ account: find(name), isNew: true }) },
     restore(objectId: string) {
       if (objectId === 'nobody') throw new Error('nobody is nobody');
+      if (objectId === 'forger') throw new Error('no\nsturdy: 3 grants revoked');
       return find(objectId);
     },
   };
