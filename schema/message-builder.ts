@@ -12,8 +12,8 @@ import {
   type StructReader,
 } from './message-reader.js';
 
-/** The bytes of a segment can be addressed by 29 bits of words; a message is kept far below that. */
-const MAX_WORDS = 2 ** 28;
+/** A message is far smaller (limit messageBytes): this is what a list that lies about its length may reserve, 128 MiB. */
+const MAX_WORDS = 2 ** 24;
 
 const ELEMENT_BITS = [0, 1, 8, 16, 32, 64, 64, 0] as const;
 

@@ -188,8 +188,8 @@ describe('sturdy call', () => {
     [
       'a call that takes too long',
       ['call', '@alice.ref', 'next', '{"after": 1000}', '--timeout', '0.2'],
-      1,
-      'cancel',
+      3,
+      'did not return',
     ],
   ])('refuses %s', async (_what, args, code, reason) => {
     const ended = await sturdy(args);

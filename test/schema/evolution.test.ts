@@ -118,7 +118,7 @@ describe('a new reader', () => {
         const segments = scattered(message, (below) => choices.next().value % below);
         expect(decode(New, segments)).toEqual(asNew(value));
       }),
-      { numRuns: 200 },
+      { numRuns: 120 },
     );
   });
 
@@ -137,7 +137,7 @@ describe('an old reader', () => {
         if (value['any'] === undefined) expect(any).toBe(null);
         else expect(any.as(NewItem)).toEqual(completed(NewItem, value['any'], DEFAULTS));
       }),
-      { numRuns: 200 },
+      { numRuns: 120 },
     );
   });
 

@@ -95,9 +95,9 @@ function readWhatever(type: StructType, segments: readonly Uint8Array[]): 'read'
 }
 
 const TYPES = [
-  { name: 'Everything', type: everything.struct('Everything'), depth: 2, numRuns: 700 },
-  { name: 'Defaults', type: everything.struct('Defaults'), depth: 1, numRuns: 700 },
-  { name: 'Transfer', type: everything.struct('Transfer'), depth: 2, numRuns: 700 },
+  { name: 'Everything', type: everything.struct('Everything'), depth: 2, numRuns: 300 },
+  { name: 'Defaults', type: everything.struct('Defaults'), depth: 1, numRuns: 500 },
+  { name: 'Transfer', type: everything.struct('Transfer'), depth: 2, numRuns: 500 },
   { name: 'New', type: evolution.struct('NewOfText'), depth: 2, numRuns: 300 },
 ];
 
@@ -146,7 +146,7 @@ describe('a message that was changed', () => {
           }
         },
       ),
-      { numRuns: 300, interruptAfterTimeLimit: 6_000 },
+      { numRuns: 150, interruptAfterTimeLimit: 6_000 },
     );
   });
 });
@@ -161,7 +161,7 @@ describe('random words', () => {
           words.map((part) => segment(...part)),
         );
       }),
-      { numRuns: 3000, interruptAfterTimeLimit: 6_000 },
+      { numRuns: 2000, interruptAfterTimeLimit: 6_000 },
     );
   });
 
@@ -187,7 +187,7 @@ describe('random words', () => {
           expect(outcome([copy.segment()])).toEqual(outcome(segments));
         }
       }),
-      { numRuns: 1500, interruptAfterTimeLimit: 6_000 },
+      { numRuns: 1000, interruptAfterTimeLimit: 6_000 },
     );
   });
 });

@@ -15,8 +15,8 @@ const PARAMETERS = { interruptAfterTimeLimit: 10_000 };
 /** Streams of `messages` values, most of them flat, some deep. */
 function streamOf(type: StructType, messages: number): fc.Arbitrary<StructValue[]> {
   const value = fc.oneof(
-    { weight: 6, arbitrary: structValue(type, 1) },
-    { weight: 2, arbitrary: structValue(type, 2) },
+    { weight: 30, arbitrary: structValue(type, 1) },
+    { weight: 5, arbitrary: structValue(type, 2) },
     { weight: 1, arbitrary: structValue(type, 3) },
   );
   return fc.array(value, { minLength: messages, maxLength: messages });

@@ -29,7 +29,7 @@ describe('a random value', () => {
         fc.property(structValue(type, 3), (value) => {
           expect(roundTrip(type, value)).toEqual(completed(type, value, DEFAULTS));
         }),
-        { numRuns: 150 },
+        { numRuns: 100 },
       );
     },
   );
@@ -41,7 +41,7 @@ describe('a random value', () => {
         const segments = scattered(encode(type, value), (below) => random.next().value % below);
         expect(decode(type, segments)).toEqual(completed(type, value, DEFAULTS));
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 
@@ -56,7 +56,7 @@ describe('a random value', () => {
         expect(first.any.as(type)).toEqual(expected);
         expect(second.either.as(type)).toEqual(expected);
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 
@@ -68,7 +68,7 @@ describe('a random value', () => {
         const bytes = encode(type, complete);
         expect(encode(type, roundTrip(type, complete))).toEqual(bytes);
       }),
-      { numRuns: 50 },
+      { numRuns: 20 },
     );
   });
 
@@ -83,7 +83,7 @@ describe('a random value', () => {
       fc.property(structValue(type, 2), (value) => {
         expect(thawed(roundTrip(type, value), 'value')).toEqual([]);
       }),
-      { numRuns: 30 },
+      { numRuns: 20 },
     );
   });
 });

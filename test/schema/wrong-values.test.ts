@@ -178,6 +178,10 @@ describe('what is nested', () => {
   it('may be 64 deep, which can be read again, and not deeper', () => {
     const type = struct('Chain');
     expect(JSON.stringify(roundTrip(type, chain(64))).match(/value/g)).toHaveLength(64);
+    let tree: object = {};
+    for (let i = 1; i < 64; i++) tree = { children: [tree] };
+    expect(JSON.stringify(roundTrip(struct('Tree'), tree)).match(/leaf/g)).toHaveLength(64);
+    expect(() => encode(struct('Tree'), { children: [tree] })).toThrow(/nested more than 64 deep/);
     expect(refusal('Chain', chain(65))).toBe(
       `Chain${'.next'.repeat(64)}: nested more than 64 deep, or cyclic`,
     );
