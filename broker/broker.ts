@@ -7,8 +7,8 @@ import type { Logger } from 'pino';
 import { type SturdyAddress, SturdyRef } from '../client/sturdyref.js';
 import { type Listener, listenSocket, Session, type SocketAddress, StreamTransport } from '../rpc/index.js';
 import { SchemaGraph, sturdySchemaBytes } from '../schema/index.js';
-import { bundle } from '../worker/bundle.js';
 import { Entrance } from './admission.js';
+import { Bundler } from './bundler.js';
 import type { Config, DomainConfig } from './config.js';
 import { Delegation } from './delegable.js';
 import { Domain } from './domain.js';
@@ -35,6 +35,7 @@ export class Broker {
   readonly #sessions = new Set<Session>();
   readonly #started = Date.now();
   readonly #refusals: Refusals;
+  readonly #bundler: Bundler;
   #store!: Store;
   #grants!: Grants;
   #delegation!: Delegation;
@@ -48,6 +49,7 @@ export class Broker {
     this.#config = config;
     this.#log = log;
     this.#refusals = new Refusals(log);
+    this.#bundler = new Bundler({ withheld: [config.data] });
   }
 
   /**
@@ -164,7 +166,7 @@ export class Broker {
       graph,
       schema,
       program: async () => {
-        source ??= bundle(config.module);
+        source ??= this.#bundler.bundle(config.module);
         source.catch(() => {
           source = null;
         });
@@ -277,6 +279,7 @@ export class Broker {
     this.#log.info('the broker stops');
     const closing = this.#listeners.map((listener) => listener.close());
     await this.#drain();
+    this.#bundler.close();
     for (const session of this.#sessions) session.close('the broker stops');
     await Promise.all([...this.#domains.values()].map((domain) => domain.close()));
     await this.#supervisor?.close();
