@@ -50,6 +50,15 @@ describe('a domain in a thread', () => {
     );
   });
 
+  it('takes an id for itself, and for no other that looks the same', async () => {
+    const marked = '\uFEFFitem-7';
+    await expect(domain.restorer.restore({ object: bytes(marked) })).rejects.toThrow(`no item ${marked}`);
+    // The mark alone is not the empty id, which is the main object's.
+    await expect(domain.restorer.restore({ object: bytes('\uFEFF') })).rejects.toThrow('no item \uFEFF');
+    const { item } = await domain.main.item({ id: 'item-\uFEFF' });
+    await expect(domain.main.whose({ item })).resolves.toEqual({ answer: 'Item item-\uFEFF true false' });
+  });
+
   it('tells the broker who its objects are', async () => {
     const identified = sturdySchema().interface('Identified');
     const item = probeGraph.interface('Item').id;
@@ -164,6 +173,11 @@ describe('a program that cannot start', () => {
       'gives an object two ids',
       `(w) => { const o = {}; w.object('Item', 'a', o); w.object('Item', 'b', o); }`,
       'is Item "a" already',
+    ],
+    [
+      'gives an id with half a character',
+      `(w) => w.object('Item', 'a\\ud800', {})`,
+      'is not well-formed Unicode',
     ],
     ['gives an empty id', `(w) => w.object('Item', '', {})`, 'an object id has 1 to 1024 bytes'],
     ['asks for console without log', `console.log(1)`, "undefined (reading 'log')"],
