@@ -34,7 +34,7 @@ import type { Admission, LoadedProgram, Threshold } from './entrance.js';
 import { type Locked, lockdown } from './lockdown.js';
 import { makeWorld } from './make-world.js';
 import { OwnObjects } from './objects.js';
-import type { FromThread, Seat, ToThread } from './orders.js';
+import { type FromThread, MAX_REASON, type Seat, type ToThread } from './orders.js';
 import { rehearse } from './rehearsal.js';
 
 const exit = process.exit.bind(process);
@@ -48,8 +48,8 @@ interface LogPower extends Stub {
 /** The task. Its promise never settles: a thread that is done, or no good, exits, so that it is never used again. */
 export default async function shell({ orders }: Seat): Promise<never> {
   const post = (message: FromThread): void => orders.postMessage(message);
-  const end = (reason: string): never => {
-    post({ kind: 'over', reason });
+  const end = (reason: unknown): never => {
+    post({ kind: 'over', reason: typeof reason === 'string' ? reason.slice(0, MAX_REASON) : 'no reason' });
     return exit(0);
   };
   const fail = (error: unknown): never => end(`its shell failed: ${RpcError.from(error).message}`);

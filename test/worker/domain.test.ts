@@ -197,6 +197,34 @@ describe('a program that cannot start', () => {
   });
 });
 
+describe('a program that fails with an error of our class', () => {
+  it('whose message it has made its own object, ends alone and with text', async () => {
+    const neighbour = await doorway.start({ group: 'errors' });
+    const type = sturdySchema().interface('Log');
+    const refusing = { write: () => Promise.reject(new Error('no')) };
+    const grants = [{ name: 'log', interfaceId: type.id, cap: serve(type, refusing) }];
+    // Its message is taken for the reason of its end, and put into a text, which throws another with an object for a message.
+    const source = `async (world) => {
+      let RpcError;
+      try { await world.grants.log.write({}); } catch (error) { RpcError = error.constructor; }
+      const withMessage = (message) => {
+        const error = new RpcError('failed', 'an error of its own');
+        try { Object.defineProperty(error, 'message', { get: () => message }); } catch {}
+        return error;
+      };
+      const reason = { of: 'the guest', buffer: new ArrayBuffer(64) };
+      throw withMessage({ toString() { throw withMessage(reason); } });
+    }`;
+    const before = doorway.lines.length;
+    await expect(doorway.start({ source, grants, group: 'errors' })).rejects.toThrow('an error of its own');
+    await expect
+      .poll(() => doorway.lines.slice(before).find(({ message }) => message === 'a domain ended'))
+      .toMatchObject({ reason: 'it could not be started: an error of its own' });
+    await expect(neighbour.main.echo({ text: 'still here' })).resolves.toMatchObject({ text: 'still here' });
+    expect(neighbour.ends).toEqual([]);
+  });
+});
+
 describe('from inside a domain', () => {
   const outcome = async (source: string): Promise<string> => {
     try {
