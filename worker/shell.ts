@@ -9,13 +9,14 @@
  * and no error of it may reach Node's own reporting, which would inspect and clone it.
  */
 
+import { createConnection } from 'node:net';
 import process from 'node:process';
 import { threadId } from 'node:worker_threads';
 import {
   type CallContext,
-  connectSocket,
   RpcError,
-  type Session,
+  Session,
+  StreamTransport,
   type Stub,
   serve,
   serveAlso,
@@ -35,6 +36,7 @@ import { type Locked, lockdown } from './lockdown.js';
 import { makeWorld } from './make-world.js';
 import { OwnObjects } from './objects.js';
 import { type FromThread, MAX_REASON, type Seat, type ToThread } from './orders.js';
+import { PacedTransport } from './paced-transport.js';
 import { rehearse } from './rehearsal.js';
 
 const exit = process.exit.bind(process);
@@ -91,7 +93,7 @@ async function inhabit(
   { socket, token }: ToThread & { kind: 'enter' },
   begins: () => void,
 ): Promise<string> {
-  const session = await connectSocket({ path: socket });
+  const session = await connect(socket);
   const threshold = session.bootstrap<Threshold>(protocol.interface('Threshold'));
   const { admission } = await threshold.enter({ token });
   threshold[Symbol.dispose]();
@@ -109,6 +111,19 @@ async function inhabit(
     return failed(admission, session, error);
   }
   return (await session.closed).message;
+}
+
+/** To the broker's private socket. */
+async function connect(path: string): Promise<Session> {
+  const socket = createConnection({ path });
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('error', (cause) =>
+      reject(new RpcError('disconnected', `cannot connect to the broker: ${cause.message}`, { cause })),
+    );
+  });
+  socket.removeAllListeners('error');
+  return new Session(new PacedTransport(new StreamTransport(socket), socket));
 }
 
 async function failed(admission: Admission, session: Session, error: unknown): Promise<string> {
