@@ -15,9 +15,9 @@ import {
   StreamTransport,
 } from '../rpc/index.js';
 import { SchemaGraph, sturdySchemaBytes } from '../schema/index.js';
-import { bundle } from '../worker/bundle.js';
 import { Entrance } from './admission.js';
 import { BROKER_HOME } from './broker-name.js';
+import { Bundler } from './bundler.js';
 import type { Config, DomainConfig } from './config.js';
 import { Delegation } from './delegable.js';
 import { Domain } from './domain.js';
@@ -66,6 +66,7 @@ export class Broker {
   readonly #budgets: Budgets;
   /** Connections that did not end as they should: a peer that breaks the protocol, or is gone in the middle of a message. */
   readonly #broken: Tally;
+  readonly #bundler: Bundler;
   #store!: Store;
   #grants!: Grants;
   #delegation!: Delegation;
@@ -85,6 +86,7 @@ export class Broker {
       code,
       connections,
     }));
+    this.#bundler = new Bundler({ withheld: [config.data] });
   }
 
   /**
@@ -199,7 +201,7 @@ export class Broker {
       graph,
       schema,
       program: async () => {
-        source ??= bundle(config.module);
+        source ??= this.#bundler.bundle(config.module);
         source.catch(() => {
           source = null;
         });
@@ -302,6 +304,7 @@ export class Broker {
     this.#log.info('the broker stops');
     const closing = this.#listeners.map((listener) => listener.close());
     await this.#drain();
+    this.#bundler.close();
     for (const session of this.#sessions) session.close('the broker stops');
     await Promise.all([...this.#domains.values()].map((domain) => domain.close()));
     await this.#supervisor?.close();

@@ -163,7 +163,10 @@ export class Domain implements Home {
       signal === undefined ? {} : { signal },
     );
     if (!this.graph.has(interfaceId)) return null;
-    return { object: new TextDecoder('utf-8', { fatal: true }).decode(object), interfaceId, persistent };
+    // An id is saved as text, and is to be the same bytes again: no byte order mark may be dropped from it.
+    const id = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(object);
+    if (Buffer.compare(new TextEncoder().encode(id), object) !== 0) return null;
+    return { object: id, interfaceId, persistent };
   }
 
   // ---- its life ---------------------------------------------------------------------------------------------------

@@ -49,12 +49,18 @@ export class RpcError extends Error {
   readonly type: RpcErrorType;
   readonly code: string;
 
+  /** A program of a domain can get hold of this class and call it with anything, hence the checks. */
   constructor(type: RpcErrorType, message: string, options: RpcErrorOptions = {}) {
     super(bounded(message));
-    this.#cause = options.cause;
-    this.#remoteTrace = options.remoteTrace?.slice(0, MAX_ERROR_TRACE) ?? null;
+    if (!RPC_ERROR_TYPES.includes(type))
+      throw new TypeError(`the type of an RpcError is one of ${RPC_ERROR_TYPES.join(', ')}`);
+    const { code, cause, remoteTrace } = options;
+    this.#cause = cause;
+    this.#remoteTrace = typeof remoteTrace === 'string' ? remoteTrace.slice(0, MAX_ERROR_TRACE) : null;
     this.type = type;
-    this.code = options.code ?? `ERR_RPC_${type.toUpperCase()}`;
+    this.code = typeof code === 'string' ? code : `ERR_RPC_${type.toUpperCase()}`;
+    // `from` lets it pass as it is: nobody may put a value of another kind into it, or a getter.
+    Object.freeze(this);
   }
 
   /**
@@ -82,8 +88,9 @@ function describe(thrown: unknown): string {
   }
 }
 
-function bounded(message: string): string {
-  return message.length <= MAX_ERROR_MESSAGE ? message : `${message.slice(0, MAX_ERROR_MESSAGE - 1)}…`;
+function bounded(message: unknown): string {
+  const text = String(message);
+  return text.length <= MAX_ERROR_MESSAGE ? text : `${text.slice(0, MAX_ERROR_MESSAGE - 1)}…`;
 }
 
 /** The peer broke the protocol. The connection ends with an Abort that says why. Never leaves rpc/. */

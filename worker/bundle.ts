@@ -1,7 +1,8 @@
 /**
  * Makes one script of a domain's module and everything that it imports, npm packages included: a program
- * without imports, whose value is the module's default export. It runs in the broker or in a build, never in
- * a domain's thread, and executes none of what it reads.
+ * without imports, whose value is the module's default export. It runs in a process of its own (bundle-process.ts) or in a
+ * build, never in a domain's thread nor in the broker, and executes none of what it reads. What it may read is said in
+ * bundle-wall.ts.
  *
  * The same files give the same text on every machine: no source map, no path, no environment goes into it.
  *
@@ -10,32 +11,35 @@
  * does in a browser. So is what a package replaces or leaves out by the `browser` field of its package.json.
  */
 
+import { realpath } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
 import { basename, dirname, isAbsolute, relative, resolve } from 'node:path';
 import { type BuildFailure, build, type Message } from 'esbuild';
+import { BundleError } from './bundle-error.js';
+import { bundleWall, LOADERS } from './bundle-wall.js';
 import { respell } from './ses-spelling.js';
 import { guardSource, SourceRefused } from './source-guard.js';
 
-/** A module that cannot become a program. `faults` has one sentence for each reason, `file:line:column` first. */
-export class BundleError extends Error {
-  override readonly name = 'BundleError';
-  constructor(
-    readonly module: string,
-    readonly faults: readonly string[],
-  ) {
-    super(`${module} cannot be bundled: ${faults.join('; ')}`);
-  }
+export interface BundleOptions {
+  /** Folders of which nothing may go into a program, in whatever package they are. */
+  readonly withheld?: readonly string[];
 }
 
 /**
- * The program of the module at the path `module` (.ts, .mts, .js, .mjs, .cjs).
+ * The program of the module at the path `module` (.ts, .mts, .cts, .js, .mjs, .cjs).
  *
  * @throws BundleError with every fault that was found.
  */
-export async function bundle(module: string): Promise<string> {
+export async function bundle(module: string, options: BundleOptions = {}): Promise<string> {
   const path = resolve(module);
-  const folder = dirname(path);
+  let folder: string;
   try {
+    folder = await realpath(dirname(path));
+  } catch (error) {
+    throw new BundleError(module, [`its folder cannot be read (${(error as NodeJS.ErrnoException).code})`]);
+  }
+  try {
+    const wall = await bundleWall(folder, options.withheld ?? []);
     const result = await build({
       stdin: {
         contents: `export { default } from ${JSON.stringify(`./${basename(path)}`)};`,
@@ -43,6 +47,11 @@ export async function bundle(module: string): Promise<string> {
         sourcefile: 'domain',
       },
       absWorkingDir: folder,
+      plugins: [wall],
+      loader: { ...LOADERS },
+      // Empty ones: neither a tsconfig.json nor the environment may say where modules are.
+      tsconfigRaw: {},
+      nodePaths: [],
       bundle: true,
       write: false,
       format: 'iife',

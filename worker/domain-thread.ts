@@ -5,7 +5,7 @@
 
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
-import type { FromThread, Seat, ToThread } from './orders.js';
+import { fromThread, type Seat, type ToThread } from './orders.js';
 import type { TurnWatch, WatchedThread } from './turn-watch.js';
 
 type State =
@@ -46,7 +46,7 @@ export class DomainThread implements WatchedThread {
     });
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
-    port1.on('message', (message: FromThread) => this.#take(message));
+    port1.on('message', (posted: unknown) => this.#take(posted));
     const seat: Seat = { orders: port2 };
     pool.run(seat, { transferList: [port2], signal: this.#abort.signal }).then(
       () => this.#ended(null),
@@ -88,7 +88,9 @@ export class DomainThread implements WatchedThread {
     this.#port.postMessage(message);
   }
 
-  #take(message: FromThread): void {
+  #take(posted: unknown): void {
+    const message = fromThread(posted);
+    if (message === null) return;
     if (message.kind === 'parked') this.#park(message.threadId);
     else if (message.kind === 'begins') this.#begin();
     else if (message.kind === 'alive') this.watch.alive(this);
@@ -120,7 +122,7 @@ export class DomainThread implements WatchedThread {
       last !== undefined;
       last = receiveMessageOnPort(this.#port)
     ) {
-      this.#take(last.message as FromThread);
+      this.#take(last.message);
     }
     this.#port.close();
     this.watch.remove(this);

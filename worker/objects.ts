@@ -10,7 +10,8 @@ import type { InterfaceType, SchemaGraph } from '../schema/index.js';
 
 const MAX_ID_BYTES = 1024;
 const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { fatal: true });
+/** Of two ids that are not the same bytes none may become the other: no byte order mark is dropped, nothing is replaced. */
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 interface Identity {
   readonly objectId: string;
@@ -34,10 +35,16 @@ export class OwnObjects {
     if (typeof interfaceName !== 'string')
       throw new TypeError('world.object: the interface name must be a string');
     if (typeof objectId !== 'string') throw new TypeError('world.object: the object id must be a string');
-    const bytes = encoder.encode(objectId).length;
-    if (bytes === 0 || bytes > MAX_ID_BYTES) {
+    const bytes = encoder.encode(objectId);
+    if (bytes.length === 0 || bytes.length > MAX_ID_BYTES) {
       throw new RangeError(
-        `world.object: an object id has 1 to ${MAX_ID_BYTES} bytes; this one has ${bytes}`,
+        `world.object: an object id has 1 to ${MAX_ID_BYTES} bytes; this one has ${bytes.length}`,
+      );
+    }
+    // Half a surrogate pair would be encoded as U+FFFD, and be another object's id.
+    if (decoder.decode(bytes) !== objectId) {
+      throw new RangeError(
+        `world.object: the object id ${JSON.stringify(objectId)} is not well-formed Unicode`,
       );
     }
     if (typeof implementation !== 'object' || implementation === null) {

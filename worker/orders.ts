@@ -1,6 +1,7 @@
 /**
  * What passes between a host's main thread and the shell of one of its threads, on a message port of their own. Trusted on
- * both sides: the shell never lets the program near the port, and no value of the program's is ever posted.
+ * both sides: the shell never lets the program near the port, and no value of the program's is ever posted but text. Should
+ * it happen all the same, the host must not fall over it: it takes only what `fromThread` knows.
  */
 
 /** What a Piscina task is started with. */
@@ -23,3 +24,16 @@ export type FromThread =
   | { readonly kind: 'alive' }
   /** The last message: the thread ends, and says why. */
   | { readonly kind: 'over'; readonly reason: string };
+
+/** The longest reason, in UTF-16 units. */
+export const MAX_REASON = 4096;
+
+/** What a thread has posted, copied; null where it is no message of ours. */
+export function fromThread(posted: unknown): FromThread | null {
+  if (typeof posted !== 'object' || posted === null) return null;
+  const { kind, threadId, reason } = posted as Record<string, unknown>;
+  if (kind === 'begins' || kind === 'alive') return { kind };
+  if (kind === 'parked' && typeof threadId === 'number') return { kind, threadId };
+  if (kind === 'over' && typeof reason === 'string') return { kind, reason: reason.slice(0, MAX_REASON) };
+  return null;
+}

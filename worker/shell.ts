@@ -9,13 +9,14 @@
  * and no error of it may reach Node's own reporting, which would inspect and clone it.
  */
 
+import { createConnection } from 'node:net';
 import process from 'node:process';
 import { threadId } from 'node:worker_threads';
 import {
   type CallContext,
-  connectSocket,
   RpcError,
-  type Session,
+  Session,
+  StreamTransport,
   type Stub,
   serve,
   serveAlso,
@@ -34,15 +35,13 @@ import type { Admission, LoadedProgram, Threshold } from './entrance.js';
 import { type Locked, lockdown } from './lockdown.js';
 import { makeWorld } from './make-world.js';
 import { OwnObjects } from './objects.js';
-import type { FromThread, Seat, ToThread } from './orders.js';
+import { type FromThread, MAX_REASON, type Seat, type ToThread } from './orders.js';
+import { PacedTransport } from './paced-transport.js';
 import { rehearse } from './rehearsal.js';
 
 const exit = process.exit.bind(process);
 /** Read while modules still load, so that a parked thread has it. */
 const protocol = sturdySchema();
-
-/** How many messages may begin what they begin in one turn: a flood of calls must not make a turn too long. */
-const MESSAGES_PER_TURN = 64;
 
 interface LogPower extends Stub {
   write(params: { level: string; message: string }): Promise<object>;
@@ -51,8 +50,8 @@ interface LogPower extends Stub {
 /** The task. Its promise never settles: a thread that is done, or no good, exits, so that it is never used again. */
 export default async function shell({ orders }: Seat): Promise<never> {
   const post = (message: FromThread): void => orders.postMessage(message);
-  const end = (reason: string): never => {
-    post({ kind: 'over', reason });
+  const end = (reason: unknown): never => {
+    post({ kind: 'over', reason: typeof reason === 'string' ? reason.slice(0, MAX_REASON) : 'no reason' });
     return exit(0);
   };
   const fail = (error: unknown): never => end(`its shell failed: ${RpcError.from(error).message}`);
@@ -94,7 +93,7 @@ async function inhabit(
   { socket, token }: ToThread & { kind: 'enter' },
   begins: () => void,
 ): Promise<string> {
-  const session = await connectSocket({ path: socket }, { limits: { messagesPerTurn: MESSAGES_PER_TURN } });
+  const session = await connect(socket);
   const threshold = session.bootstrap<Threshold>(protocol.interface('Threshold'));
   const { admission } = await threshold.enter({ token });
   threshold[Symbol.dispose]();
@@ -112,6 +111,19 @@ async function inhabit(
     return failed(admission, session, error);
   }
   return (await session.closed).message;
+}
+
+/** To the broker's private socket. */
+async function connect(path: string): Promise<Session> {
+  const socket = createConnection({ path });
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('error', (cause) =>
+      reject(new RpcError('disconnected', `cannot connect to the broker: ${cause.message}`, { cause })),
+    );
+  });
+  socket.removeAllListeners('error');
+  return new Session(new PacedTransport(new StreamTransport(socket), socket));
 }
 
 async function failed(admission: Admission, session: Session, error: unknown): Promise<string> {

@@ -1,6 +1,14 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type AnyStub, type Client, LEDGER_DOMAIN, ledgerGraph, Running, testDomain } from './running.js';
+import {
+  type AnyStub,
+  asDelegable,
+  type Client,
+  LEDGER_DOMAIN,
+  ledgerGraph,
+  Running,
+  testDomain,
+} from './running.js';
 
 const ACCOUNT = ledgerGraph.interface('Account');
 const LEDGER = ledgerGraph.interface('Ledger');
@@ -18,6 +26,7 @@ beforeAll(async () => {
     neighbour: testDomain('counter'),
     throws: testDomain('throws'),
     broken: testDomain('counter', { module: BROKEN }),
+    names: testDomain('names'),
     granted: {
       ...LEDGER_DOMAIN,
       trusted: false,
@@ -126,6 +135,16 @@ describe('a domain', () => {
         { timeout: 10_000 },
       )
       .toEqual({ cents: 1n });
+  });
+
+  it('has its objects saved under the very id that it gave them', async () => {
+    const { ref } = await operator.mint({ domain: 'names', object: '' });
+    const ledger = await client.restore(ref.secret, LEDGER);
+    // A byte order mark, which many a decoder drops.
+    const { account } = await ledger.find({ name: '\uFEFFadmin' });
+    const saved = await asDelegable(account).save({});
+    const again = await client.restore(saved.sturdyRef.secret, ACCOUNT);
+    expect(await again.balance()).toEqual({ cents: 6n });
   });
 
   it('that throws in a method tells the caller the message and nothing else', async () => {

@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runInThisContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BundleError, bundle } from '../../worker/bundle.js';
+import { bundle } from '../../worker/bundle.js';
+import { BundleError } from '../../worker/bundle-error.js';
 
 let folder: string;
 beforeAll(() => {
@@ -100,6 +101,14 @@ describe('bundle', () => {
     ]);
   });
 
+  it('is quoted as it is in the documentation', async () => {
+    const [fault] = await faults({
+      'plugin.ts': `import { readFile } from 'node:fs';\nexport default readFile;`,
+    });
+    const page = readFileSync(new URL('../../docs/domains.md', import.meta.url), 'utf8');
+    expect(page).toContain(`/srv/plugin.ts cannot be bundled: ${fault}\n`);
+  });
+
   it('lets a package probe for a module of Node inside try, and leaves it out by its browser field', async () => {
     const module = written({
       'main.js': `import a from 'a'; export default a;`,
@@ -134,5 +143,192 @@ describe('bundle', () => {
     expect(main.render({ name: 'Ann', lines: [{ text: 'rent', cents: 50_000 }] }).text).toBe(
       '<!-- letter -->Dear Ann, [rent 500 EUR]',
     );
+  });
+});
+
+describe('the wall around a bundle', () => {
+  /** What stands outside of the package must neither be in the bundle nor in what is said of it. */
+  async function refusal(
+    files: Record<string, string>,
+    arrange: (place: string) => void = () => {},
+    withheld: (place: string) => string[] = () => [],
+  ): Promise<readonly string[]> {
+    const module = written({
+      ...files,
+      'outside/secret.json': '{"key":"THE SECRET"}',
+      'outside/secret.js': 'export default "THE SECRET";',
+      'outside/operator.ref': 'THE SECRET',
+    });
+    const place = dirname(dirname(module));
+    arrange(place);
+    const refused = await bundle(module, { withheld: withheld(place) }).then(
+      (source) => new Error(`it was bundled: ${source}`),
+      (error: unknown) => error,
+    );
+    if (!(refused instanceof BundleError)) throw refused;
+    expect(refused.message).not.toContain('THE SECRET');
+    return refused.faults;
+  }
+  const outside = (file: string) =>
+    new RegExp(
+      `^[^ ]+: "${file.replaceAll('.', '\\.')}" is outside of the package of the module and of the node_modules that it can reach; copy it into the package$`,
+    );
+
+  it.each([
+    ['a module beside its package', `import x from '../outside/secret.js'; export default x;`, 'secret.js'],
+    ['JSON', `import x from '../outside/secret.json'; export default x;`, 'secret.json'],
+    [
+      'JSON with its attribute',
+      `import x from '../outside/secret.json' with { type: 'json' }; export default x;`,
+      'secret.json',
+    ],
+    ['what `require` asks for', `module.exports = require('../outside/secret.json');`, 'secret.json'],
+    ['what `import()` asks for', `export default () => import('../outside/secret.json');`, 'secret.json'],
+    [
+      'what a path with a hole matches',
+      'export default (x) => import("../outside/" + x + ".json");',
+      'secret.json',
+    ],
+    [
+      'a path through a package',
+      `import x from 'a/../../../outside/secret.json'; export default x;`,
+      'secret.json',
+    ],
+    [
+      'text',
+      `import x from '../outside/operator.ref' with { type: 'text' }; export default x;`,
+      'operator.ref',
+    ],
+  ])('keeps out, from outside of the package: %s', async (_what, source, file) => {
+    const files = {
+      'plugin/main.js': source,
+      'plugin/node_modules/a/package.json': '{"name":"a"}',
+      'plugin/node_modules/a/index.js': '',
+    };
+    expect(await refusal(files)).toEqual([expect.stringMatching(outside(`../outside/${file}`))]);
+  });
+
+  it('keeps out what the map of a package leads to', async () => {
+    const files = {
+      'plugin/main.js': `import x from './x.js'; export default x;`,
+      'plugin/x.js': '',
+      'plugin/package.json': '{"name":"plugin","browser":{"./x.js":"../outside/secret.json"}}',
+    };
+    expect(await refusal(files)).toEqual([expect.stringMatching(outside('../outside/secret.json'))]);
+  });
+
+  it('keeps out what a tsconfig.json leads to', async () => {
+    const files = {
+      'plugin/main.ts': `import x from 'mapped'; export default x;`,
+      'plugin/tsconfig.json': '{"compilerOptions":{"paths":{"mapped":["../outside/secret.json"]}}}',
+    };
+    expect(await refusal(files)).toEqual([expect.stringContaining('Could not resolve "mapped"')]);
+  });
+
+  it.each(['/etc/passwd', '/etc/hostname.json', '//etc/hostname.js'])(
+    'refuses an absolute path: %s',
+    async (path) => {
+      expect(
+        await refusal({ 'plugin/main.js': `import x from ${JSON.stringify(path)}; export default x;` }),
+      ).toEqual([
+        `main.js:1:15: imports ${JSON.stringify(path)}, an absolute path; what a program imports lies in its package or in node_modules`,
+      ]);
+    },
+  );
+
+  it.each(['data:application/json,1', 'https://example.com/a.js', 'file:///etc/hostname.json'])(
+    'refuses a URL: %s',
+    async (url) => {
+      expect(
+        await refusal({ 'plugin/main.js': `import x from ${JSON.stringify(url)}; export default x;` }),
+      ).toEqual([
+        `main.js:1:15: imports ${JSON.stringify(url)}, a URL; what a program imports lies in its package or in node_modules`,
+      ]);
+    },
+  );
+
+  it.each([
+    ['a file', 'secret.js', './link.js', 'link.js'],
+    ['a folder', '.', './link/secret.js', 'link'],
+    ['a package', '.', 'linked/secret.js', 'node_modules/linked'],
+    ['node_modules', '.', 'secret.js', 'node_modules'],
+  ])('follows no symbolic link out of the package: %s', async (_what, target, specifier, link) => {
+    const files = { 'plugin/main.js': `import x from '${specifier}'; export default x;` };
+    const faults = await refusal(files, (place) => {
+      mkdirSync(dirname(join(place, 'plugin', link)), { recursive: true });
+      symlinkSync(join(place, 'outside', target), join(place, 'plugin', link));
+    });
+    expect(faults).toEqual([expect.stringMatching(outside('../outside/secret.js'))]);
+  });
+
+  it('follows no link that stands for the module itself', async () => {
+    const files = { 'plugin/package.json': '{"name":"plugin"}' };
+    const module = join(dirname(written(files)), 'main.js');
+    symlinkSync(written({ 'secret.js': 'export default "THE SECRET";' }), module);
+    await expect(bundle(module)).rejects.toThrow('is outside of the package of the module');
+  });
+
+  it.each(['text', 'bytes', 'file'])('takes no import attribute but json: %s', async (type) => {
+    const files = {
+      'plugin/main.js': `import x from './x.js' with { type: '${type}' }; export default x;`,
+      'plugin/x.js': '',
+    };
+    expect(await refusal(files)).toEqual([
+      `main.js:1:15: "x.js" is imported with { type: "${type}" }; the one attribute that is taken is { type: "json" }`,
+    ]);
+  });
+
+  it.each(['x.txt', 'x.css', 'x.jsx', 'x.node', 'noextension', '.env'])(
+    'takes no file but of JavaScript, TypeScript and JSON: %s',
+    async (name) => {
+      const files = {
+        'plugin/main.js': `import x from './${name}'; export default x;`,
+        [`plugin/${name}`]: 'THE SECRET',
+      };
+      expect(await refusal(files)).toEqual([
+        `main.js:1:15: "${name}" is none of .js, .mjs, .cjs, .ts, .mts, .cts and .json, which is all that goes into a program`,
+      ]);
+    },
+  );
+
+  it('takes nothing of a folder that is withheld, though it is in the package', async () => {
+    const files = {
+      'plugin/main.js': `import x from './data/x.json'; export default x;`,
+      'plugin/package.json': '{"name":"plugin"}',
+      'plugin/data/x.json': '"THE SECRET"',
+    };
+    const faults = await refusal(
+      files,
+      () => {},
+      (place) => [join(place, 'plugin/data')],
+    );
+    expect(faults).toEqual([
+      'main.js:1:15: "data/x.json" is in a folder that is withheld from every program',
+    ]);
+  });
+
+  it('takes what is in the package above the module, and in every node_modules above that', async () => {
+    const module = written({
+      'apps/plugin/src/main.js': `
+        import name from '../name.json' with { type: 'json' }; import near from 'near'; import far from 'far';
+        export default [name, near, far];`,
+      'apps/plugin/package.json': '{"name":"plugin"}',
+      'apps/plugin/name.json': '"name"',
+      'apps/plugin/node_modules/near/index.js': 'module.exports = "near";',
+      'node_modules/.pnpm/far/node_modules/far/index.js': 'module.exports = "far";',
+    });
+    const place = join(dirname(module), '../../..');
+    symlinkSync('.pnpm/far/node_modules/far', join(place, 'node_modules/far'));
+    expect(evaluate(await bundle(module))).toEqual(['name', 'near', 'far']);
+  });
+
+  it('is the same for a module that is reached by a linked folder', async () => {
+    const module = written({
+      'releases/1/main.js': `import x from './x.js'; export default x;`,
+      'releases/1/x.js': 'export default 1;',
+    });
+    const current = join(dirname(module), '../../current');
+    symlinkSync('releases/1', current);
+    expect(evaluate(await bundle(join(current, 'main.js')))).toBe(1);
   });
 });

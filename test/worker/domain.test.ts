@@ -50,6 +50,15 @@ describe('a domain in a thread', () => {
     );
   });
 
+  it('takes an id for itself, and for no other that looks the same', async () => {
+    const marked = '\uFEFFitem-7';
+    await expect(domain.restorer.restore({ object: bytes(marked) })).rejects.toThrow(`no item ${marked}`);
+    // The mark alone is not the empty id, which is the main object's.
+    await expect(domain.restorer.restore({ object: bytes('\uFEFF') })).rejects.toThrow('no item \uFEFF');
+    const { item } = await domain.main.item({ id: 'item-\uFEFF' });
+    await expect(domain.main.whose({ item })).resolves.toEqual({ answer: 'Item item-\uFEFF true false' });
+  });
+
   it('tells the broker who its objects are', async () => {
     const identified = sturdySchema().interface('Identified');
     const item = probeGraph.interface('Item').id;
@@ -165,6 +174,11 @@ describe('a program that cannot start', () => {
       `(w) => { const o = {}; w.object('Item', 'a', o); w.object('Item', 'b', o); }`,
       'is Item "a" already',
     ],
+    [
+      'gives an id with half a character',
+      `(w) => w.object('Item', 'a\\ud800', {})`,
+      'is not well-formed Unicode',
+    ],
     ['gives an empty id', `(w) => w.object('Item', '', {})`, 'an object id has 1 to 1024 bytes'],
     ['asks for console without log', `console.log(1)`, "undefined (reading 'log')"],
     ['imports', `import('fs')`, 'import'],
@@ -180,6 +194,34 @@ describe('a program that cannot start', () => {
       .toContainEqual(
         expect.objectContaining({ message: 'a domain ended', reason: 'it could not be started: boom' }),
       );
+  });
+});
+
+describe('a program that fails with an error of our class', () => {
+  it('whose message it has made its own object, ends alone and with text', async () => {
+    const neighbour = await doorway.start({ group: 'errors' });
+    const type = sturdySchema().interface('Log');
+    const refusing = { write: () => Promise.reject(new Error('no')) };
+    const grants = [{ name: 'log', interfaceId: type.id, cap: serve(type, refusing) }];
+    // Its message is taken for the reason of its end, and put into a text, which throws another with an object for a message.
+    const source = `async (world) => {
+      let RpcError;
+      try { await world.grants.log.write({}); } catch (error) { RpcError = error.constructor; }
+      const withMessage = (message) => {
+        const error = new RpcError('failed', 'an error of its own');
+        try { Object.defineProperty(error, 'message', { get: () => message }); } catch {}
+        return error;
+      };
+      const reason = { of: 'the guest', buffer: new ArrayBuffer(64) };
+      throw withMessage({ toString() { throw withMessage(reason); } });
+    }`;
+    const before = doorway.lines.length;
+    await expect(doorway.start({ source, grants, group: 'errors' })).rejects.toThrow('an error of its own');
+    await expect
+      .poll(() => doorway.lines.slice(before).find(({ message }) => message === 'a domain ended'))
+      .toMatchObject({ reason: 'it could not be started: an error of its own' });
+    await expect(neighbour.main.echo({ text: 'still here' })).resolves.toMatchObject({ text: 'still here' });
+    expect(neighbour.ends).toEqual([]);
   });
 });
 

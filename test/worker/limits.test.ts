@@ -70,6 +70,16 @@ describe('a thread at its limits', () => {
     await domain.placement.terminate('the test is over');
   });
 
+  it('is left alone in a burst of calls, each of which is a short one', async () => {
+    const domain = await doorway.start({ group: group(), turnMillis: 400 });
+    const calls = Array.from({ length: 4000 }, () =>
+      domain.main.evaluate({ source: 'throw new Error("short")' }).catch((thrown: Error) => thrown.message),
+    );
+    expect(new Set(await Promise.all(calls))).toEqual(new Set(['short']));
+    expect(domain.ends).toEqual([]);
+    await domain.placement.terminate('the test is over');
+  });
+
   it.each([
     ['arrays', `const all = []; for (;;) all.push(new Array(1000).fill(all.length));`],
     ['strings', `const all = []; for (let i = 0; ; i++) all.push(('x' + i).repeat(1000).split('').join(i));`],
