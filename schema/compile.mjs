@@ -9,6 +9,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folders = [
   'schema',
   'test/schema',
+  'bench/echo',
   ...readdirSync(join(root, 'examples')).map((name) => `examples/${name}`),
 ];
 

@@ -1,0 +1,1 @@
+export const htmlPage = (run: unknown): string => String(run);

@@ -1,0 +1,1 @@
+export const markdownPage = (run: unknown): string => String(run);
