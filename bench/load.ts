@@ -2,7 +2,7 @@
 
 import { performance } from 'node:perf_hooks';
 import type { Caller } from './subjects/subject.js';
-import { type Measured, type Order, payloadOf, SAMPLED } from './workload.js';
+import { LEAST_CALLS, type Measured, type Order, payloadOf, SAMPLED } from './workload.js';
 
 /** Rejects with the first call that fails or does not return what it was given. */
 export async function load(caller: Caller, { workload, seconds }: Order): Promise<Measured> {
@@ -18,7 +18,7 @@ export async function load(caller: Caller, { workload, seconds }: Order): Promis
     const end = begin + seconds * 1000;
     let completed = 0;
     let underWay = depth;
-    let over: { readonly calls: number; readonly seconds: number } | null = null;
+    let over = false;
     const slot = (sampled: boolean) => {
       let called = 0;
       const issue = () => {
@@ -34,10 +34,13 @@ export async function load(caller: Caller, { workload, seconds }: Order): Promis
         if (sampled) {
           const now = performance.now();
           latencies.push((now - called) * 1000);
-          if (over === null && now >= end) over = { calls: completed, seconds: (now - begin) / 1000 };
+          over ||= now >= end && completed >= LEAST_CALLS * depth;
         }
-        if (over === null) issue();
-        else if (--underWay === 0) resolve({ ...over, total: completed, ...percentiles(latencies) });
+        if (!over) issue();
+        else if (--underWay === 0) {
+          const took = (performance.now() - begin) / 1000;
+          resolve({ calls: completed, seconds: took, ...percentiles(latencies) });
+        }
       };
       issue();
     };

@@ -2,9 +2,9 @@
  * The command line of the bench: `npm run bench -- [OPTIONS]`.
  *
  *   --rounds N       how often each subject has its turn (default 5)
- *   --seconds S      for each measurement (default 0.2)
+ *   --seconds S      for each measurement (default 0.15)
  *   --only A,B       these subjects and no others, by the names of their files in bench/subjects
- *   --quick          one short round of the subjects that need nothing installed: does the bench work?
+ *   --quick          one short round of a few subjects that need nothing installed: does the bench work?
  *   --out FOLDER     where run.json and index.html go (default dist/bench/last)
  *   --publish        make bench/results and docs/performance.md of this run, too
  *   --report FILE    measure nothing: make the pages of this run.json
@@ -24,6 +24,9 @@ import { markdownPage } from './report/markdown.js';
 import { measure } from './rounds.js';
 import type { Run } from './run.js';
 import { SUBJECTS } from './subjects/all.js';
+import { QUICK_WORKLOADS, WORKLOADS } from './workload.js';
+
+const QUICK_SUBJECTS = ['raw', 'relay', 'direct', 'brokered'];
 
 const { values: options } = parseArgs({
   options: {
@@ -39,9 +42,7 @@ const { values: options } = parseArgs({
 });
 
 const run =
-  options.report === undefined
-    ? await newRun()
-    : (JSON.parse(readFileSync(options.report, 'utf8')) as Run);
+  options.report === undefined ? await newRun() : (JSON.parse(readFileSync(options.report, 'utf8')) as Run);
 write(options.out, run);
 if (options.publish) {
   write(join(BENCH, 'results'), run);
@@ -49,12 +50,14 @@ if (options.publish) {
 }
 for (const line of aimLines(run)) console.log(line);
 for (const problem of run.problems) console.error(`not measured: ${problem}`);
-console.log(`the run is in ${join(options.out, 'run.json')}, its charts in ${join(options.out, 'index.html')}`);
+console.log(
+  `the run is in ${join(options.out, 'run.json')}, its charts in ${join(options.out, 'index.html')}`,
+);
 if (run.problems.length > 0) process.exitCode = 1;
 
 async function newRun(): Promise<Run> {
   const rounds = positive('rounds', options.rounds ?? (options.quick ? '1' : '5'));
-  const seconds = positive('seconds', options.seconds ?? (options.quick ? '0.05' : '0.2'));
+  const seconds = positive('seconds', options.seconds ?? (options.quick ? '0.02' : '0.15'));
   if (!Number.isInteger(rounds)) throw new Error('--rounds: expected a whole number');
   if (options.profile !== undefined) nodeFlags.push('--cpu-prof', `--cpu-prof-dir=${options.profile}`);
 
@@ -65,8 +68,9 @@ async function newRun(): Promise<Run> {
     subjects,
     placements,
     rounds,
+    workloads: options.quick ? QUICK_WORKLOADS : WORKLOADS,
     seconds,
-    warmSeconds: options.quick ? 0.1 : 0.6,
+    warmSeconds: options.quick ? 0.05 : 1,
     progress: (line) => console.error(`${Math.round((Date.now() - began) / 1000)} s  ${line}`),
   });
   return {
@@ -86,15 +90,18 @@ function chosen(): typeof SUBJECTS {
     return options.only.split(',').map((name) => {
       const found = SUBJECTS.find((subject) => subject.name === name);
       if (found !== undefined) return found;
-      throw new Error(`--only: there is no ${name}; there are ${SUBJECTS.map((each) => each.name).join(', ')}`);
+      throw new Error(
+        `--only: there is no ${name}; there are ${SUBJECTS.map((each) => each.name).join(', ')}`,
+      );
     });
   }
-  return options.quick ? SUBJECTS.filter(({ side }) => side !== 'peer') : SUBJECTS;
+  return options.quick ? SUBJECTS.filter(({ name }) => QUICK_SUBJECTS.includes(name)) : SUBJECTS;
 }
 
 function positive(name: string, text: string): number {
   const value = Number(text);
-  if (!(value > 0)) throw new Error(`--${name}: expected a number greater than 0, got ${JSON.stringify(text)}`);
+  if (!(value > 0))
+    throw new Error(`--${name}: expected a number greater than 0, got ${JSON.stringify(text)}`);
   return value;
 }
 

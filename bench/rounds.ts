@@ -12,12 +12,13 @@ import { cpuTime } from './cpu-time.js';
 import { nodeClient, nodeServer } from './node-processes.js';
 import type { Placement, Result, Sample } from './run.js';
 import type { Arranged, Role, Stage, Subject } from './subjects/subject.js';
-import { type Measured, orderLine, SMALL, type Workload, WORKLOADS, workloadName } from './workload.js';
+import { type Measured, orderLine, SMALL, type Workload, workloadName } from './workload.js';
 
 export interface RoundOptions {
   readonly subjects: readonly Subject[];
   readonly placements: readonly Placement[];
   readonly rounds: number;
+  readonly workloads: readonly Workload[];
   /** For each measurement. */
   readonly seconds: number;
   /** For each subject, before the first. */
@@ -67,7 +68,7 @@ export async function measure(options: RoundOptions): Promise<{ results: Result[
 async function turn(
   subject: Subject,
   placement: Placement,
-  { seconds, warmSeconds }: RoundOptions,
+  { workloads, seconds, warmSeconds }: RoundOptions,
   note: (workload: Workload, sample: Sample) => void,
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'sturdy-bench-'));
@@ -91,9 +92,9 @@ async function turn(
     };
 
     await carryOut({ kind: 'echo', bytes: SMALL, depth: 256 }, warmSeconds);
-    for (const workload of WORKLOADS) {
+    for (const workload of workloads) {
       if (workload.kind === 'chain' && subject.chain === null) continue;
-      await carryOut(workload, seconds / 5); // For what has not been run before.
+      await carryOut(workload, seconds / 10); // For what has not been run before.
       const before = cpuTimes(pids);
       const measured = await carryOut(workload, seconds);
       note(workload, sampleOf(measured, before, cpuTimes(pids)));
@@ -120,7 +121,7 @@ function cpuTimes(pids: Partial<Record<Role, number>>): Times {
 function sampleOf(measured: Measured, before: Times, after: Times): Sample {
   const cpu = Object.entries(after).map(([role, time]) => [
     role,
-    rounded((time - before[role as Role]!) / 1000 / measured.total),
+    rounded((time - before[role as Role]!) / 1000 / measured.calls),
   ]);
   return {
     rate: rounded(measured.calls / measured.seconds),

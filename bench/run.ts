@@ -60,7 +60,7 @@ export function figureOf(values: readonly number[]): Figure | null {
 /** One number of a sample. */
 export type Measure = 'rate' | 'p50' | 'p99' | `cpu ${Role}`;
 
-export function valueOf(sample: Sample, measure: Measure): number | undefined {
+export function measureOf(sample: Sample, measure: Measure): number | undefined {
   if (measure === 'rate' || measure === 'p50' || measure === 'p99') return sample[measure];
   return sample.cpu[measure.slice('cpu '.length) as Role];
 }
@@ -82,7 +82,7 @@ function samplesOf(run: Run, placement: Placement, subject: string, workload: st
 
 export function figure(run: Run, placement: Placement, term: Term): Figure | null {
   const values = samplesOf(run, placement, term.subject, term.workload).map((sample) =>
-    sample === null ? undefined : valueOf(sample, term.measure),
+    sample === null ? undefined : measureOf(sample, term.measure),
   );
   return figureOf(values.filter((value) => value !== undefined));
 }
@@ -95,7 +95,7 @@ export function ratio(run: Run, placement: Placement, over: Term, under: Term): 
   for (const [round, sample] of above.entries()) {
     const other = below[round];
     if (!sample || !other) continue;
-    const [a, b] = [valueOf(sample, over.measure), valueOf(other, under.measure)];
+    const [a, b] = [measureOf(sample, over.measure), measureOf(other, under.measure)];
     if (a !== undefined && b !== undefined && b > 0) ratios.push(a / b);
   }
   return figureOf(ratios);

@@ -26,8 +26,10 @@ export const subject: Subject = {
     // One string for each payload, so that making it is not measured.
     const texts = new WeakMap<Uint8Array, string>();
     const textOf = (payload: Uint8Array) => {
-      let text = texts.get(payload);
-      if (text === undefined) texts.set(payload, (text = Buffer.from(payload).toString('latin1')));
+      const known = texts.get(payload);
+      if (known !== undefined) return known;
+      const text = Buffer.from(payload).toString('latin1');
+      texts.set(payload, text);
       return text;
     };
     return {
@@ -48,8 +50,13 @@ interface Peer {
   getBootstrap(): Promise<unknown>;
 }
 
-function speak(socket: Socket, make: (send: (message: object) => void) => Peer): { captp: Peer; socket: Socket } {
-  const frames = new FrameSocket(socket, (_, bytes) => captp.dispatch(JSON.parse(bytes.toString()) as object));
+function speak(
+  socket: Socket,
+  make: (send: (message: object) => void) => Peer,
+): { captp: Peer; socket: Socket } {
+  const frames = new FrameSocket(socket, (_, bytes) =>
+    captp.dispatch(JSON.parse(bytes.toString()) as object),
+  );
   const captp = make((message) => frames.send(0, Buffer.from(JSON.stringify(message))));
   return { captp, socket };
 }

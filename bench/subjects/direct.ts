@@ -1,5 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { connectSocket, listenSocket, type Pending, Session, StreamTransport, type Stub, serve } from '../../rpc/index.js';
+import {
+  connectSocket,
+  listenSocket,
+  type Pending,
+  Session,
+  StreamTransport,
+  type Stub,
+  serve,
+} from '../../rpc/index.js';
 import { type InterfaceType, SchemaGraph } from '../../schema/index.js';
 import { echoObject } from '../echo/echo.js';
 import { ECHO_SCHEMA } from '../place.js';
@@ -8,7 +16,7 @@ import type { Caller, Subject } from './subject.js';
 export const subject: Subject = {
   name: 'direct',
   title: 'Sturdy rpc, direct',
-  what: "`sturdy/rpc` on both sides, without a broker: stubs in the client, a plain object in the server.",
+  what: '`sturdy/rpc` on both sides, without a broker: stubs in the client, a plain object in the server.',
   side: 'ours',
   chain: 'pipelined',
   needs: 'nothing',
