@@ -12,6 +12,8 @@ const [name, address] = process.argv.slice(2) as [string, string];
 const subject = await subjectNamed(name);
 if (subject.connect === undefined) throw new Error(`${name} has no client in Node`);
 const caller = await subject.connect(address);
+// Not by the signal itself: profilers write what they have when a process exits.
+process.once('SIGTERM', () => process.exit(0));
 console.log('ready');
 for await (const line of createInterface({ input: process.stdin })) {
   console.log(JSON.stringify(await load(caller, parseOrder(line))));
