@@ -3,7 +3,15 @@
  * every process on one, where waking a sleeping core does not hide the work.
  */
 
-import { type Figure, PLACEMENTS, type Placement, type Run, ratio, type Term } from './run.js';
+import {
+  type Figure,
+  PLACEMENT_TITLES,
+  PLACEMENTS,
+  type Placement,
+  type Run,
+  ratio,
+  type Term,
+} from './run.js';
 import { LARGE, MEDIUM, SMALL, type Workload, workloadName } from './workload.js';
 
 export interface Aim {
@@ -148,7 +156,7 @@ export function aimLines(run: Run): string[] {
     PLACEMENTS.map((placement) => ({ placement, ...outcome(aim, run, placement) }))
       .filter(({ verdict }) => verdict !== 'not measured')
       .map(({ placement, ratio: measured, verdict }) => {
-        const where = placement === 'core' ? 'one core ' : 'all cores';
+        const where = PLACEMENT_TITLES[placement].padEnd(9);
         const bound = `${aim.sense} ${aim.bounds[placement].aim}`;
         return `${verdict.padEnd(7)} ${measured!.median.toFixed(2).padStart(6)} x (${bound})  ${where}  ${aim.what} / ${aim.beside}`;
       }),

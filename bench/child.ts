@@ -71,6 +71,11 @@ export class Child {
     }
   }
 
+  /** The end of what it wrote to standard error: its log. */
+  log(lines: number): string {
+    return this.#stderr.trim().split('\n').slice(-lines).join(' ');
+  }
+
   /** Rejects where the next line is another. */
   async ready(seconds = 30): Promise<void> {
     const line = await this.line(seconds);

@@ -16,6 +16,11 @@ const caller = await subject.connect(address);
 process.once('SIGTERM', () => process.exit(0));
 console.log('ready');
 for await (const line of createInterface({ input: process.stdin })) {
-  console.log(JSON.stringify(await load(caller, parseOrder(line))));
+  try {
+    console.log(JSON.stringify(await load(caller, parseOrder(line))));
+  } catch (error) {
+    console.error(`${line}: ${(error as Error).message}`);
+    process.exit(1);
+  }
 }
 await caller.close();

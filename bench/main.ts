@@ -2,7 +2,7 @@
  * The command line of the bench: `npm run bench -- [OPTIONS]`.
  *
  *   --rounds N       how often each subject has its turn (default 5)
- *   --seconds S      for each measurement (default 0.15)
+ *   --seconds S      for each measurement (default 0.1)
  *   --only A,B       these subjects and no others, by the names of their files in bench/subjects
  *   --quick          one short round of a few subjects that need nothing installed: does the bench work?
  *   --out FOLDER     where run.json and index.html go (default dist/bench/last)
@@ -57,7 +57,7 @@ if (run.problems.length > 0) process.exitCode = 1;
 
 async function newRun(): Promise<Run> {
   const rounds = positive('rounds', options.rounds ?? (options.quick ? '1' : '5'));
-  const seconds = positive('seconds', options.seconds ?? (options.quick ? '0.02' : '0.15'));
+  const seconds = positive('seconds', options.seconds ?? (options.quick ? '0.02' : '0.1'));
   if (!Number.isInteger(rounds)) throw new Error('--rounds: expected a whole number');
   if (options.profile !== undefined) nodeFlags.push('--cpu-prof', `--cpu-prof-dir=${options.profile}`);
 

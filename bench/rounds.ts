@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { Child } from './child.js';
 import { cpuTime } from './cpu-time.js';
 import { nodeClient, nodeServer } from './node-processes.js';
-import type { Placement, Result, Sample } from './run.js';
+import { PLACEMENT_TITLES, type Placement, type Result, type Sample } from './run.js';
 import type { Arranged, Role, Stage, Subject } from './subjects/subject.js';
 import { type Measured, orderLine, SMALL, type Workload, workloadName } from './workload.js';
 
@@ -41,7 +41,7 @@ export async function measure(options: RoundOptions): Promise<{ results: Result[
       for (const [i] of options.subjects.entries()) {
         const subject = options.subjects[(i + round) % options.subjects.length]!;
         options.progress(
-          `round ${round + 1} of ${options.rounds}, ${placement === 'core' ? 'one core' : 'all cores'}: ${subject.title}`,
+          `round ${round + 1} of ${options.rounds}, ${PLACEMENT_TITLES[placement]}: ${subject.title}`,
         );
         const note = (workload: Workload, sample: Sample) => {
           const name = workloadName(workload);
@@ -57,7 +57,8 @@ export async function measure(options: RoundOptions): Promise<{ results: Result[
         try {
           await turn(subject, placement, options, note);
         } catch (error) {
-          problems.push(`${subject.title}, round ${round + 1}, ${placement}: ${(error as Error).message}`);
+          const what = `${subject.title}, round ${round + 1}, ${PLACEMENT_TITLES[placement]}`;
+          problems.push(`${what}: ${(error as Error).message.replace(/\s+/g, ' ')}`);
         }
       }
     }
@@ -91,7 +92,9 @@ async function turn(
       return JSON.parse(await client.line(time + PATIENCE_SECONDS)) as Measured;
     };
 
-    await carryOut({ kind: 'echo', bytes: SMALL, depth: 256 }, warmSeconds);
+    for (const kind of subject.chain === null ? (['echo'] as const) : (['echo', 'chain'] as const)) {
+      await carryOut({ kind, bytes: SMALL, depth: 256 }, warmSeconds / 2);
+    }
     for (const workload of workloads) {
       if (workload.kind === 'chain' && subject.chain === null) continue;
       await carryOut(workload, seconds / 10); // For what has not been run before.
@@ -99,6 +102,11 @@ async function turn(
       const measured = await carryOut(workload, seconds);
       note(workload, sampleOf(measured, before, cpuTimes(pids)));
     }
+  } catch (error) {
+    // What the broker logged may say why.
+    const { message } = error as Error;
+    const logs = children.map((child) => child.log(2)).filter((log) => !message.includes(log));
+    throw new Error([message, ...logs].join('; '), { cause: error });
   } finally {
     for (const child of children.reverse()) await child.end();
     await rm(folder, { recursive: true, force: true });

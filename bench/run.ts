@@ -6,6 +6,10 @@ import type { Role } from './subjects/subject.js';
 /** `cores`: every process where the system puts it. `core`: all of them on one. */
 export type Placement = 'cores' | 'core';
 export const PLACEMENTS: readonly Placement[] = ['cores', 'core'];
+export const PLACEMENT_TITLES: Readonly<Record<Placement, string>> = {
+  cores: 'all cores',
+  core: 'one core',
+};
 
 export interface Run {
   readonly format: 1;

@@ -1,12 +1,12 @@
 /** The page with the charts of a run: one file, which loads nothing, for light and dark. */
 
 import { AIMS, outcome } from '../aims.js';
-import { figure, type Measure, PLACEMENTS, type Placement, type Run } from '../run.js';
+import { figure, type Measure, PLACEMENT_TITLES, PLACEMENTS, type Placement, type Run } from '../run.js';
 import { SUBJECTS } from '../subjects/all.js';
 import type { Role, Subject } from '../subjects/subject.js';
 import { LARGE, MEDIUM, SMALL, type Workload, workloadName } from '../workload.js';
 import { type Bar, barChart, escaped } from './chart.js';
-import { boundText, PLACEMENT_TITLES, ratioText, short, time, workloadTitle } from './wording.js';
+import { boundText, ratioText, short, time, workloadTitle } from './wording.js';
 
 const ROLES: readonly Role[] = ['client', 'broker', 'server'];
 

@@ -1,11 +1,11 @@
 /** docs/performance.md, made of the last published run; without one, it says what will be measured. */
 
 import { AIMS, outcome } from '../aims.js';
-import { figure, type Measure, PLACEMENTS, type Placement, type Run } from '../run.js';
+import { figure, type Measure, PLACEMENT_TITLES, PLACEMENTS, type Placement, type Run } from '../run.js';
 import { SUBJECTS } from '../subjects/all.js';
 import type { Role } from '../subjects/subject.js';
 import { SAMPLED, WORKLOADS, type Workload, workloadName } from '../workload.js';
-import { boundText, bytesText, PLACEMENT_TITLES, ratioText, short, time } from './wording.js';
+import { boundText, bytesText, ratioText, short, time } from './wording.js';
 
 export function markdownPage(run: Run | null): string {
   return [
@@ -38,7 +38,7 @@ neither. All options are at the top of [bench/main.ts](../bench/main.ts).
 function machineSection(run: Run | null): string {
   if (run === null) return '## The last run\n\nNone has been published yet.\n\n';
   const { machine } = run;
-  const rows = [
+  const rows: string[][] = [
     ['date', run.date.slice(0, 16).replace('T', ' ')],
     ['processor', `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB`],
     ['system', machine.system],
@@ -50,9 +50,7 @@ function machineSection(run: Run | null): string {
   const problems = run.problems.map((problem) => `- Not measured: ${problem}\n`).join('');
   return `## The last run
 
-|  |  |
-| --- | --- |
-${rows.map(([name, value]) => `| ${name} | ${cell(value!)} |\n`).join('')}
+${table(['', ''], rows)}
 The charts: [bench/results/index.html](../bench/results/index.html). The data: [run.json](../bench/results/run.json).
 ${problems === '' ? '' : `\n${problems}`}
 `;
@@ -60,21 +58,20 @@ ${problems === '' ? '' : `\n${problems}`}
 
 function aimsSection(run: Run | null): string {
   const rows = AIMS.map((aim) => {
-    const cells = PLACEMENTS.map((placement) => {
+    const outcomes = PLACEMENTS.map((placement) => {
       const result = outcome(aim, run, placement);
       return result.ratio === null ? result.verdict : `**${result.verdict}**: ${ratioText(result)}`;
     });
-    return `| ${[aim.what, aim.beside, boundText(aim, 'aim'), boundText(aim, 'beyond'), ...cells].map(cell).join(' | ')} |\n`;
+    return [aim.what, aim.beside, boundText(aim, 'aim'), boundText(aim, 'beyond'), ...outcomes];
   });
+  const titles = PLACEMENTS.map((placement) => PLACEMENT_TITLES[placement]);
   return `## Aims
 
 Ratios of the first column to the second: the median of the rounds, and the lowest and highest of them. Each is given twice: on all
 cores, and with every process pinned to one core, where waking a sleeping core does not hide the work. A row that misses its aim
 says so.
 
-| what | beside | aim | beyond | ${PLACEMENTS.map((placement) => PLACEMENT_TITLES[placement]).join(' | ')} |
-| --- | --- | --- | --- | --- | --- |
-${rows.join('')}
+${table(['what', 'beside', 'aim', 'beyond', ...titles], rows)}
 ${AIMS.map(({ what, beside, meaning }) => `- **${what}**, beside ${beside}: ${meaning}\n`).join('')}
 `;
 }
@@ -85,7 +82,7 @@ function figuresSection(run: Run, placement: Placement): string {
     run.results.some((result) => result.placement === placement && result.subject === name),
   );
   const heading = placement === 'core' ? 'One core' : 'All cores';
-  const table = (
+  const part = (
     head: string,
     workloads: readonly Workload[],
     say: (subject: string, w: string) => string,
@@ -98,32 +95,27 @@ function figuresSection(run: Run, placement: Placement): string {
         const said = say(name, workloadName(workload));
         return workload.kind === 'chain' && chain === 'sequential' && said !== '' ? `${said} *` : said;
       });
-      return `| ${[title, ...cells].map(cell).join(' | ')} |\n`;
+      return [title, ...cells];
     });
-    return `### ${heading}: ${head}
-
-| | ${titles.join(' | ')} |
-| --- |${' ---: |'.repeat(titles.length)}
-${rows.join('')}
-`;
+    return `### ${heading}: ${head}\n\n${table(['', ...titles], rows)}\n`;
   };
   const of = (subject: string, workload: string, measure: Measure) =>
     figure(run, placement, { subject, workload, measure });
   const small = WORKLOADS.filter(({ bytes }) => bytes < 1024);
   return [
-    table('calls a second', WORKLOADS, (subject, workload) => {
+    part('calls a second', WORKLOADS, (subject, workload) => {
       const found = of(subject, workload, 'rate');
       return found === null ? '' : short(found.median);
     }),
-    table('calls a second, lowest to highest round', small, (subject, workload) => {
+    part('calls a second, lowest to highest round', small, (subject, workload) => {
       const found = of(subject, workload, 'rate');
       return found === null ? '' : `${short(found.low)} to ${short(found.high)}`;
     }),
-    table('p50 / p99 of a call', small, (subject, workload) => {
+    part('p50 / p99 of a call', small, (subject, workload) => {
       const [p50, p99] = [of(subject, workload, 'p50'), of(subject, workload, 'p99')];
       return p50 === null || p99 === null ? '' : `${time(p50.median)} / ${time(p99.median)}`;
     }),
-    table('CPU time of a call: client + broker + server', small, (subject, workload) => {
+    part('CPU time of a call: client + broker + server', small, (subject, workload) => {
       const parts = (['client', 'broker', 'server'] satisfies Role[]).flatMap((role) => {
         const found = of(subject, workload, `cpu ${role}`);
         return found === null ? [] : [time(found.median)];
@@ -157,7 +149,10 @@ const METHOD = `## How it is measured
 - 256 calls of 1 MiB at a time are not measured: that is as many bytes as one connection may have in flight.
 `;
 
-/** What would end the cell. */
-function cell(text: string): string {
-  return text.replaceAll('|', '\\|');
+/** With its columns under each other, for those who read the source. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((_, column) => Math.max(3, ...[head, ...rows].map((row) => row[column]!.length)));
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((text, column) => text.padEnd(widths[column]!)).join(' | ')} |\n`;
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('');
 }

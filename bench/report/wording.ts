@@ -1,15 +1,10 @@
 /** How the figures of a run are said, on every page alike. */
 
 import type { Aim, Outcome } from '../aims.js';
-import type { Figure, Placement } from '../run.js';
+import type { Figure } from '../run.js';
 import { LARGE, type Workload } from '../workload.js';
 
-export const PLACEMENT_TITLES: Readonly<Record<Placement, string>> = {
-  cores: 'all cores',
-  core: 'one core',
-};
-
-/** `echo of 64 B, depth 256` */
+/** `echo, 64 B, depth 256` */
 export function workloadTitle({ kind, bytes, depth }: Workload): string {
   return `${kind === 'chain' ? 'chain of four' : 'echo'}, ${bytesText(bytes)}, depth ${depth}`;
 }

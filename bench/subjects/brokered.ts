@@ -37,8 +37,15 @@ export async function arrangeBroker(stage: Stage, policy: Policy): Promise<Arran
     JSON.stringify({
       data: 'data',
       listen: { unix: 'sturdy.sock' },
-      log: { level: 'warn' },
-      domains: { echo: { module: ECHO_DOMAIN, schema: ECHO_SCHEMA, interface: 'Echo' } },
+      domains: {
+        // A longer turn than by default: on a busy machine the first calls, not yet compiled, can take theirs.
+        echo: {
+          module: ECHO_DOMAIN,
+          schema: ECHO_SCHEMA,
+          interface: 'Echo',
+          limits: { turnMillis: 10_000 },
+        },
+      },
     }),
   );
   const broker = stage.start(nodeProgram(CLI, 'serve', '--config', config));
