@@ -1,0 +1,18 @@
+import { arrangeBroker, subject as brokered } from './brokered.js';
+import { echoType } from './direct.js';
+import type { Subject } from './subject.js';
+
+const YEAR_MILLIS = 365 * 24 * 3600 * 1000;
+
+export const subject: Subject = {
+  ...brokered,
+  name: 'policy',
+  title: 'Sturdy, brokered, with a policy',
+  what: 'The same, through a grant that allows two methods by name, expires in a year, and may not be delegated: all that a policy can say in this version.',
+  arrange: (stage) =>
+    arrangeBroker(stage, {
+      methods: { only: [{ interface: echoType().id, methods: ['echo', 'next'] }] },
+      expires: BigInt(Date.now() + YEAR_MILLIS),
+      delegable: false,
+    }),
+};
