@@ -188,8 +188,8 @@ describe('sturdy call', () => {
     [
       'a call that takes too long',
       ['call', '@alice.ref', 'next', '{"after": 1000}', '--timeout', '0.2'],
-      3,
-      'did not return',
+      1,
+      'did not return before its deadline',
     ],
   ])('refuses %s', async (_what, args, code, reason) => {
     const ended = await sturdy(args);
