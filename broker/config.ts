@@ -76,6 +76,8 @@ const domain = z.strictObject({
       heapMiB: z.int().min(8).max(16_384).default(64),
       /** How long one turn of the domain's code may take. */
       turnMillis: z.int().min(10).max(600_000).default(1000),
+      /** Calls of all its clients that it may have in flight. */
+      callsInFlight: z.int().min(16).max(1_000_000).default(1024),
     })
     .prefault({}),
   start: z.enum(['eager', 'onDemand']).default('onDemand'),

@@ -68,7 +68,8 @@ class DelegableServer {
 
   async attenuate(params: DelegationParams, context: CallContext): Promise<object> {
     const { grant, secret } = await this.#mint(params, context.signal);
-    const narrowed = new Membrane(grant, this.#membrane.services).outward(this.#held.inner.retain());
+    const { services, account } = this.#membrane;
+    const narrowed = new Membrane(grant, services, undefined, account).outward(this.#held.inner.retain());
     return {
       ref: { secret },
       grant: context.use(grantPower(grant.row, this.grants, this.homeOf)),

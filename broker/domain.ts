@@ -4,6 +4,8 @@
  */
 import type { Logger } from 'pino';
 import {
+  type Account,
+  Budgets,
   type CallContext,
   type CallOptions,
   type CallSignal,
@@ -23,6 +25,9 @@ import type { DomainConfig } from './config.js';
 import type { Home, Identity } from './home.js';
 import { ownership } from './ownership.js';
 import type { Placement, Supervisor } from './supervisor.js';
+
+/** Calls that each client may have in flight here in any case. */
+const CLIENT_SHARE = 8;
 
 /** How long a domain may take from when it has a thread to its `ready`, in milliseconds. */
 const START_LIMIT = 30_000;
@@ -82,6 +87,7 @@ export class Domain implements Home {
   readonly graph: SchemaGraph;
   readonly schema: Uint8Array;
   readonly #options: DomainOptions;
+  readonly #budgets: Budgets;
   readonly #log: Logger;
   #state: State = { is: 'stopped' };
   #placement: Placement | null = null;
@@ -98,6 +104,8 @@ export class Domain implements Home {
 
   constructor(options: DomainOptions) {
     this.#options = options;
+    const { callsInFlight } = options.config.limits;
+    this.#budgets = new Budgets({ calls: { share: CLIENT_SHARE, pool: callsInFlight } });
     this.id = options.id;
     this.name = options.name;
     this.graph = options.graph;
@@ -121,6 +129,10 @@ export class Domain implements Home {
       starts: this.#starts,
       hostPid: this.#placement?.hostPid ?? 0,
     };
+  }
+
+  account(): Account {
+    return this.#budgets.accounts().calls;
   }
 
   /** Of its main object. */

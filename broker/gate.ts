@@ -5,6 +5,7 @@
  * even whether the reference ever existed.
  */
 import {
+  type Account,
   type CallContext,
   type CallSignal,
   type Capability,
@@ -70,6 +71,7 @@ class Door {
   readonly #options: GateOptions;
   /** One membrane for each grant that was restored here: what this holder passes in, it gets back as its own. */
   readonly #membranes = new Map<string, Membrane>();
+  readonly #accounts = new Map<Home, Account | null>();
 
   constructor(options: GateOptions) {
     this.#options = options;
@@ -85,20 +87,28 @@ class Door {
       throw new RpcError('failed', 'no such reference', { code: 'ERR_NO_SUCH_REFERENCE' });
     }
     const object = await home.restore(grant.row.object, signal);
-    const membrane = this.#membraneOf(grant);
+    const membrane = this.#membraneOf(grant, home);
     const outward = membrane.outward(object);
     // What is broken, or came when the grant had died, is not wrapped.
     if (!membrane.inUse) this.#membranes.delete(grant.row.id);
     return outward;
   }
 
-  #membraneOf(grant: LiveGrant): Membrane {
+  #membraneOf(grant: LiveGrant, home: Home): Membrane {
     const known = this.#membranes.get(grant.row.id);
     if (known !== undefined) return known;
-    const made: Membrane = new Membrane(grant, this.#options.services, () => {
+    const idle = () => {
       if (this.#membranes.get(grant.row.id) === made) this.#membranes.delete(grant.row.id);
-    });
+    };
+    const made = new Membrane(grant, this.#options.services, idle, this.#accountAt(home));
     this.#membranes.set(grant.row.id, made);
+    return made;
+  }
+  #accountAt(home: Home): Account | null {
+    const known = this.#accounts.get(home);
+    if (known !== undefined) return known;
+    const made = home.account();
+    this.#accounts.set(home, made);
     return made;
   }
 }

@@ -12,6 +12,7 @@
  * It decides on the bytes it forwards, and forwards at once: a call is under way towards its target when `call` returns.
  */
 import {
+  type Account,
   BrokenCapability,
   type Call,
   type CallInProgress,
@@ -48,6 +49,8 @@ export class Membrane {
     readonly services: MembraneServices,
     /** Told whenever nothing is wrapped by it any more. */
     private readonly idle: () => void = () => {},
+    /** What its holder may have in flight inside. Null: there is no bound. */
+    readonly account: Account | null = null,
   ) {}
 
   /** Whether anything is wrapped by it. */
@@ -206,6 +209,11 @@ export class MembranedCapability extends Capability implements Cuttable {
       service.release();
       return inProgress;
     }
+    if (this.direction === 'out' && this.membrane.account?.take(1) === false) {
+      call.params.release();
+      const why = `domain ${grant.row.domain} has as many calls in flight as it may (limits.callsInFlight)`;
+      return BrokenCapability.failing(new RpcError('overloaded', why, { code: 'ERR_DOMAIN_BUSY' }), sink);
+    }
     return new MembranedCall(this, call, sink);
   }
 
@@ -224,11 +232,14 @@ class MembranedCall implements CallInProgress, Cuttable {
   #inner: CallInProgress | null = null;
   #outcome: { results: Payload } | { error: RpcError } | null = null;
   #cut = false;
+  /** Whether it counts as in flight. */
+  #counted: boolean;
 
   constructor(target: MembranedCapability, call: Call, sink: ReturnSink) {
     this.#membrane = target.membrane;
     this.#back = target.direction;
     this.#sink = sink;
+    this.#counted = target.direction === 'out';
     this.#membrane.grant.enter(this);
     const params = this.#membrane.pass(call.params, this.#back === 'out' ? 'in' : 'out');
     const inner = target.inner.call({ interfaceId: call.interfaceId, methodId: call.methodId, params }, this);
@@ -259,9 +270,15 @@ class MembranedCall implements CallInProgress, Cuttable {
   #end(outcome: { results: Payload } | { error: RpcError }): void {
     if (this.#outcome !== null) return;
     this.#outcome = outcome;
-    this.#membrane.grant.leave(this);
+    this.#leave();
     if ('results' in outcome) this.#sink?.returned(outcome.results);
     else this.#sink?.failed(outcome.error);
+  }
+
+  #leave(): void {
+    this.#membrane.grant.leave(this);
+    if (this.#counted) this.#membrane.account?.give(1);
+    this.#counted = false;
   }
 
   pipelined(path: readonly number[]): Capability {
@@ -278,7 +295,7 @@ class MembranedCall implements CallInProgress, Cuttable {
   finish(): void {
     if (this.#sink === null) return;
     this.#sink = null;
-    this.#membrane.grant.leave(this);
+    this.#leave();
     if (this.#outcome !== null && 'results' in this.#outcome) this.#outcome.results.release();
     const inner = this.#inner;
     this.#inner = null;

@@ -40,6 +40,10 @@ export class BrokerHome implements Home {
     this.#operator = new OperatorServer(powers);
   }
 
+  account(): null {
+    return null;
+  }
+
   async restore(object: string): Promise<Capability> {
     if (object !== OPERATOR_OBJECT) {
       throw new RpcError(

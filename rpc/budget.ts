@@ -67,9 +67,9 @@ export type BudgetSizes = { readonly [K in keyof Accounts]: BudgetSize };
 
 export const DEFAULT_BUDGETS: BudgetSizes = {
   bytes: { share: 256 * 1024, pool: 128 * 1024 * 1024 },
-  calls: { share: 64, pool: 32 * 1024 },
-  imports: { share: 64, pool: 32 * 1024 },
-  exports: { share: 64, pool: 64 * 1024 },
+  calls: { share: 16, pool: 32 * 1024 },
+  imports: { share: 64, pool: 16 * 1024 },
+  exports: { share: 64, pool: 32 * 1024 },
 };
 
 export class Budgets {

@@ -2,7 +2,14 @@
  * Cap'n Proto RPC: capabilities, connections and transports. Usable on its own; knows nothing of brokers, grants or
  * domains.
  */
-export { type Accounts, type BudgetSize, type BudgetSizes, Budgets, DEFAULT_BUDGETS } from './budget.js';
+export {
+  type Account,
+  type Accounts,
+  type BudgetSize,
+  type BudgetSizes,
+  Budgets,
+  DEFAULT_BUDGETS,
+} from './budget.js';
 export type { CallSignal } from './call-signal.js';
 export {
   BrokenCapability,

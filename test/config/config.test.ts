@@ -51,7 +51,7 @@ describe('a configuration', () => {
           tier: 'thread',
           powers: { clock: false, random: false, log: false, storage: false },
           grants: {},
-          limits: { heapMiB: 64, turnMillis: 1000 },
+          limits: { heapMiB: 64, turnMillis: 1000, callsInFlight: 1024 },
           start: 'onDemand',
         },
       },
@@ -86,7 +86,7 @@ describe('a configuration', () => {
     const config = parseConfig(full, '/x');
     expect(config.data).toBe('/var/lib/sturdy');
     expect(config.domains['statement']).toMatchObject({
-      limits: { heapMiB: 32, turnMillis: 1000 },
+      limits: { heapMiB: 32, turnMillis: 1000, callsInFlight: 1024 },
       grants: {
         account: { methods: ['Account.balance'], expires: '2030-01-31T12:00:00+01:00' },
         again: { expires: '1970-01-01T00:00:00.005Z' },

@@ -17,8 +17,8 @@ const CONNECTIONS = 100;
  * of a hundred connections, all of it again for what is passed on to the domain, and what waits to be collected.
  */
 const BOUND = 640;
-/** What it may have more afterwards than before, in MiB: the allocator does not give everything back. */
-const REST = 128;
+/** Resident MiB that may stay when it is over: what the allocator keeps. The heap and the buffers go back to where they were. */
+const REST = 384;
 
 const MIB = 1024 * 1024;
 

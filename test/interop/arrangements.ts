@@ -53,7 +53,10 @@ export const peerIn: Readonly<Record<Language, () => Promise<Peer>>> = {
   Python: () => pythonPeer(join(HERE, 'peer.py')),
 };
 
-const DOMAIN = { schema: join(HERE, 'peer.cgr'), limits: { heapMiB: 256, turnMillis: 5000 } };
+const DOMAIN = {
+  schema: join(HERE, 'peer.cgr'),
+  limits: { heapMiB: 256, turnMillis: 5000, callsInFlight: 16_384 },
+};
 
 const DOMAINS: Readonly<Record<'domain' | 'client', Domains>> = {
   domain: { peer: { ...DOMAIN, module: join(HERE, 'domains/peer.ts'), interface: 'Peer' } },
