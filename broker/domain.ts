@@ -12,6 +12,7 @@ import {
   type Capability,
   capabilityOf,
   causeOf,
+  deferred,
   RemoteCapability,
   RpcError,
   type Session,
@@ -221,7 +222,9 @@ export class Domain implements Home {
   /** One try. Whatever it is at, it is over at once when `end` is aborted, and rejects with the reason of that. */
   async #start(end: AbortSignal): Promise<Instance> {
     this.#starts++;
-    const { promise: entered, resolve: enter, reject: refuse } = withResolvers<Instance>();
+    const { promise: entered, fulfil: enter, reject: refuse } = deferred<Instance>();
+    // A late refusal, after it has settled or when nobody waits, is nobody's business.
+    entered.catch(() => {});
     end.addEventListener('abort', () => refuse(end.reason as Error), { once: true });
     let program: Program | null = null;
     let expected: Expected | null = null;
@@ -336,7 +339,7 @@ export class Domain implements Home {
   #disconnected(instance: Instance, reason: string): void {
     if (this.#state.is !== 'running' || this.#state.instance !== instance) return;
     const placement = this.#placement;
-    const { promise: told, resolve } = withResolvers<string>();
+    const { promise: told, fulfil: resolve } = deferred<string>();
     this.#endReason = resolve;
     const timer = setTimeout(() => resolve(`its connection ended: ${reason}`), END_REASON_WAIT);
     const ended = told.then(async (why) => {
@@ -426,16 +429,4 @@ export class Domain implements Home {
 
 function disposeGrants({ grants }: Program): void {
   for (const { cap } of grants) cap[Symbol.dispose]();
-}
-
-function withResolvers<T>(): { promise: Promise<T>; resolve(value: T): void; reject(error: Error): void } {
-  let resolve: (value: T) => void = () => {};
-  let reject: (error: Error) => void = () => {};
-  const promise = new Promise<T>((fulfil, fail) => {
-    resolve = fulfil;
-    reject = fail;
-  });
-  // A late refusal after the promise has settled is nobody's business.
-  promise.catch(() => {});
-  return { promise, resolve, reject };
 }

@@ -22,6 +22,7 @@ export {
   settled,
 } from './capability.js';
 export { Connection, type ConnectionOptions } from './connection.js';
+export { type Deferred, deferred } from './deferred.js';
 export {
   causeOf,
   MAX_ERROR_MESSAGE,

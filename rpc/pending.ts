@@ -9,6 +9,7 @@
 import { MessageBuilder, type MethodType, type StructType, seal } from '../schema/index.js';
 import type { CallSignal } from './call-signal.js';
 import { type Call, type CallInProgress, type Capability, capabilityIn } from './capability.js';
+import { type Deferred, deferred } from './deferred.js';
 import { RpcError } from './error.js';
 import { IncomingCapabilities } from './incoming.js';
 import { OutgoingCapabilities } from './outgoing.js';
@@ -154,11 +155,7 @@ class CallCore implements PendingCore {
   #over: (() => void) | null = null;
   #state: State = { is: 'calling' };
   #call: CallInProgress | null = null;
-  #promise: {
-    readonly promise: Promise<unknown>;
-    fulfil(value: unknown): void;
-    reject(error: unknown): void;
-  } | null = null;
+  #promise: Deferred<unknown> | null = null;
   #wanted = false;
   #abandoned = false;
 
@@ -231,13 +228,8 @@ class CallCore implements PendingCore {
 
   promise(): Promise<unknown> {
     if (this.#promise !== null) return this.#promise.promise;
-    let fulfil: (value: unknown) => void = () => {};
-    let reject: (error: unknown) => void = () => {};
-    const promise = new Promise<unknown>((resolve, fail) => {
-      fulfil = resolve;
-      reject = fail;
-    });
-    this.#promise = { promise, fulfil, reject };
+    this.#promise = deferred<unknown>();
+    const { promise, fulfil, reject } = this.#promise;
     const state = this.#state;
     if (this.pipelineOnly && state.is !== 'rejected') {
       reject(

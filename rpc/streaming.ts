@@ -8,6 +8,7 @@
  */
 import type { MethodType } from '../schema/index.js';
 import type { Call, CallInProgress, Capability, ReturnSink } from './capability.js';
+import { type Deferred, deferred } from './deferred.js';
 import { RpcError } from './error.js';
 import type { PendingCore } from './pending.js';
 import { brokenStub, capabilityOf, type Stub } from './stub.js';
@@ -88,11 +89,7 @@ export class StreamingCall implements PendingCore, ReturnSink {
   };
   #call: CallInProgress | null = null;
   #ended = false;
-  #promise: {
-    readonly promise: Promise<unknown>;
-    fulfil(value: unknown): void;
-    reject(error: unknown): void;
-  } | null = null;
+  #promise: Deferred<unknown> | null = null;
 
   constructor(
     private readonly flow: Flow,
@@ -152,13 +149,8 @@ export class StreamingCall implements PendingCore, ReturnSink {
 
   promise(): Promise<unknown> {
     if (this.#promise !== null) return this.#promise.promise;
-    let fulfil: (value: unknown) => void = () => {};
-    let reject: (error: unknown) => void = () => {};
-    const promise = new Promise<unknown>((resolve, fail) => {
-      fulfil = resolve;
-      reject = fail;
-    });
-    this.#promise = { promise, fulfil, reject };
+    this.#promise = deferred<unknown>();
+    const { promise, fulfil, reject } = this.#promise;
     if (this.#state.is === 'room') fulfil(undefined);
     else if (this.#state.is === 'failed') reject(this.#state.error);
     return promise;
