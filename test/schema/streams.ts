@@ -111,6 +111,8 @@ export function scattered(message: Uint8Array, choose: (below: number) => number
   };
 
   copyPointer(0, { segment: 0, word: 0 });
+  // The C++ implementation takes a segment without words for one that is not there; an empty list may have gone to one.
+  for (const words of segments) if (words.length === 0) words.push(0n);
   return segments.map((words) => new Uint8Array(BigUint64Array.from(words).buffer));
 }
 
