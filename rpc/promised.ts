@@ -31,9 +31,11 @@ export abstract class PromisedCapability extends Capability {
   }
 
   override onResolution(listener: () => void): () => void {
+    // Held by the way to leave, too: who leaves while others are being told is not told any more.
     this.#listeners ??= new Set();
-    this.#listeners.add(listener);
-    return () => this.#listeners?.delete(listener);
+    const listeners = this.#listeners;
+    listeners.add(listener);
+    return () => listeners.delete(listener);
   }
 
   /** Where calls go while this is unresolved, if that is another capability of this side. Borrowed. */
