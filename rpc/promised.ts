@@ -56,6 +56,8 @@ export abstract class PromisedCapability extends Capability {
   /** Records what this has become, taking over the reference, and tells the listeners. Once only. */
   protected become(replacement: Capability): void {
     if (this.#resolution !== null) throw new Error('a promise was resolved twice');
+    // Letting the replacement go may let the last holder of this go, before it has become anything.
+    this.retain();
     if (this.isBehind(replacement)) {
       replacement.release();
       this.#resolution = new BrokenCapability(selfResolution());
@@ -71,6 +73,7 @@ export abstract class PromisedCapability extends Capability {
     const listeners = this.#listeners;
     this.#listeners = null;
     if (listeners !== null) for (const listener of listeners) listener();
+    this.release();
   }
 
   protected override dropped(): void {
