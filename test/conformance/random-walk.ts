@@ -5,6 +5,7 @@
  * call carries the serial number of its reference and its number on it, so that whoever receives it can tell whether it is
  * the object that was meant (the target), and whether it comes after those made before on that reference (E-order).
  */
+
 import { type Call, type Capability, settled } from '../../rpc/capability.js';
 import { Connection } from '../../rpc/connection.js';
 import { RpcError } from '../../rpc/error.js';
@@ -13,6 +14,7 @@ import { Payload } from '../../rpc/payload.js';
 import { QueuedCapability } from '../../rpc/promised.js';
 import { type MemoryPair, memoryPair } from '../../rpc/transport/memory.js';
 import { MessageBuilder } from '../../schema/index.js';
+import { mulberry32 } from '../mulberry32.js';
 import { type Recorded, violations } from './oracle.js';
 import { decodeMessage } from './wire.js';
 
@@ -63,18 +65,15 @@ interface Reference {
 
 const WALK_INTERFACE = 0xfeed_0000_0000_0002n;
 
-/** Mulberry32: the same numbers for the same seed, everywhere. */
+/** Choices that follow from a seed. */
 class Random {
-  #state: number;
+  readonly #draw: () => number;
   constructor(seed: number) {
-    this.#state = seed >>> 0;
+    this.#draw = mulberry32(seed);
   }
+  /** From 0 to below 1. */
   next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+    return this.#draw() / 4294967296;
   }
   below(limit: number): number {
     return Math.floor(this.next() * limit);

@@ -3,21 +3,15 @@
  * anywhere, and dropped, repeated, reordered and put in from other traces. Everything follows from a seed.
  */
 
-/** A small generator of numbers (mulberry32): the same from the same seed. */
+import { mulberry32 } from '../mulberry32.js';
+
+/** Choices that follow from a seed. */
 export class Random {
-  #state: number;
+  /** From 0 to below 2^32. */
+  readonly next: () => number;
 
   constructor(readonly seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** From 0 to below 2^32. */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return (t ^ (t >>> 14)) >>> 0;
+    this.next = mulberry32(seed);
   }
 
   below(limit: number): number {
