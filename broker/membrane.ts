@@ -103,7 +103,7 @@ export class Membrane {
       return direction === 'out' ? this.outward(capability.retain()) : this.inward(capability.retain());
     });
     payload.release();
-    return new Payload(payload.content, capabilities);
+    return new Payload(payload.body, capabilities);
   }
 }
 

@@ -8,7 +8,13 @@
  * A tail call is returned as soon as the call that takes its place is made: `returned`, without an outcome on this side.
  * What the peer wants for pipelining only is never returned, and is `returned` when its outcome is known.
  */
-import { BrokenCapability, type CallInProgress, type Capability, capabilityIn } from './capability.js';
+import {
+  BrokenCapability,
+  type CallInProgress,
+  type Capability,
+  capabilityIn,
+  type ReturnSink,
+} from './capability.js';
 import type { Connection } from './connection.js';
 import { Designation } from './designation.js';
 import { RpcError } from './error.js';
@@ -16,9 +22,11 @@ import { MAX_PIPELINE_DEPTH, MAX_PIPELINED_PATHS } from './limits.js';
 import type { Payload } from './payload.js';
 import type { Question } from './question.js';
 
+const NO_RESULTS: readonly (Designation | null)[] = Object.freeze([]);
+
 type Outcome = { readonly results: Payload } | { readonly error: RpcError };
 
-export class Answer {
+export class Answer implements ReturnSink {
   state: 'running' | 'returned' | 'finished' = 'running';
   /** The size of the call's message, as long as it counts as in flight. */
   bytes = 0;
@@ -37,13 +45,27 @@ export class Answer {
   #redirect: Question | null = null;
   #taken = false;
   /** Places that were pipelined on, and the capabilities of the results by their index. */
-  readonly #designations = new Map<string, Designation>();
-  #results: readonly (Designation | null)[] = [];
+  #designations: Map<string, Designation> | null = null;
+  #results: readonly (Designation | null)[] = NO_RESULTS;
 
   constructor(
     readonly connection: Connection,
     readonly id: number,
   ) {}
+
+  /** The call that it is the sink of is this one. */
+  get answer(): Answer {
+    return this;
+  }
+
+  /** The call has returned. */
+  returned(results: Payload): void {
+    this.connection.answered(this, results, null);
+  }
+
+  failed(error: RpcError): void {
+    this.connection.answered(this, null, error);
+  }
 
   /** The call runs (or has ended already). Takes over the caller's end of it. */
   begin(call: CallInProgress): void {
@@ -52,13 +74,13 @@ export class Answer {
   }
 
   /** The outcome is known; `results` are borrowed from the call until `finish()`. */
-  returned(outcome: Outcome): void {
+  conclude(outcome: Outcome): void {
     // The connection may have ended while the Return was sent: nothing is kept for it any more.
     if (this.state === 'finished') return;
     this.state = 'returned';
     this.#outcome = outcome;
-    for (const designation of this.#designations.values()) designation.tell();
-    if ('results' in outcome) {
+    this.#tell();
+    if ('results' in outcome && outcome.results.capabilities.length > 0) {
       // What the peer was told of each result is what its messages to that place must reach from now on.
       this.#results = outcome.results.capabilities.map((capability) =>
         capability === null ? null : new Designation(this.connection, capability.retain()),
@@ -70,16 +92,22 @@ export class Answer {
   /** Another call has taken the place of this one, and its results are with the peer. */
   handedOn(): void {
     this.state = 'returned';
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (this.#designations === null) return;
     for (const designation of this.#designations.values()) designation.tell();
   }
 
   /** Where messages for the place `path` of the results go. A promise before the results are there. */
   designationAt(path: readonly number[]): Designation | null {
     const key = path.join();
-    const known = this.#designations.get(key);
+    const known = this.#designations?.get(key);
     if (known !== undefined) return known;
     const result = this.#resultAt(path);
     if (result !== null) return result;
+    this.#designations ??= new Map();
     if (this.#designations.size >= MAX_PIPELINED_PATHS) return null;
     const told = this.state !== 'running';
     const designation = new Designation(this.connection, this.#find(path), null, told);
@@ -164,10 +192,10 @@ export class Answer {
   /** The peer needs nothing more; with `over`, because the connection has ended. */
   finish(over = false): void {
     this.state = 'finished';
-    for (const designation of this.#designations.values()) designation.release(over);
+    if (this.#designations !== null) for (const place of this.#designations.values()) place.release(over);
     for (const designation of this.#results) designation?.release(over);
-    this.#designations.clear();
-    this.#results = [];
+    this.#designations = null;
+    this.#results = NO_RESULTS;
     if (this.#redirect !== null) {
       const question = this.#redirect;
       this.#redirect = null;

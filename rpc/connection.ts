@@ -9,12 +9,13 @@ import {
   ElementSize,
   MessageBuilder,
   MessageError,
-  MessageReader,
+  type MessageReader,
   type PointerReader,
   type StructBuilder,
   type StructReader,
 } from '../schema/index.js';
 import { Answer } from './answer.js';
+import { type Composition, ReceivedBody, ReceivedMessage } from './body.js';
 import { type Accounts, NO_BUDGET } from './budget.js';
 import {
   BrokenCapability,
@@ -26,10 +27,20 @@ import {
   type ReturnSink,
 } from './capability.js';
 import { CapabilityTable } from './capability-table.js';
+import {
+  CALL_START,
+  type CallHead,
+  PlainEnvelope,
+  RETURN_START,
+  type ReturnHead,
+  TABLE,
+  writeCall,
+  writeReturn,
+} from './envelope.js';
 import { ProtocolViolation, RpcError } from './error.js';
 import { readException, sendError, writeException } from './exception.js';
 import { IdAllocator } from './id-allocator.js';
-import { type ConnectionLimits, DEFAULT_LIMITS, MIN_TRAVERSAL_WORDS } from './limits.js';
+import { type ConnectionLimits, DEFAULT_LIMITS } from './limits.js';
 import { readAddress, writeTarget } from './message-target.js';
 import { Payload } from './payload.js';
 import type { QueuedCapability } from './promised.js';
@@ -38,8 +49,8 @@ import { Question } from './question.js';
 import { type ImportedCapability, RemoteCapability } from './remote.js';
 
 export interface ConnectionOptions {
-  /** Puts one message, a single segment, on its way. The bytes are the receiver's from then on. Must not throw. */
-  send(message: Uint8Array): void;
+  /** Puts one message, in its segments, on its way. Their bytes do not change any more. Must not throw. */
+  send(segments: readonly Uint8Array[]): void;
   /** Told once, when the connection is over, for whatever reason; an Abort has been sent by then, if one was due. */
   closed(error: RpcError): void;
   /** What the peer gets by Bootstrap. Retained. Without one, Bootstrap fails. */
@@ -68,6 +79,12 @@ export interface ConnectionOptions {
   whenPassedOn?(action: () => void): void;
 }
 
+const NO_EXPORTS: readonly number[] = Object.freeze([]);
+
+/** What the caller of a call of the peer's has said, for whoever it is passed on to. */
+const NO_HINTS: CallHints = Object.freeze({});
+const NO_PIPELINING: CallHints = Object.freeze({ noPromisePipelining: true });
+
 /** The ids of questions that are asked for pipelining only have the high bit set. */
 const PIPELINE_ONLY = 0x8000_0000;
 
@@ -82,6 +99,7 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #bootstrap: Capability | null;
   readonly #capabilities: CapabilityTable;
+  readonly #plain = new PlainEnvelope();
   readonly #questions = new Map<number, Question>();
   readonly #questionIds = new IdAllocator();
   readonly #answers = new Map<number, Answer>();
@@ -204,23 +222,17 @@ export class Connection {
       !answer.redirected &&
       !answer.onlyPipeline;
     try {
-      this.#transmit((message, exported) => {
-        const builder = begin(message, layout.Message.call, layout.Call);
-        if (question.tail) builder.setU16(layout.Call.sendResultsTo, layout.Call.toYourself);
-        builder.setBool(layout.Call.noPromisePipelining, question.hints.noPromisePipelining === true);
-        builder.setBool(layout.Call.onlyPromisePipeline, question.hints.onlyPromisePipeline === true);
-        builder.setU32(layout.Call.questionId, question.id);
-        builder.setU64(layout.Call.interfaceId, call.interfaceId);
-        builder.setU16(layout.Call.methodId, call.methodId);
-        writeTarget(
-          target.address,
-          builder
-            .pointer(layout.Call.target)
-            .struct(layout.MessageTarget.words, layout.MessageTarget.pointers),
-        );
-        this.#writePayload(call.params, builder.pointer(layout.Call.params), exported);
-        question.paramExports = exported;
+      const message = call.params.body.compose();
+      writeCall(message.envelope, {
+        questionId: question.id,
+        interfaceId: call.interfaceId,
+        methodId: call.methodId,
+        toYourself: question.tail,
+        noPromisePipelining: question.hints.noPromisePipelining === true,
+        onlyPromisePipeline: question.hints.onlyPromisePipeline === true,
+        target: target.address,
       });
+      question.paramExports = this.#post(message, CALL_START, call.params.capabilities);
     } catch (cause) {
       call.params.release();
       this.#forget(question);
@@ -375,46 +387,66 @@ export class Connection {
 
   /** Builds a message and sends it. If building throws, what it exported is taken back, and nothing was sent. */
   #transmit(build: (message: MessageBuilder, exported: number[]) => void): void {
-    this.#busy = true;
-    const message = new MessageBuilder();
+    this.#exporting((exported) => {
+      const message = new MessageBuilder();
+      build(message, exported);
+      this.#put([message.segment()]);
+    });
+  }
+
+  /** Sends a message whose envelope, all but the table of `capabilities`, is written. Gives the exports in it. */
+  #post(
+    { envelope, before }: Composition,
+    start: number,
+    capabilities: readonly (Capability | null)[],
+  ): readonly number[] {
+    if (capabilities.length === 0) {
+      this.#put(before.length === 0 ? [envelope.segment(start)] : [...before, envelope.segment(start)]);
+      return NO_EXPORTS;
+    }
+    return this.#exporting((exported) => {
+      const table = envelope
+        .pointerAt(TABLE)
+        .structList(capabilities.length, layout.CapDescriptor.words, layout.CapDescriptor.pointers);
+      for (let i = 0; i < capabilities.length; i++) {
+        const capability = capabilities[i];
+        if (capability) this.#capabilities.writeDescriptor(capability, table.struct(i), exported);
+      }
+      this.#put([...before, envelope.segment(start)]);
+    });
+  }
+
+  /** Has `send` export capabilities and send them. If it throws, they are taken back, and nothing was sent. */
+  #exporting(send: (exported: number[]) => void): readonly number[] {
     const exported: number[] = [];
     const pending = this.#afterSend;
     this.#afterSend = [];
     let after: (() => void)[];
     try {
-      build(message, exported);
-      const bytes = message.segment();
-      if (bytes.length > this.limits.messageBytes) {
-        throw new RpcError(
-          'failed',
-          `a message of ${bytes.length} bytes is over the limit of ${this.limits.messageBytes} (limit messageBytes)`,
-          { code: 'ERR_RPC_MESSAGE_TOO_LARGE' },
-        );
-      }
+      send(exported);
       after = this.#afterSend;
-      this.#options.send(bytes);
     } catch (error) {
-      this.#afterSend = [];
       this.#capabilities.releaseExports(exported);
       throw error;
     } finally {
       this.#afterSend = pending;
     }
     for (const action of after) action();
+    return exported;
   }
 
-  #writePayload(payload: Payload, into: ReturnType<StructBuilder['pointer']>, exported: number[]): void {
-    const builder = into.struct(layout.Payload.words, layout.Payload.pointers);
-    builder.pointer(layout.Payload.content).copy(payload.content);
-    const capabilities = payload.capabilities;
-    if (capabilities.length === 0) return;
-    const table = builder
-      .pointer(layout.Payload.capTable)
-      .structList(capabilities.length, layout.CapDescriptor.words, layout.CapDescriptor.pointers);
-    for (let i = 0; i < capabilities.length; i++) {
-      const capability = capabilities[i];
-      if (capability) this.#capabilities.writeDescriptor(capability, table.struct(i), exported);
+  #put(segments: readonly Uint8Array[]): void {
+    this.#busy = true;
+    let bytes = 0;
+    for (const segment of segments) bytes += segment.length;
+    if (bytes > this.limits.messageBytes) {
+      throw new RpcError(
+        'failed',
+        `a message of ${bytes} bytes is over the limit of ${this.limits.messageBytes} (limit messageBytes)`,
+        { code: 'ERR_RPC_MESSAGE_TOO_LARGE' },
+      );
     }
+    this.#options.send(segments);
   }
 
   // ---- receiving ----------------------------------------------------------------------------------------------
@@ -425,10 +457,8 @@ export class Connection {
     try {
       let bytes = 0;
       for (const segment of segments) bytes += segment.length;
-      const { nesting } = this.limits;
-      const traversalWords = Math.min(this.limits.traversalWords, MIN_TRAVERSAL_WORDS + bytes);
       this.#busy = true;
-      this.#handle(new MessageReader(segments, { traversalWords, nesting }), bytes);
+      this.#take(new ReceivedMessage(segments, bytes, this.limits));
       this.#noticeQuiet();
     } catch (error) {
       if (error instanceof ProtocolViolation || error instanceof MessageError) this.abort(error.message);
@@ -446,15 +476,33 @@ export class Connection {
     }
   }
 
-  #handle(reader: MessageReader, bytes: number): void {
+  #take(message: ReceivedMessage): void {
+    const plain = this.#plain;
+    switch (plain.take(message.segments)) {
+      case 'call': {
+        const target = this.#exported(plain.importedCapId);
+        const params = new Payload(new ReceivedBody(message, plain.segment, plain.word));
+        return this.#call(plain, target, 0, params, message.bytes);
+      }
+      case 'return': {
+        const results = () => new Payload(new ReceivedBody(message, plain.segment, plain.word));
+        return this.#return(plain, layout.Return.results, null, results);
+      }
+      default:
+        return this.#handle(message);
+    }
+  }
+
+  #handle(received: ReceivedMessage): void {
+    const { reader } = received;
     const message = reader.root.struct();
     const tag = message.u16(layout.Message.tag);
     const body = message.pointer(layout.Message.body);
     switch (tag) {
       case layout.Message.call:
-        return this.#handleCall(body.struct(), reader, bytes);
+        return this.#handleCall(body.struct(), received);
       case layout.Message.return:
-        return this.#handleReturn(body.struct());
+        return this.#handleReturn(body.struct(), received);
       case layout.Message.finish:
         return this.#handleFinish(body.struct());
       case layout.Message.release: {
@@ -546,33 +594,50 @@ export class Connection {
     return answer;
   }
 
-  #handleCall(call: StructReader, reader: MessageReader, bytes: number): void {
-    const sendResultsTo = call.u16(layout.Call.sendResultsTo);
-    if (sendResultsTo !== layout.Call.toCaller && sendResultsTo !== layout.Call.toYourself) {
-      return this.#decline(call.u32(layout.Call.questionId), reader);
-    }
-    const target = this.#target(call.pointer(layout.Call.target).struct());
+  #handleCall(call: StructReader, received: ReceivedMessage): void {
+    const head: CallHead = {
+      id: call.u32(layout.Call.questionId),
+      interfaceId: call.u64(layout.Call.interfaceId),
+      methodId: call.u16(layout.Call.methodId),
+      sendResultsTo: call.u16(layout.Call.sendResultsTo),
+      noPromisePipelining: call.bool(layout.Call.noPromisePipelining),
+      onlyPromisePipeline: call.bool(layout.Call.onlyPromisePipeline),
+    };
+    if (head.sendResultsTo > layout.Call.toYourself) return this.#decline(head.id, received.reader);
+    const envelope = [call];
+    const addressed = call.pointer(layout.Call.target).struct();
+    envelope.push(addressed);
+    if (addressed.u16(layout.MessageTarget.tag) === layout.MessageTarget.promisedAnswer)
+      envelope.push(addressed.pointer(layout.MessageTarget.body).struct());
+    const depth = this.#depthOf(addressed);
+    const target = this.#target(addressed);
     let params: Payload;
     try {
-      params = this.#readPayload(call.pointer(layout.Call.params).struct());
+      params = this.#readPayload(call.pointer(layout.Call.params).struct(), received, envelope);
     } catch (error) {
       target.release();
       throw error;
     }
+    this.#call(head, target, depth, params, received.bytes);
+  }
+
+  /** Takes over `target` and `params`. */
+  #call(head: CallHead, target: Capability, depth: number, params: Payload, bytes: number): void {
+    const { interfaceId, methodId } = head;
     let answer: Answer;
     try {
-      answer = this.#newAnswer(call.u32(layout.Call.questionId));
+      answer = this.#newAnswer(head.id);
     } catch (error) {
       target.release();
       params.release();
       throw error;
     }
-    answer.redirected = sendResultsTo === layout.Call.toYourself;
+    answer.redirected = head.sendResultsTo === layout.Call.toYourself;
     if (answer.redirected) this.#peerTakesTailCalls = true;
-    answer.noPipelining = call.bool(layout.Call.noPromisePipelining);
-    answer.onlyPipeline = call.bool(layout.Call.onlyPromisePipeline) && !answer.redirected;
+    answer.noPipelining = head.noPromisePipelining;
+    answer.onlyPipeline = head.onlyPromisePipeline && !answer.redirected;
     answer.bytes = bytes;
-    answer.depth = this.#depthOf(call.pointer(layout.Call.target).struct());
+    answer.depth = depth;
     const overload = this.#overload(answer);
     if (overload !== null) {
       target.release();
@@ -580,24 +645,17 @@ export class Connection {
       this.#returnException(answer, overload);
       return;
     }
-    const interfaceId = call.u64(layout.Call.interfaceId);
-    const methodId = call.u16(layout.Call.methodId);
-    const inProgress = target.call(
-      { interfaceId, methodId, params, hints: { noPromisePipelining: answer.noPipelining } },
-      {
-        answer,
-        returned: (results) => {
-          this.#returnResults(answer, results);
-          this.#noticeQuiet();
-        },
-        failed: (error) => {
-          this.#returnException(answer, error);
-          this.#noticeQuiet();
-        },
-      },
-    );
+    const hints = answer.noPipelining ? NO_PIPELINING : NO_HINTS;
+    const inProgress = target.call({ interfaceId, methodId, params, hints }, answer);
     target.release();
     answer.begin(inProgress);
+  }
+
+  /** A call of the peer's has ended: see Answer. `results` are borrowed; one of the two is null. */
+  answered(answer: Answer, results: Payload | null, error: RpcError | null): void {
+    if (results !== null) this.#returnResults(answer, results);
+    else this.#returnException(answer, error!);
+    this.#noticeQuiet();
   }
 
   /** Why the call may not run; null if it may, and counts as in flight from now on. */
@@ -650,10 +708,7 @@ export class Connection {
     const tag = target.u16(layout.MessageTarget.tag);
     if (tag === layout.MessageTarget.importedCap) {
       const id = target.u32(layout.MessageTarget.importedCapId);
-      const designation = this.#capabilities.exported(id);
-      if (designation === null)
-        throw new ProtocolViolation(`a message is addressed to export ${id}, which does not exist`);
-      return designation.capability.retain();
+      return this.#exported(id);
     }
     if (tag === layout.MessageTarget.promisedAnswer) {
       const { questionId, path } = readAddress(target.pointer(layout.MessageTarget.body).struct());
@@ -663,6 +718,14 @@ export class Connection {
       return found;
     }
     throw new ProtocolViolation(`a message target of the unknown kind ${tag}`);
+  }
+
+  /** What the peer addresses as its import `id`: a new reference. */
+  #exported(id: number): Capability {
+    const designation = this.#capabilities.exported(id);
+    if (designation === null)
+      throw new ProtocolViolation(`a message is addressed to export ${id}, which does not exist`);
+    return designation.capability.retain();
   }
 
   /** What a place in the results of a question is that was closed before its Finish: broken. Null if there is none. */
@@ -683,7 +746,8 @@ export class Connection {
     return answer?.state === 'running' ? answer.depth + 1 : 0;
   }
 
-  #readPayload(payload: StructReader): Payload {
+  /** The payload of a message, of whose envelope everything else has been read. `envelope` is what was read of it. */
+  #readPayload(payload: StructReader, received: ReceivedMessage, envelope: readonly StructReader[]): Payload {
     const table = payload.pointer(layout.Payload.capTable);
     const list = table.list(ElementSize.composite);
     // One that lies about the size of its elements would be passed on far larger than it came.
@@ -693,32 +757,32 @@ export class Connection {
       );
     }
     const capabilities = this.#capabilities.read(list);
-    return new Payload(payload.pointer(layout.Payload.content), capabilities);
+    for (const part of envelope) part.erase();
+    for (let i = 0; i < list.length; i++) list.struct(i).erase();
+    const content = payload.pointer(layout.Payload.content).place;
+    if (content === null) return new Payload(Payload.empty().body, capabilities);
+    return new Payload(new ReceivedBody(received, content.segment, content.word), capabilities);
   }
 
   #returnResults(answer: Answer, results: Payload): void {
     if (!this.#endAnswer(answer)) return;
     if (answer.redirected || answer.onlyPipeline) {
-      answer.returned({ results });
+      answer.conclude({ results });
       if (answer.redirected) this.#sendReturn(answer, layout.Return.resultsSentElsewhere);
       return;
     }
     const early = this.#closesEarly(answer) && results.capabilities.length === 0;
     try {
-      this.#transmit((message, exported) => {
-        const builder = this.#beginReturn(message, answer, layout.Return.results);
-        builder.setBool(layout.Return.noFinishNeeded, early);
-        this.#writePayload(results, builder.pointer(layout.Return.body), exported);
-        answer.exports = exported;
-      });
+      const message = results.body.compose();
+      writeReturn(message.envelope, answer.id, early);
+      answer.exports = this.#post(message, RETURN_START, results.capabilities);
     } catch (cause) {
-      answer.exports = [];
       const error = sendError(cause);
-      answer.returned({ error });
+      answer.conclude({ error });
       this.#sendException(answer, error);
       return;
     }
-    answer.returned({ results });
+    answer.conclude({ results });
     if (early) this.#closeEarly(answer);
   }
 
@@ -737,7 +801,7 @@ export class Connection {
 
   #returnException(answer: Answer, error: RpcError): void {
     if (!this.#endAnswer(answer)) return;
-    answer.returned({ error });
+    answer.conclude({ error });
     if (answer.redirected) this.#sendReturn(answer, layout.Return.resultsSentElsewhere);
     else if (!answer.onlyPipeline) this.#sendException(answer, error);
   }
@@ -814,8 +878,21 @@ export class Connection {
     else if (!finish.bool(layout.Finish.keepResultCaps)) this.#capabilities.releaseExports(exports);
   }
 
-  #handleReturn(message: StructReader): void {
-    const id = message.u32(layout.Return.answerId);
+  #handleReturn(message: StructReader, received: ReceivedMessage): void {
+    const head: ReturnHead = {
+      id: message.u32(layout.Return.answerId),
+      keepParamCaps: message.bool(layout.Return.keepParamCaps),
+      noFinishNeeded: message.bool(layout.Return.noFinishNeeded),
+    };
+    const tag = message.u16(layout.Return.tag);
+    this.#return(head, tag, message, () =>
+      this.#readPayload(message.pointer(layout.Return.body).struct(), received, [message]),
+    );
+  }
+
+  /** `message` is what was not read yet of one without results, and `results` reads those of one with. */
+  #return(head: ReturnHead, tag: number, message: StructReader | null, results: () => Payload): void {
+    const { id, noFinishNeeded } = head;
     const question = this.#questions.get(id);
     if (id >= PIPELINE_ONLY && id < PIPELINE_ONLY + this.#pipelineOnlyAsked) {
       // "If a `Return` is ever seen when `onlyPromisePipeline` was set, then the implementation stops using this hint."
@@ -827,23 +904,22 @@ export class Connection {
       throw new ProtocolViolation(`a second Return for question ${id}`);
     }
     const paramExports = question.paramExports;
-    question.paramExports = [];
-    const releaseParams = !message.bool(layout.Return.keepParamCaps);
-    const tag = message.u16(layout.Return.tag);
+    question.paramExports = NO_EXPORTS;
+    const releaseParams = !head.keepParamCaps;
     if (question.state === 'cancelled') {
       // Finish is on its way and says that whatever was returned is to be released over there.
       this.#forget(question);
-      if (tag === layout.Return.takeFromOtherQuestion) this.#redirectedAnswer(message).redirect(null);
+      if (tag === layout.Return.takeFromOtherQuestion) this.#redirectedAnswer(message!).redirect(null);
     } else {
-      question.finishNeeded = !message.bool(layout.Return.noFinishNeeded);
+      question.finishNeeded = !noFinishNeeded;
       if (question.tail) this.#leftElsewhere(question, tag);
       else
         switch (tag) {
           case layout.Return.results:
-            question.settle({ results: this.#readPayload(message.pointer(layout.Return.body).struct()) });
+            question.settle({ results: results() });
             break;
           case layout.Return.exception:
-            question.settle({ error: readException(message.pointer(layout.Return.body).struct()) });
+            question.settle({ error: readException(message!.pointer(layout.Return.body).struct()) });
             break;
           case layout.Return.canceled:
             question.settle({
@@ -853,7 +929,7 @@ export class Connection {
             });
             break;
           case layout.Return.takeFromOtherQuestion: {
-            const other = this.#redirectedAnswer(message);
+            const other = this.#redirectedAnswer(message!);
             question.takeFrom(other);
             other.redirect(question);
             break;
@@ -866,7 +942,7 @@ export class Connection {
             throw new ProtocolViolation(`a Return of the unknown kind ${tag}`);
         }
     }
-    if (releaseParams) this.#capabilities.releaseExports(paramExports);
+    if (releaseParams && paramExports.length > 0) this.#capabilities.releaseExports(paramExports);
   }
 
   /** A tail call of ours has ended: its outcome is with the peer, and what is pipelined on it goes there. */
@@ -1017,7 +1093,7 @@ export class Connection {
       throw new ProtocolViolation(`the peer does not implement question ${id}, which was not asked`);
     }
     const exports = question.paramExports;
-    question.paramExports = [];
+    question.paramExports = NO_EXPORTS;
     question.finishNeeded = false;
     if (question.state === 'cancelled') {
       this.#forget(question);

@@ -7,20 +7,25 @@
 import { type Account, NO_BUDGET } from './budget.js';
 import { ProtocolViolation } from './error.js';
 
-/** The header of a message of one segment of `bytes` bytes, written into `into` at `offset`: 8 bytes. */
-export function writeSingleSegmentHeader(into: Uint8Array, offset: number, bytes: number): void {
-  const words = bytes / 8;
-  into[offset] = 0;
-  into[offset + 1] = 0;
-  into[offset + 2] = 0;
-  into[offset + 3] = 0;
-  into[offset + 4] = words & 0xff;
-  into[offset + 5] = (words >>> 8) & 0xff;
-  into[offset + 6] = (words >>> 16) & 0xff;
-  into[offset + 7] = words >>> 24;
+/** The header of a message of these segments, written into `into` at `offset`: `headerBytes` of it. */
+export function writeHeader(into: Uint8Array, offset: number, segments: readonly Uint8Array[]): void {
+  const count = segments.length;
+  writeU32(into, offset, count - 1);
+  for (let i = 0; i < count; i++) writeU32(into, offset + 4 + 4 * i, segments[i]!.length / 8);
+  if ((count & 1) === 0) writeU32(into, offset + 4 + 4 * count, 0);
 }
 
-export const SINGLE_SEGMENT_HEADER = 8;
+/** The length of the header of a message of so many segments. */
+export function headerBytes(segments: number): number {
+  return (4 + 4 * segments + 7) & ~7;
+}
+
+function writeU32(into: Uint8Array, offset: number, value: number): void {
+  into[offset] = value & 0xff;
+  into[offset + 1] = (value >>> 8) & 0xff;
+  into[offset + 2] = (value >>> 16) & 0xff;
+  into[offset + 3] = value >>> 24;
+}
 
 export class FrameReader {
   /** The beginning of a message that is not complete: `#length` bytes of a buffer that grows with what arrives. */
@@ -113,7 +118,7 @@ export class FrameReader {
 }
 
 function headerLength(bytes: Uint8Array): number {
-  return (4 + 4 * (u32(bytes, 0) + 1) + 7) & ~7;
+  return headerBytes(u32(bytes, 0) + 1);
 }
 
 function segmentsOf(bytes: Uint8Array): Uint8Array[] {

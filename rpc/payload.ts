@@ -4,28 +4,44 @@
  * A payload owns one reference to each of its capabilities, until `release()`. Its content is a view of bytes that may be
  * a peer's, so it is read within limits and never trusted.
  */
-import { MessageBuilder, type PointerReader } from '../schema/index.js';
+import type { MessageBuilder, PointerReader } from '../schema/index.js';
+import { type Body, BuiltBody, contentBuilder } from './body.js';
 import type { Capability } from './capability.js';
+
+const NO_CAPABILITIES: readonly (Capability | null)[] = Object.freeze([]);
 
 export class Payload {
   #released = false;
 
   /** Takes over the references in `capabilities`. */
   constructor(
-    readonly content: PointerReader,
-    readonly capabilities: readonly (Capability | null)[],
+    readonly body: Body,
+    readonly capabilities: readonly (Capability | null)[] = NO_CAPABILITIES,
   ) {}
+
+  /** What was built in `builder`, one of `contentBuilder`'s. Takes it over, and the references. */
+  static built(
+    builder: MessageBuilder,
+    capabilities: readonly (Capability | null)[] = NO_CAPABILITIES,
+  ): Payload {
+    return new Payload(new BuiltBody(builder), capabilities);
+  }
 
   /** The payload of nothing: a null pointer, no capabilities. */
   static empty(): Payload {
-    return new Payload(new MessageBuilder(1).asReader().root, []);
+    return Payload.built(contentBuilder(0));
   }
 
   /** A payload that is nothing but `capability`, whose reference it takes over. */
   static ofCapability(capability: Capability): Payload {
-    const message = new MessageBuilder(1);
-    message.root.setCapability(0);
-    return new Payload(message.asReader().root, [capability]);
+    const builder = contentBuilder();
+    builder.root.setCapability(0);
+    return Payload.built(builder, [capability]);
+  }
+
+  /** The content, to be read within limits. */
+  get content(): PointerReader {
+    return this.body.content;
   }
 
   /**
@@ -44,8 +60,9 @@ export class Payload {
 
   /** The same payload with references of its own. */
   share(): Payload {
+    if (this.capabilities.length === 0) return new Payload(this.body);
     return new Payload(
-      this.content,
+      this.body,
       this.capabilities.map((capability) => capability?.retain() ?? null),
     );
   }

@@ -6,10 +6,12 @@
  * before that, the call is cancelled. A failure that nobody waits for and nobody pipelined on is an unhandled rejection,
  * as it would be of any promise.
  */
-import { MessageBuilder, type MethodType, type StructType, seal } from '../schema/index.js';
+import { type MethodType, type StructType, seal } from '../schema/index.js';
+import { contentBuilder } from './body.js';
 import type { CallSignal } from './call-signal.js';
 import { type Call, type CallInProgress, type Capability, capabilityIn } from './capability.js';
 import { type Deferred, deferred } from './deferred.js';
+import { HEADROOM } from './envelope.js';
 import { RpcError } from './error.js';
 import { IncomingCapabilities } from './incoming.js';
 import { OutgoingCapabilities } from './outgoing.js';
@@ -55,7 +57,7 @@ const dispose: typeof Symbol.dispose = Symbol.dispose;
 
 /** Calls `method` on `stub`. What is wrong with the params rejects the promise. */
 export function startCall(stub: Stub, method: MethodType, params: unknown, options: CallOptions): object {
-  const message = new MessageBuilder();
+  const message = contentBuilder();
   const outgoing = new OutgoingCapabilities();
   let core: PendingCore;
   try {
@@ -64,7 +66,7 @@ export function startCall(stub: Stub, method: MethodType, params: unknown, optio
     const call = {
       interfaceId: method.interface.id,
       methodId: method.id,
-      params: new Payload(message.asReader().root, outgoing.list),
+      params: Payload.built(message, outgoing.list),
       hints: {
         noPromisePipelining: method.results.pipelineFields().length === 0,
         onlyPromisePipeline: options.pipelineOnly === true,
@@ -74,7 +76,7 @@ export function startCall(stub: Stub, method: MethodType, params: unknown, optio
       tailCall(options.tailOf, method, capability, call);
       core = HANDED_ON;
     } else if (method.streaming) {
-      const bytes = message.segment().length;
+      const bytes = message.segment(HEADROOM.words).length;
       core = startStreamingCall(capability, method, call, bytes, options.window ?? STREAM_WINDOW);
     } else {
       core = new CallCore(method, options.pipelineOnly === true);

@@ -4,6 +4,9 @@
  * schema/capnp/rpc.capnp with `capnp compile -ocapnp`.
  */
 
+/** The low bits of a far pointer whose landing pad is one word. */
+export const FAR = 2;
+
 export const Message = {
   words: 1,
   pointers: 1,

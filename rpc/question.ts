@@ -30,6 +30,8 @@ import { Payload } from './payload.js';
 import { QueuedCapability } from './promised.js';
 import { PipelinedCapability, RemotePromise } from './remote.js';
 
+const NO_EXPORTS: readonly number[] = Object.freeze([]);
+
 type Outcome = { readonly results: Payload } | { readonly error: RpcError };
 
 export class Question implements CallInProgress {
@@ -41,7 +43,7 @@ export class Question implements CallInProgress {
   #promises = new Map<string, { path: readonly number[]; promise: RemotePromise }>();
   state: 'awaiting' | 'redirected' | 'elsewhere' | 'returned' | 'cancelled' = 'awaiting';
   /** The exports that were sent in the params, for a Return with releaseParamCaps. */
-  paramExports: readonly number[] = [];
+  paramExports: readonly number[] = NO_EXPORTS;
   /** Whether the peer has said that it needs no Finish. */
   finishNeeded = true;
 
@@ -164,5 +166,5 @@ function embargoed(
     capabilities[index]!.release();
     capabilities[index] = now.retain();
   }
-  return capabilities === null ? results : new Payload(results.content, capabilities);
+  return capabilities === null ? results : new Payload(results.body, capabilities);
 }

@@ -7,13 +7,13 @@
 import {
   CodecError,
   type InterfaceType,
-  MessageBuilder,
   MessageError,
   type MethodType,
   type StructType,
   seal,
   type ValueType,
 } from '../schema/index.js';
+import { contentBuilder } from './body.js';
 import { type CallController, type CallSignal, callController } from './call-signal.js';
 import type { Call, Capability } from './capability.js';
 import { RpcError } from './error.js';
@@ -182,11 +182,11 @@ async function run(call: LocalCall, method: MethodType, implementation: object):
 }
 
 function encodeResults(method: MethodType, results: unknown): Payload {
-  const message = new MessageBuilder();
+  const message = contentBuilder();
   const outgoing = new OutgoingCapabilities();
   try {
     method.results.encode(results ?? {}, message.root, outgoing, `${method.name}.results`);
-    return new Payload(message.asReader().root, outgoing.list);
+    return Payload.built(message, outgoing.list);
   } catch (error) {
     outgoing.release();
     throw error;

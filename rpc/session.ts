@@ -40,7 +40,7 @@ export class Session {
       closed = resolve;
     });
     this.connection = new Connection({
-      send: (message) => transport.send(message),
+      send: (segments) => transport.send(segments),
       closed: (reason) => {
         transport.close();
         closed(reason);

@@ -33,31 +33,51 @@ function zeros(bytes: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(slab, start, bytes);
 }
 
+/** Words at the front of a message that are somebody else's to write, and which of them is the root of what is built here. */
+export interface Headroom {
+  readonly words: number;
+  readonly root: number;
+}
+
+const NO_HEADROOM: Headroom = { words: 1, root: 0 };
+
 export class MessageBuilder {
   #bytes: Uint8Array<ArrayBuffer>;
   #view: DataView;
   /** Words that are used. */
-  #used = 1;
+  #used: number;
+  readonly #root: number;
   /** Words that may be used while a copy is made, and how large that may be. */
   #copying: { readonly end: number; readonly words: number } | null = null;
 
-  constructor(initialWords = 32) {
-    this.#bytes = zeros(Math.max(1, initialWords) * 8);
+  constructor(initialWords = 32, headroom = NO_HEADROOM) {
+    this.#bytes = zeros(Math.max(headroom.words, initialWords) * 8);
     this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length);
+    this.#used = headroom.words;
+    this.#root = headroom.root;
   }
 
   get root(): PointerBuilder {
-    return new PointerBuilder(this, 0);
+    return new PointerBuilder(this, this.#root);
   }
 
-  /** What was built: a view, good until more is written. */
-  segment(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.subarray(0, this.#used * 8);
+  /** The slot for a pointer that the word `word` is. */
+  pointerAt(word: number): PointerBuilder {
+    return new PointerBuilder(this, word);
+  }
+
+  /** What was built, from the word `start` on: a view, good until more is written. */
+  segment(start = 0): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(start * 8, this.#used * 8);
   }
 
   /** A reader of what was built. It does not see what is written later. */
   asReader(): MessageReader {
-    return new MessageReader([this.segment()], { traversalWords: Number.MAX_SAFE_INTEGER, nesting: 1024 });
+    return new MessageReader(
+      [this.segment()],
+      { traversalWords: Number.MAX_SAFE_INTEGER, nesting: 1024 },
+      this.#root,
+    );
   }
 
   /** The buffer as it is now. */

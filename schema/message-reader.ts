@@ -45,12 +45,19 @@ export interface ReadLimits {
 export const DEFAULT_READ_LIMITS: ReadLimits = { traversalWords: 8 * 1024 * 1024, nesting: 64 };
 
 interface Segment {
+  /** Its number in the message; -1 for the empty one, which is in none. */
+  readonly index: number;
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly words: number;
 }
 
-const EMPTY: Segment = { bytes: new Uint8Array(0), view: new DataView(new ArrayBuffer(0)), words: 0 };
+const EMPTY: Segment = {
+  index: -1,
+  bytes: new Uint8Array(0),
+  view: new DataView(new ArrayBuffer(0)),
+  words: 0,
+};
 
 export class MessageReader {
   readonly #segments: readonly Segment[];
@@ -58,9 +65,13 @@ export class MessageReader {
   #budget: number;
   readonly root: PointerReader;
 
-  /** Views of `segments`, whose lengths are multiples of 8 and whose bytes must not change while they are read. */
-  constructor(segments: readonly Uint8Array[], limits: Partial<ReadLimits> = {}) {
-    this.#segments = segments.map((bytes) => ({
+  /**
+   * Views of `segments`, whose lengths are multiples of 8 and whose bytes must not change while they are read. The root
+   * pointer is the word `root` of the first.
+   */
+  constructor(segments: readonly Uint8Array[], limits: Partial<ReadLimits> = {}, root = 0) {
+    this.#segments = segments.map((bytes, index) => ({
+      index,
       bytes,
       view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
       words: Math.floor(bytes.length / 8),
@@ -72,7 +83,7 @@ export class MessageReader {
     this.root =
       first === undefined || first.words === 0
         ? new PointerReader(this, EMPTY, -1, nesting)
-        : new PointerReader(this, first, 0, nesting);
+        : new PointerReader(this, first, root, nesting);
   }
 
   /** Words that may still be read. */
@@ -108,9 +119,9 @@ export class MessageReader {
     }
   }
 
-  /** The pointer that stands at a word of a segment: for messages of our own. */
+  /** The pointer that stands at a word of a segment, which must be there. */
   pointerAt(segment: number, word: number): PointerReader {
-    return new PointerReader(this, this.segment(segment), word, DEFAULT_READ_LIMITS.nesting);
+    return new PointerReader(this, this.segment(segment), word, this.root.nesting);
   }
 
   segment(index: number): Segment {
@@ -138,8 +149,13 @@ export class PointerReader {
     private readonly segment: Segment,
     /** The word of the slot; -1: there is none, which reads as a null pointer. */
     private readonly word: number,
-    private readonly nesting: number,
+    readonly nesting: number,
   ) {}
+
+  /** Where the slot is: a word of a segment. Null where there is none. */
+  get place(): { readonly segment: number; readonly word: number } | null {
+    return this.word < 0 ? null : { segment: this.segment.index, word: this.word };
+  }
 
   /** Words of the whole message that this stands in. */
   get messageWords(): number {
@@ -416,6 +432,11 @@ export class StructReader {
   /** The data section, as it stands. */
   get data(): Uint8Array {
     return this.#segment.bytes.subarray(this.#start, this.#start + this.dataBytes);
+  }
+
+  /** Overwrites the data section with zeros: for who has read a part of a message, and passes another one on. */
+  erase(): void {
+    this.data.fill(0);
   }
 
   bool(bit: number): boolean {

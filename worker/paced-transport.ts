@@ -50,8 +50,8 @@ export class PacedTransport implements Transport {
     });
   }
 
-  send(segment: Uint8Array): void {
-    this.transport.send(segment);
+  send(segments: readonly Uint8Array[]): void {
+    this.transport.send(segments);
   }
 
   close(): void {

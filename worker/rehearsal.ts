@@ -76,14 +76,14 @@ class End implements Transport {
     this.#receiver = receiver;
   }
 
-  send(segment: Uint8Array): void {
+  send(segments: readonly Uint8Array[]): void {
     const { peer } = this;
-    const message = segment.slice();
+    const message = segments.map((segment) => Uint8Array.from(segment));
     void Promise.resolve().then(() => peer?.take(message));
   }
 
-  take(message: Uint8Array): void {
-    if (!this.#closed) this.#receiver?.message([message]);
+  take(message: Uint8Array[]): void {
+    if (!this.#closed) this.#receiver?.message(message);
   }
 
   close(): void {

@@ -5,15 +5,19 @@
 import { RpcError } from '../error.js';
 import type { Transport, TransportReceiver } from './transport.js';
 
+function copy(message: readonly Uint8Array[]): Uint8Array[] {
+  return message.map((segment) => Uint8Array.from(segment));
+}
+
 /** One direction. */
 export class Link {
-  readonly #queue: Uint8Array[] = [];
+  readonly #queue: Uint8Array[][] = [];
   #receiver: TransportReceiver | null = null;
   #blocked = false;
   #scheduled = false;
   #ended: RpcError | null = null;
   /** Every message that was delivered, oldest first, if `record` was set. */
-  readonly trace: Uint8Array[] = [];
+  readonly trace: Uint8Array[][] = [];
   record = false;
   delivered = 0;
 
@@ -41,9 +45,9 @@ export class Link {
     this.#schedule();
   }
 
-  push(message: Uint8Array): void {
+  push(message: readonly Uint8Array[]): void {
     if (this.#ended !== null) return;
-    this.#queue.push(message.slice());
+    this.#queue.push(copy(message));
     this.#schedule();
   }
 
@@ -70,8 +74,8 @@ export class Link {
     const message = this.#queue.shift();
     if (message !== undefined) {
       this.delivered++;
-      if (this.record) this.trace.push(message);
-      receiver.message([message]);
+      if (this.record) this.trace.push(copy(message));
+      receiver.message(message);
       return true;
     }
     if (this.#ended !== null) {
@@ -92,8 +96,8 @@ class MemoryTransport implements Transport {
     this.inward.attach(receiver);
   }
 
-  send(segment: Uint8Array): void {
-    this.outward.push(segment);
+  send(segments: readonly Uint8Array[]): void {
+    this.outward.push(segments);
   }
 
   close(): void {

@@ -10,7 +10,7 @@ import type { Duplex } from 'node:stream';
 import { setImmediate, setTimeout } from 'node:timers';
 import { type Account, NO_BUDGET } from '../budget.js';
 import { ProtocolViolation, RpcError } from '../error.js';
-import { FrameReader, SINGLE_SEGMENT_HEADER, writeSingleSegmentHeader } from '../frame.js';
+import { FrameReader, headerBytes, writeHeader } from '../frame.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from '../limits.js';
 import type { Transport, TransportReceiver } from './transport.js';
 
@@ -77,22 +77,30 @@ export class StreamTransport implements Transport {
     });
   }
 
-  send(segment: Uint8Array): void {
+  send(segments: readonly Uint8Array[]): void {
     if (this.#state !== 'open') return;
-    const size = SINGLE_SEGMENT_HEADER + segment.length;
+    const header = headerBytes(segments.length);
+    let size = header;
+    for (let i = 0; i < segments.length; i++) size += segments[i]!.length;
     if (size > BATCH_BYTES) {
       this.#flush();
-      const header = Buffer.allocUnsafe(SINGLE_SEGMENT_HEADER);
-      writeSingleSegmentHeader(header, 0, segment.length);
-      this.#write(header);
-      this.#write(segment);
+      const bytes = Buffer.allocUnsafe(header);
+      writeHeader(bytes, 0, segments);
+      this.#stream.cork();
+      this.#write(bytes);
+      for (const segment of segments) this.#write(segment);
+      this.#stream.uncork();
       return;
     }
     if (this.#batched + size > BATCH_BYTES) this.#flush();
     const batch = this.#roomFor(size);
-    writeSingleSegmentHeader(batch, this.#batched, segment.length);
-    batch.set(segment, this.#batched + SINGLE_SEGMENT_HEADER);
-    this.#batched += size;
+    writeHeader(batch, this.#batched, segments);
+    let end = this.#batched + header;
+    for (let i = 0; i < segments.length; i++) {
+      batch.set(segments[i]!, end);
+      end += segments[i]!.length;
+    }
+    this.#batched = end;
   }
 
   /** Fresh for every write, because the stream holds on to it until the kernel has taken it; it grows as it fills. */

@@ -12,10 +12,10 @@ export interface Transport {
   start(receiver: TransportReceiver): void;
 
   /**
-   * Sends one message of one segment. Never throws and never waits. After the end it does nothing. A peer that does not
+   * Sends one message, in its segments, whose bytes do not change any more. Never throws and never waits. After the end it does nothing. A peer that does not
    * read, so that more than the limit `bytesQueued` waits for it, is cut: `closed` with `overloaded`.
    */
-  send(segment: Uint8Array): void;
+  send(segments: readonly Uint8Array[]): void;
 
   /** Sends what was given so far, then ends. Safe to call again. `closed` follows. */
   close(): void;

@@ -210,7 +210,7 @@ it('every outstanding question is rejected when the link is cut, at any byte of 
   const sizes = (['left', 'right'] as const).map((side) =>
     whole.ends[side].trace
       .filter(({ direction }) => direction === 'sent')
-      .reduce((sum, { bytes }) => sum + 8 + bytes.length, 0),
+      .reduce((sum, { segments }) => sum + 8 + segments[0]!.length, 0),
   ) as [number, number];
   drop(...all);
   await quiet();

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { INVARIANTS, type Invariant, type Recorded, violations } from './oracle.js';
 import { encodeMessage, type WireMessage } from './wire.js';
 
-const sent = (message: WireMessage): Recorded => ({ direction: 'sent', bytes: encodeMessage(message) });
+const sent = (message: WireMessage): Recorded => ({ direction: 'sent', segments: [encodeMessage(message)] });
 const received = (message: WireMessage): Recorded => ({
   direction: 'received',
-  bytes: encodeMessage(message),
+  segments: [encodeMessage(message)],
 });
 
 const call = (questionId: number, more: WireMessage = {}): WireMessage => ({

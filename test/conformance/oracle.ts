@@ -8,7 +8,7 @@ import { decodeMessage, type WireMessage } from './wire.js';
 
 export interface Recorded {
   readonly direction: 'sent' | 'received';
-  readonly bytes: Uint8Array;
+  readonly segments: readonly Uint8Array[];
 }
 
 /** The invariants by their names, in the words of schema/capnp/rpc.capnp. */
@@ -110,8 +110,8 @@ class Oracle {
   constructor(private readonly trace: readonly Recorded[]) {}
 
   check(quiet: boolean): Violation[] {
-    for (const { direction, bytes } of this.trace) {
-      const message = decodeMessage(bytes);
+    for (const { direction, segments } of this.trace) {
+      const message = decodeMessage(segments);
       if (direction === 'sent') this.#sent(message);
       else this.#received(message);
       this.#at++;
@@ -260,7 +260,7 @@ class Oracle {
   #unimplemented(body: WireMessage): void {
     const received = this.trace
       .slice(0, this.#at)
-      .some(({ direction, bytes }) => direction === 'received' && same(decodeMessage(bytes), body));
+      .some(({ direction, segments }) => direction === 'received' && same(decodeMessage(segments), body));
     if (!received) this.#violated('echo of what is not understood', 'no such message was received');
     const [kind = '', inner] = Object.entries(body)[0] ?? [];
     if (ASKING.has(kind)) this.#answers.delete((inner as WireMessage)['questionId']);

@@ -20,7 +20,7 @@ function keeper(give: () => Capability[]) {
 function said(pair: Pair, side: 'left' | 'right', kind: string): WireMessage[] {
   return pair.ends[side].trace
     .filter(({ direction }) => direction === 'sent')
-    .map(({ bytes }) => decodeMessage(bytes))
+    .map(({ segments }) => decodeMessage(segments))
     .filter((message) => kind in message);
 }
 

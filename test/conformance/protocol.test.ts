@@ -1,5 +1,6 @@
 /** What a peer may say that is not the usual: level 3 and 4, what is not implemented, hints, vines, objects by name. */
 import { describe, expect, it } from 'vitest';
+import { contentBuilder } from '../../rpc/body.js';
 import { BrokenCapability } from '../../rpc/capability.js';
 import { RpcError } from '../../rpc/error.js';
 import { Payload } from '../../rpc/payload.js';
@@ -188,7 +189,7 @@ describe('noPromisePipelining', () => {
         drop(outcome);
       }
       const finishes = pair.ends.left.trace.filter(
-        ({ direction, bytes }) => direction === 'sent' && 'finish' in decodeMessage(bytes),
+        ({ direction, segments }) => direction === 'sent' && 'finish' in decodeMessage(segments),
       );
       // The bootstrap's alone.
       expect(finishes.length).toBe(1);
@@ -264,7 +265,7 @@ describe('onlyPromisePipeline', () => {
     }
     const returns = pair.ends.right.trace
       .filter(({ direction }) => direction === 'sent')
-      .map(({ bytes }) => decodeMessage(bytes))
+      .map(({ segments }) => decodeMessage(segments))
       .flatMap((message) => ('return' in message ? [message['return'].answerId] : []));
     expect(returns.every((id) => id < 0x8000_0000)).toBe(true);
     expect(inner.received).toEqual([0, 1, 2]);
@@ -405,11 +406,11 @@ describe('an inbound limit', () => {
     const target = pair.left.bootstrap();
     await quiet();
     const big = () => {
-      const message = new MessageBuilder();
+      const message = contentBuilder();
       message.root.struct(100, 0).setU32(0, 9);
       const outcome = new Outcome();
       outcome.call = target.call(
-        { interfaceId: TEST_INTERFACE, methodId: 0, params: new Payload(message.asReader().root, []) },
+        { interfaceId: TEST_INTERFACE, methodId: 0, params: Payload.built(message) },
         outcome,
       );
       return outcome;

@@ -6,6 +6,7 @@
  * the object that was meant (the target), and whether it comes after those made before on that reference (E-order).
  */
 
+import { contentBuilder } from '../../rpc/body.js';
 import { type Call, type Capability, settled } from '../../rpc/capability.js';
 import { Connection } from '../../rpc/connection.js';
 import { RpcError } from '../../rpc/error.js';
@@ -13,9 +14,9 @@ import { type Dispatcher, type LocalCall, LocalCapability } from '../../rpc/loca
 import { Payload } from '../../rpc/payload.js';
 import { QueuedCapability } from '../../rpc/promised.js';
 import { type MemoryPair, memoryPair } from '../../rpc/transport/memory.js';
-import { MessageBuilder } from '../../schema/index.js';
 import { mulberry32 } from '../mulberry32.js';
 import { type Recorded, violations } from './oracle.js';
+import { copyOf } from './vats.js';
 import { decodeMessage } from './wire.js';
 
 export interface WalkOptions {
@@ -95,7 +96,7 @@ const MANNERS = ['answer', 'hold', 'fail', 'tail'] as const;
 type Manner = (typeof MANNERS)[number];
 
 function payloadOf(order: Order, capabilities: readonly Capability[]): Payload {
-  const message = new MessageBuilder();
+  const message = contentBuilder();
   const struct = message.root.struct(2, capabilities.length);
   struct.setU32(0, order.serial);
   struct.setU32(4, order.number);
@@ -103,7 +104,7 @@ function payloadOf(order: Order, capabilities: readonly Capability[]): Payload {
   capabilities.forEach((_, i) => {
     struct.pointer(i).setCapability(i);
   });
-  return new Payload(message.asReader().root, capabilities);
+  return Payload.built(message, capabilities);
 }
 
 function orderIn(payload: Payload): Order {
@@ -262,11 +263,11 @@ class Walk {
       const object = this.#object(vat);
       const bootstrap = object.capability();
       const connection: Connection = new Connection({
-        send: (bytes) => {
+        send: (segments) => {
           this.#messages++;
-          traces[side].push({ direction: 'sent', bytes: bytes.slice() });
-          this.#log(() => `      vat ${vat} to vat ${vat === a ? b : a}: ${inShort(bytes.slice())}`);
-          transport.send(bytes);
+          traces[side].push({ direction: 'sent', segments: copyOf(segments) });
+          this.#log(() => `      vat ${vat} to vat ${vat === a ? b : a}: ${inShort(copyOf(segments))}`);
+          transport.send(segments);
         },
         closed: (reason) => {
           if (!this.#ending) this.#faults.push(`vat ${vat}: the connection was closed: ${reason.message}`);
@@ -279,7 +280,7 @@ class Walk {
       transport.start({
         message: (segments) => {
           if (connection.closedBy === null) {
-            traces[side].push({ direction: 'received', bytes: Uint8Array.from(segments[0]!) });
+            traces[side].push({ direction: 'received', segments: copyOf(segments) });
           }
           connection.receive(segments);
         },
@@ -695,8 +696,8 @@ function nameOf(end: End | null): string {
 }
 
 /** A message on one line. */
-function inShort(bytes: Uint8Array): string {
-  return JSON.stringify(decodeMessage(bytes), (key, value) => {
+function inShort(segments: readonly Uint8Array[]): string {
+  return JSON.stringify(decodeMessage(segments), (key, value) => {
     if (typeof value === 'bigint' || value === false || value === null) return undefined;
     return key === 'content' ? undefined : value;
   }).replaceAll('"', '');

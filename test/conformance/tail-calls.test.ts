@@ -32,7 +32,7 @@ function passingOn(): TestObject {
 function kinds(pair: Pair, side: 'left' | 'right'): string[] {
   return pair.ends[side].trace
     .filter(({ direction }) => direction === 'sent')
-    .map(({ bytes }) => decodeMessage(bytes))
+    .map(({ segments }) => decodeMessage(segments))
     .flatMap((message) => {
       if ('call' in message) return 'yourself' in message['call'].sendResultsTo ? ['yourself'] : ['call'];
       if (!('return' in message)) return [];

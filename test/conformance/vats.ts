@@ -9,6 +9,7 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect } from 'vitest';
+import { contentBuilder } from '../../rpc/body.js';
 import type { CallInProgress, Capability } from '../../rpc/capability.js';
 import { Connection, type ConnectionOptions } from '../../rpc/connection.js';
 import type { RpcError } from '../../rpc/error.js';
@@ -17,21 +18,25 @@ import { Payload } from '../../rpc/payload.js';
 import { type MemoryPair, memoryPair } from '../../rpc/transport/memory.js';
 import { StreamTransport } from '../../rpc/transport/stream.js';
 import type { Transport } from '../../rpc/transport/transport.js';
-import { MessageBuilder } from '../../schema/index.js';
 import { INVARIANTS, type Recorded, violations } from './oracle.js';
 import { decodeMessage, encodeMessage, type WireMessage } from './wire.js';
 
 export const TEST_INTERFACE = 0xfeed_0000_0000_0001n;
 
+/** As it is now. */
+export function copyOf(segments: readonly Uint8Array[]): Uint8Array[] {
+  return segments.map((segment) => Uint8Array.from(segment));
+}
+
 /** A payload of one number and capabilities, whose references it takes over: capability i at the pointer i. */
 export function payload(value: number, capabilities: readonly (Capability | null)[] = []): Payload {
-  const message = new MessageBuilder();
+  const message = contentBuilder();
   const struct = message.root.struct(1, capabilities.length);
   struct.setU32(0, value);
   capabilities.forEach((capability, i) => {
     if (capability !== null) struct.pointer(i).setCapability(i);
   });
-  return new Payload(message.asReader().root, capabilities);
+  return Payload.built(message, capabilities);
 }
 
 export function numberOf(content: Payload): number {
@@ -152,10 +157,10 @@ class End {
   constructor(transport: Transport, bootstrap: Capability | undefined, options: VatOptions) {
     this.connection = new Connection({
       ...options,
-      send: (bytes) => {
+      send: (segments) => {
         this.counts.sent++;
-        this.trace.push({ direction: 'sent', bytes: bytes.slice() });
-        transport.send(bytes);
+        this.trace.push({ direction: 'sent', segments: copyOf(segments) });
+        transport.send(segments);
       },
       closed: (reason) => {
         this.closed = reason;
@@ -168,7 +173,7 @@ class End {
       message: (segments) => {
         this.counts.received++;
         if (this.connection.closedBy === null) {
-          this.trace.push({ direction: 'received', bytes: Uint8Array.from(segments[0]!) });
+          this.trace.push({ direction: 'received', segments: copyOf(segments) });
         }
         this.connection.receive(segments);
       },
@@ -305,7 +310,7 @@ export class ScriptedPeer implements Vats {
         start: (receiver) => {
           this.#receive = (segments) => receiver.message(segments);
         },
-        send: (bytes) => void this.#told.push(decodeMessage(bytes.slice())),
+        send: (segments) => void this.#told.push(decodeMessage(copyOf(segments))),
         close() {},
       },
       bootstrap,

@@ -1,6 +1,7 @@
 /** The messages of the protocol, as values: read and written by the schema, and not by the layout that rpc/ has of them. */
 import { readFileSync } from 'node:fs';
-import { AnyPointer, MessageBuilder, MessageReader, SchemaGraph } from '../../schema/index.js';
+import * as layout from '../../rpc/protocol.js';
+import { AnyPointer, CodecError, MessageBuilder, MessageReader, SchemaGraph } from '../../schema/index.js';
 
 export const wireGraph = SchemaGraph.load(readFileSync(new URL('./wire.cgr', import.meta.url)));
 
@@ -21,6 +22,24 @@ export function encodeMessage(message: WireMessage): Uint8Array {
   return builder.segment();
 }
 
-export function decodeMessage(bytes: Uint8Array): WireMessage {
-  return MESSAGE.decode(new MessageReader([bytes]).root, { decode: (index) => index });
+/** Content that is malformed, which a proxy passes on without a look, is decoded as none. */
+export function decodeMessage(segments: readonly Uint8Array[]): WireMessage {
+  const decode = (message: readonly Uint8Array[]) =>
+    MESSAGE.decode(new MessageReader(message).root, { decode: (index) => index });
+  try {
+    return decode(segments);
+  } catch (error) {
+    if (!(error instanceof CodecError) || !/\.content/.test(error.message)) throw error;
+    return decode(withoutContent(segments));
+  }
+}
+
+function withoutContent(segments: readonly Uint8Array[]): Uint8Array[] {
+  const copy = segments.map((segment) => Uint8Array.from(segment));
+  const body = new MessageReader(copy).root.struct().pointer(layout.Message.body).struct();
+  const isCall = new MessageReader(copy).root.struct().u16(layout.Message.tag) === layout.Message.call;
+  const payload = body.pointer(isCall ? layout.Call.params : layout.Return.body).struct();
+  const { segment, word } = payload.pointer(layout.Payload.content).place!;
+  copy[segment]!.fill(0, word * 8, word * 8 + 8);
+  return copy;
 }

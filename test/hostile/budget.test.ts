@@ -1,7 +1,7 @@
 /** What the connections of one listener may hold between them: who draws too much on the pool, and who does not notice. */
 import { describe, expect, it } from 'vitest';
 import { type BudgetSizes, Budgets } from '../../rpc/budget.js';
-import { FrameReader, writeSingleSegmentHeader } from '../../rpc/frame.js';
+import { FrameReader } from '../../rpc/frame.js';
 import { DEFAULT_LIMITS } from '../../rpc/limits.js';
 import { EMPTY, hold, payload, TestObject } from '../conformance/vats.js';
 import { type CallSpec, callMessage, finishMessage, HostilePeer, releaseMessage } from './peer.js';
@@ -67,7 +67,7 @@ describe('the budget', () => {
     const budgets = new Budgets(SIZES);
     const readers = [1, 2, 3].map(() => new FrameReader(DEFAULT_LIMITS, budgets.accounts().bytes));
     const header = new Uint8Array(8);
-    writeSingleSegmentHeader(header, 0, 80_000);
+    new DataView(header.buffer).setUint32(4, 80_000 / 8, true);
     const read = (reader: FrameReader, bytes: number) => reader.push(new Uint8Array(bytes), () => {});
     for (const reader of readers) reader.push(header, () => {});
     read(readers[0]!, 5000);

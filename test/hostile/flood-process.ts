@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { SINGLE_SEGMENT_HEADER, writeSingleSegmentHeader } from '../../rpc/frame.js';
+import { headerBytes, writeHeader } from '../../rpc/frame.js';
 import * as layout from '../../rpc/protocol.js';
 import { MessageBuilder, type PointerBuilder, SchemaGraph, sturdySchema } from '../../schema/index.js';
 import {
@@ -28,9 +28,9 @@ const LEDGER = ledgerGraph.interface('Ledger');
 const ACCOUNT = ledgerGraph.interface('Account');
 
 function framed(segment: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(SINGLE_SEGMENT_HEADER + segment.length);
-  writeSingleSegmentHeader(bytes, 0, segment.length);
-  bytes.set(segment, SINGLE_SEGMENT_HEADER);
+  const bytes = new Uint8Array(headerBytes(1) + segment.length);
+  writeHeader(bytes, 0, [segment]);
+  bytes.set(segment, headerBytes(1));
   return bytes;
 }
 
@@ -82,7 +82,7 @@ function giantMessage(id: number): Uint8Array {
     callMessage(7, method(LEDGER, 'transfer', { attachment: new Uint8Array(48 << 20) }, { target: ledger })),
   );
   const copy = giant.slice();
-  new DataView(copy.buffer).setUint32(SINGLE_SEGMENT_HEADER + 3 * 8, id, true);
+  new DataView(copy.buffer).setUint32(headerBytes(1) + 3 * 8, id, true);
   return copy;
 }
 
@@ -105,7 +105,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     reads: true,
     begin: () => {
       const header = new Uint8Array(8);
-      writeSingleSegmentHeader(header, 0, 60 << 20);
+      new DataView(header.buffer).setUint32(4, (60 << 20) / 8, true);
       return [header];
     },
     batch: () => [new Uint8Array(64 * 1024)],

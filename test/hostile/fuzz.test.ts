@@ -170,7 +170,7 @@ async function recorded(random: Random): Promise<Uint8Array[]> {
       outcomes.splice(random.below(outcomes.length), 1)[0]!.call.finish();
   }
   await quiet();
-  const trace = [...pair.links.leftToRight.trace];
+  const trace = pair.links.leftToRight.trace.map(([segment]) => segment!);
   for (const { call: made } of outcomes) made.finish();
   for (const capability of held) capability.release();
   for (const promise of promises) {

@@ -277,13 +277,13 @@ export class HostilePeer {
   /** Why the connection ended; null while it lasts. */
   closed: RpcError | null = null;
   ends = 0;
-  #onSend: ((message: Uint8Array) => void) | null = null;
+  #onSend: (() => void) | null = null;
 
   constructor(options: Partial<ConnectionOptions> & { limits?: Partial<ConnectionLimits> } = {}) {
     this.connection = new Connection({
-      send: (bytes) => {
-        this.told.push(read(bytes));
-        this.#onSend?.(bytes);
+      send: (segments) => {
+        this.told.push(read(segments));
+        this.#onSend?.();
       },
       closed: (reason) => {
         this.ends++;
@@ -294,7 +294,7 @@ export class HostilePeer {
     options.bootstrap?.release();
   }
 
-  onSend(listener: (message: Uint8Array) => void): void {
+  onSend(listener: () => void): void {
     this.#onSend = listener;
   }
 
@@ -320,12 +320,12 @@ export class HostilePeer {
   }
 }
 
-function read(bytes: Uint8Array): Told {
-  const reader = new MessageReader([bytes], { traversalWords: Number.MAX_SAFE_INTEGER, nesting: 1024 });
+function read(segments: readonly Uint8Array[]): Told {
+  const reader = new MessageReader(segments, { traversalWords: Number.MAX_SAFE_INTEGER, nesting: 1024 });
   const root = reader.root.struct();
   const tag = root.u16(layout.Message.tag);
   const body = root.pointer(layout.Message.body).struct();
-  const told = { tag, id: body.u32(0), bytes: bytes.length, reader };
+  const told = { tag, id: body.u32(0), bytes: segments.reduce((sum, { length }) => sum + length, 0), reader };
   const reasonOf = (exception: typeof body) => exception.pointer(layout.Exception.reason).text();
   if (tag === layout.Message.abort) return { ...told, reason: reasonOf(body) };
   if (tag !== layout.Message.return) return told;

@@ -3,6 +3,7 @@
  * an exception or by an Abort that says why, and never by an exception out of `receive`.
  */
 import { describe, expect, it } from 'vitest';
+import { contentBuilder } from '../../rpc/body.js';
 import type { Capability } from '../../rpc/capability.js';
 import { RpcError } from '../../rpc/error.js';
 import {
@@ -274,9 +275,9 @@ describe('each limit of a connection, when it is met,', () => {
   it('messageBytes: results over it are a failure of their call', () => {
     const { peer } = limited({ messageBytes: 1000 }, (incoming) => {
       incoming.params.release();
-      const large = new MessageBuilder();
+      const large = contentBuilder();
       large.root.setData(new Uint8Array(2000));
-      incoming.return_(new Payload(large.asReader().root, []));
+      incoming.return_(Payload.built(large));
     });
     peer.say(callMessage(1));
     expect(peer.answerTo(1)).toMatchObject({
