@@ -4,6 +4,7 @@
  *   --rounds N       how often each subject has its turn (default 5)
  *   --seconds S      for each measurement (default 0.1)
  *   --only A,B       these subjects and no others, by the names of their files in bench/subjects
+ *   --workloads A,B  these workloads and no others, as they are named in run.json: "echo 64 256"
  *   --quick          one short round of a few subjects that need nothing installed: does the bench work?
  *   --out FOLDER     where run.json and index.html go (default dist/bench/last)
  *   --publish        make bench/results and docs/performance.md of this run, too
@@ -24,7 +25,7 @@ import { markdownPage } from './report/markdown.js';
 import { measure } from './rounds.js';
 import type { Run } from './run.js';
 import { SUBJECTS } from './subjects/all.js';
-import { QUICK_WORKLOADS, WORKLOADS } from './workload.js';
+import { QUICK_WORKLOADS, WORKLOADS, type Workload, workloadName } from './workload.js';
 
 const QUICK_SUBJECTS = ['raw', 'relay', 'direct', 'brokered'];
 
@@ -33,6 +34,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string' },
     seconds: { type: 'string' },
     only: { type: 'string' },
+    workloads: { type: 'string' },
     quick: { type: 'boolean', default: false },
     out: { type: 'string', default: join(ROOT, 'dist/bench/last') },
     publish: { type: 'boolean', default: false },
@@ -68,7 +70,7 @@ async function newRun(): Promise<Run> {
     subjects,
     placements,
     rounds,
-    workloads: options.quick ? QUICK_WORKLOADS : WORKLOADS,
+    workloads: workloads(),
     seconds,
     warmSeconds: options.quick ? 0.05 : 1,
     progress: (line) => console.error(`${Math.round((Date.now() - began) / 1000)} s  ${line}`),
@@ -96,6 +98,15 @@ function chosen(): typeof SUBJECTS {
     });
   }
   return options.quick ? SUBJECTS.filter(({ name }) => QUICK_SUBJECTS.includes(name)) : SUBJECTS;
+}
+
+function workloads(): readonly Workload[] {
+  if (options.workloads === undefined) return options.quick ? QUICK_WORKLOADS : WORKLOADS;
+  return options.workloads.split(',').map((name) => {
+    const found = WORKLOADS.find((workload) => workloadName(workload) === name);
+    if (found !== undefined) return found;
+    throw new Error(`--workloads: there is no ${name}; there are ${WORKLOADS.map(workloadName).join(', ')}`);
+  });
 }
 
 function positive(name: string, text: string): number {

@@ -8,8 +8,8 @@
  * or on purpose, makes no difference. What the peer said in its own envelope (ids that are between it and us) is erased once it
  * has been read. Both happens before anything of the content is looked at: whoever reads it here reads what will be sent.
  */
-import { MessageBuilder, MessageReader, type PointerReader } from '../schema/index.js';
-import { CONTENT, HEADROOM } from './envelope.js';
+import { MessageBuilder, MessageReader, type PointerReader, readU32, writeU32 } from '../schema/index.js';
+import { CONTENT, HEADROOM, writeFar } from './envelope.js';
 import { MIN_TRAVERSAL_WORDS } from './limits.js';
 import { FAR } from './protocol.js';
 
@@ -109,15 +109,19 @@ export class ReceivedBody implements Body {
     const { segments } = this.message;
     if (segments.length >= MAX_RELAYED_SEGMENTS) return copied(this.content);
     const envelope = new MessageBuilder(HEADROOM.words, HEADROOM);
-    const slot = segments[this.segment]!.subarray(this.word * 8, this.word * 8 + 8);
+    const from = segments[this.segment]!;
+    const low = readU32(from, this.word * 8);
+    const high = readU32(from, this.word * 8 + 4);
+    const { bytes, base } = envelope;
     // A struct or a list is said to stand so far behind its pointer: the pointer stays where it is. A pointer of any other
     // kind, a null pointer among them, says the same wherever it stands.
-    if ((slot[0]! & 2) === 0 && slot.some((byte) => byte !== 0)) {
-      writeFar(envelope.bytes, CONTENT, this.segment, this.word);
+    if ((low & 2) === 0 && (low !== 0 || high !== 0)) {
+      writeFar(bytes, base / 8 + CONTENT, this.segment, this.word);
       return { envelope, before: segments };
     }
-    envelope.bytes.set(slot, CONTENT * 8);
-    return { envelope, before: (slot[0]! & 3) === FAR ? segments : NOTHING_BEFORE };
+    writeU32(bytes, base + CONTENT * 8, low);
+    writeU32(bytes, base + CONTENT * 8 + 4, high);
+    return { envelope, before: (low & 3) === FAR ? segments : NOTHING_BEFORE };
   }
 }
 
@@ -125,13 +129,4 @@ function copied(content: PointerReader): Composition {
   const envelope = contentBuilder();
   envelope.root.copy(content);
   return { envelope, before: NOTHING_BEFORE };
-}
-
-/** In the word `at`, a far pointer to the pointer in the word `word` of a segment. */
-function writeFar(bytes: Uint8Array, at: number, segment: number, word: number): void {
-  const low = word * 8 + FAR;
-  for (let i = 0; i < 4; i++) {
-    bytes[at * 8 + i] = low >>> (8 * i);
-    bytes[at * 8 + 4 + i] = segment >>> (8 * i);
-  }
 }

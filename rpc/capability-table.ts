@@ -53,6 +53,10 @@ export class CapabilityTable {
     private readonly upcalls: CapabilityTableUpcalls,
   ) {}
 
+  get isEmpty(): boolean {
+    return this.#exports.size === 0 && this.#imports.size === 0;
+  }
+
   get exportCount(): number {
     return this.#exports.size;
   }

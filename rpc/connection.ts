@@ -175,8 +175,12 @@ export class Connection {
 
   /** Whether every table is empty: nothing is held and nothing is under way, in either direction. */
   get isIdle(): boolean {
-    const { questions, answers, exports, imports, embargoes } = this.tables;
-    return questions + answers + exports + imports + embargoes === 0;
+    return (
+      this.#questions.size === 0 &&
+      this.#answers.size === 0 &&
+      this.#embargoes.size === 0 &&
+      this.#capabilities.isEmpty
+    );
   }
 
   #noticeQuiet(): void {

@@ -10,7 +10,7 @@
  * An envelope of a peer's that has this shape, wherever its parts stand, is read in place. Every other one is read by the
  * general way, field by field through MessageReader, and comes to the same: see test/conformance/envelope.test.ts.
  */
-import type { MessageBuilder } from '../schema/index.js';
+import { type MessageBuilder, readU16, readU32, writeU32 } from '../schema/index.js';
 import { writePromisedAnswer } from './message-target.js';
 import * as layout from './protocol.js';
 import type { Address } from './remote.js';
@@ -33,6 +33,14 @@ const RETURN = size(layout.Return);
 const TARGET = size(layout.MessageTarget);
 const PAYLOAD = size(layout.Payload);
 
+/** The flags of a Call and of a Return: where they stand in its data, in bytes, and each of them. */
+const CALL_FLAGS = 16;
+const NO_PROMISE_PIPELINING = 1 << (layout.Call.noPromisePipelining - 8 * CALL_FLAGS);
+const ONLY_PROMISE_PIPELINE = 1 << (layout.Call.onlyPromisePipeline - 8 * CALL_FLAGS);
+const RETURN_FLAGS = 4;
+const KEEP_PARAM_CAPS = 1 << (layout.Return.keepParamCaps - 8 * RETURN_FLAGS);
+const NO_FINISH_NEEDED = 1 << (layout.Return.noFinishNeeded - 8 * RETURN_FLAGS);
+
 // ---- writing ------------------------------------------------------------------------------------------------------
 
 interface CallEnvelope {
@@ -47,57 +55,55 @@ interface CallEnvelope {
 
 /** Writes the envelope of a Call into the headroom of `message`, which begins at CALL_START then. */
 export function writeCall(message: MessageBuilder, call: CallEnvelope): void {
-  const { view } = message;
-  point(view, 0, 1, MESSAGE);
-  view.setUint32(1 * 8, layout.Message.call, true);
-  point(view, 2, 3, CALL);
-  view.setUint32(3 * 8 + layout.Call.questionId, call.questionId, true);
-  view.setUint16(3 * 8 + layout.Call.methodId, call.methodId, true);
+  const { view, base } = message;
+  point(view, base, 0, 1, MESSAGE);
+  view.setUint32(base + 1 * 8, layout.Message.call, true);
+  point(view, base, 2, 3, CALL);
+  const at = base + 3 * 8;
+  view.setUint32(at + layout.Call.questionId, call.questionId, true);
+  view.setUint16(at + layout.Call.methodId, call.methodId, true);
   view.setUint16(
-    3 * 8 + layout.Call.sendResultsTo,
+    at + layout.Call.sendResultsTo,
     call.toYourself ? layout.Call.toYourself : layout.Call.toCaller,
     true,
   );
-  view.setBigUint64(3 * 8 + layout.Call.interfaceId, call.interfaceId, true);
-  view.setUint32(
-    3 * 8 + 16,
-    bit(layout.Call.noPromisePipelining - 128, call.noPromisePipelining) |
-      bit(layout.Call.onlyPromisePipeline - 128, call.onlyPromisePipeline),
-    true,
-  );
-  point(view, 6, 9, TARGET);
-  point(view, 7, CONTENT, PAYLOAD);
+  view.setBigUint64(at + layout.Call.interfaceId, call.interfaceId, true);
+  const flags =
+    (call.noPromisePipelining ? NO_PROMISE_PIPELINING : 0) |
+    (call.onlyPromisePipeline ? ONLY_PROMISE_PIPELINE : 0);
+  view.setUint32(at + CALL_FLAGS, flags, true);
+  point(view, base, 6, 9, TARGET);
+  point(view, base, 7, CONTENT, PAYLOAD);
   if (call.target.kind === 'imported') {
-    view.setUint32(9 * 8 + layout.MessageTarget.importedCapId, call.target.id, true);
+    view.setUint32(base + 9 * 8 + layout.MessageTarget.importedCapId, call.target.id, true);
   } else {
-    view.setUint16(9 * 8 + layout.MessageTarget.tag, layout.MessageTarget.promisedAnswer, true);
+    view.setUint16(base + 9 * 8 + layout.MessageTarget.tag, layout.MessageTarget.promisedAnswer, true);
     writePromisedAnswer(call.target, message.pointerAt(10));
   }
 }
 
 /** Writes the envelope of a Return with results into the headroom of `message`, which begins at RETURN_START then. */
 export function writeReturn(message: MessageBuilder, answerId: number, noFinishNeeded: boolean): void {
-  const { view } = message;
-  point(view, 5, 6, MESSAGE);
-  view.setUint32(6 * 8, layout.Message.return, true);
-  point(view, 7, 8, RETURN);
-  view.setUint32(8 * 8 + layout.Return.answerId, answerId, true);
-  view.setUint32(
-    8 * 8 + 4,
-    bit(layout.Return.keepParamCaps - 32, true) | bit(layout.Return.noFinishNeeded - 32, noFinishNeeded),
-    true,
-  );
-  point(view, 10, CONTENT, PAYLOAD);
+  const { view, base } = message;
+  point(view, base, 5, 6, MESSAGE);
+  view.setUint32(base + 6 * 8, layout.Message.return, true);
+  point(view, base, 7, 8, RETURN);
+  view.setUint32(base + 8 * 8 + layout.Return.answerId, answerId, true);
+  const flags = KEEP_PARAM_CAPS | (noFinishNeeded ? NO_FINISH_NEEDED : 0);
+  view.setUint32(base + 8 * 8 + RETURN_FLAGS, flags, true);
+  point(view, base, 10, CONTENT, PAYLOAD);
 }
 
 /** The pointer in the word `from` to a struct that begins at the word `to`. */
-function point(view: DataView, from: number, to: number, struct: number): void {
-  view.setUint32(from * 8, (to - from - 1) << 2, true);
-  view.setUint32(from * 8 + 4, struct, true);
+function point(view: DataView, base: number, from: number, to: number, struct: number): void {
+  view.setUint32(base + from * 8, (to - from - 1) << 2, true);
+  view.setUint32(base + from * 8 + 4, struct, true);
 }
 
-function bit(index: number, value: boolean): number {
-  return value ? 1 << index : 0;
+/** In the word `at` of `bytes`, a far pointer to the pointer that the word `word` of a segment is. */
+export function writeFar(bytes: Uint8Array, at: number, segment: number, word: number): void {
+  writeU32(bytes, at * 8, word * 8 + layout.FAR);
+  writeU32(bytes, at * 8 + 4, segment);
 }
 
 // ---- reading ------------------------------------------------------------------------------------------------------
@@ -134,23 +140,26 @@ export class PlainEnvelope implements CallHead, ReturnHead {
   /** Where the slot of the content is. */
   segment = 0;
   word = 0;
-  #view: DataView = NOTHING;
+  #bytes: Uint8Array = NOTHING;
   #words = 0;
+  /** The two halves of `interfaceId`. */
+  #low = 0;
+  #high = 0;
 
   /** What stands in `segments`, and is erased there; null, and nothing is touched, where it has another shape. */
   take(segments: readonly Uint8Array[]): 'call' | 'return' | null {
     let root = 0;
     this.segment = 0;
     if (!this.#enter(segments[0])) return null;
-    const low = this.#view.getUint32(0, true);
+    const low = readU32(this.#bytes, 0);
     if ((low & 7) === layout.FAR) {
-      this.segment = this.#view.getUint32(4, true);
+      this.segment = readU32(this.#bytes, 4);
       root = low >>> 3;
       if (!this.#enter(segments[this.segment])) return null;
     }
     const message = this.#follow(root, MESSAGE);
     if (message < 0) return null;
-    switch (this.#view.getUint16(message * 8 + layout.Message.tag, true)) {
+    switch (readU16(this.#bytes, message * 8 + layout.Message.tag)) {
       case layout.Message.call:
         return this.#takeCall(this.#follow(message + 1, CALL)) ? 'call' : null;
       case layout.Message.return:
@@ -162,24 +171,24 @@ export class PlainEnvelope implements CallHead, ReturnHead {
 
   #takeCall(call: number): boolean {
     if (call < 0) return false;
-    const view = this.#view;
     const target = this.#follow(call + 3 + layout.Call.target, TARGET);
     const payload = this.#follow(call + 3 + layout.Call.params, PAYLOAD);
-    if (target < 0 || payload < 0) return false;
-    const tag = view.getUint16(target * 8 + layout.MessageTarget.tag, true);
-    if (tag !== layout.MessageTarget.importedCap || !this.#isNull(payload + layout.Payload.capTable))
-      return false;
+    if (target < 0 || payload < 0 || !this.#isNull(payload + layout.Payload.capTable)) return false;
+    const bytes = this.#bytes;
     const at = call * 8;
-    this.id = view.getUint32(at + layout.Call.questionId, true);
-    this.interfaceId = view.getBigUint64(at + layout.Call.interfaceId, true);
-    this.methodId = view.getUint16(at + layout.Call.methodId, true);
-    this.sendResultsTo = view.getUint16(at + layout.Call.sendResultsTo, true);
-    const flags = view.getUint32(at + 16, true);
-    this.noPromisePipelining = (flags & bit(layout.Call.noPromisePipelining - 128, true)) !== 0;
-    this.onlyPromisePipeline = (flags & bit(layout.Call.onlyPromisePipeline - 128, true)) !== 0;
-    this.importedCapId = view.getUint32(target * 8 + layout.MessageTarget.importedCapId, true);
+    const sendResultsTo = readU16(bytes, at + layout.Call.sendResultsTo);
+    if (sendResultsTo > layout.Call.toYourself) return false;
+    const tag = readU16(bytes, target * 8 + layout.MessageTarget.tag);
+    if (tag !== layout.MessageTarget.importedCap) return false;
+    this.id = readU32(bytes, at + layout.Call.questionId);
+    this.#readInterfaceId(at + layout.Call.interfaceId);
+    this.methodId = readU16(bytes, at + layout.Call.methodId);
+    this.sendResultsTo = sendResultsTo;
+    const flags = readU32(bytes, at + CALL_FLAGS);
+    this.noPromisePipelining = (flags & NO_PROMISE_PIPELINING) !== 0;
+    this.onlyPromisePipeline = (flags & ONLY_PROMISE_PIPELINE) !== 0;
+    this.importedCapId = readU32(bytes, target * 8 + layout.MessageTarget.importedCapId);
     this.word = payload + layout.Payload.content;
-    if (this.sendResultsTo > layout.Call.toYourself) return false;
     this.#erase(call, layout.Call.words);
     this.#erase(target, layout.MessageTarget.words);
     return true;
@@ -187,23 +196,33 @@ export class PlainEnvelope implements CallHead, ReturnHead {
 
   #takeReturn(return_: number): boolean {
     if (return_ < 0) return false;
-    const view = this.#view;
+    const bytes = this.#bytes;
     const at = return_ * 8;
-    if (view.getUint16(at + layout.Return.tag, true) !== layout.Return.results) return false;
+    if (readU16(bytes, at + layout.Return.tag) !== layout.Return.results) return false;
     const payload = this.#follow(return_ + 2 + layout.Return.body, PAYLOAD);
     if (payload < 0 || !this.#isNull(payload + layout.Payload.capTable)) return false;
-    this.id = view.getUint32(at + layout.Return.answerId, true);
-    const flags = view.getUint32(at + 4, true);
-    this.keepParamCaps = (flags & bit(layout.Return.keepParamCaps - 32, true)) !== 0;
-    this.noFinishNeeded = (flags & bit(layout.Return.noFinishNeeded - 32, true)) !== 0;
+    this.id = readU32(bytes, at + layout.Return.answerId);
+    const flags = readU32(bytes, at + RETURN_FLAGS);
+    this.keepParamCaps = (flags & KEEP_PARAM_CAPS) !== 0;
+    this.noFinishNeeded = (flags & NO_FINISH_NEEDED) !== 0;
     this.word = payload + layout.Payload.content;
     this.#erase(return_, layout.Return.words);
     return true;
   }
 
+  /** Most calls are of the interface that the one before was of: a BigInt of its own for each would cost more than they do. */
+  #readInterfaceId(at: number): void {
+    const low = readU32(this.#bytes, at);
+    const high = readU32(this.#bytes, at + 4);
+    if (low === this.#low && high === this.#high) return;
+    this.#low = low;
+    this.#high = high;
+    this.interfaceId = (BigInt(high) << 32n) | BigInt(low);
+  }
+
   #enter(segment: Uint8Array | undefined): boolean {
     if (segment === undefined || segment.length < 8) return false;
-    this.#view = new DataView(segment.buffer, segment.byteOffset, segment.length);
+    this.#bytes = segment;
     this.#words = segment.length >>> 3;
     return true;
   }
@@ -211,21 +230,21 @@ export class PlainEnvelope implements CallHead, ReturnHead {
   /** The word where the struct begins to which the word `at` points: of just this size, in this segment. -1 otherwise. */
   #follow(at: number, struct: number): number {
     if (at >= this.#words) return -1;
-    const low = this.#view.getInt32(at * 8, true);
-    const high = this.#view.getInt32(at * 8 + 4, true);
-    if ((low & 3) !== 0 || high !== struct) return -1;
+    const low = readU32(this.#bytes, at * 8) | 0;
+    if ((low & 3) !== 0 || readU32(this.#bytes, at * 8 + 4) !== struct) return -1;
     const start = at + 1 + (low >> 2);
     const words = (struct & 0xffff) + (struct >>> 16);
     return start >= 0 && start + words <= this.#words ? start : -1;
   }
 
   #isNull(word: number): boolean {
-    return this.#view.getInt32(word * 8, true) === 0 && this.#view.getInt32(word * 8 + 4, true) === 0;
+    return readU32(this.#bytes, word * 8) === 0 && readU32(this.#bytes, word * 8 + 4) === 0;
   }
 
   #erase(start: number, words: number): void {
-    for (let word = start; word < start + words; word++) this.#view.setFloat64(word * 8, 0, true);
+    const end = (start + words) * 8;
+    for (let i = start * 8; i < end; i++) this.#bytes[i] = 0;
   }
 }
 
-const NOTHING = new DataView(new ArrayBuffer(0));
+const NOTHING = new Uint8Array(0);

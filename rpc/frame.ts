@@ -4,6 +4,7 @@
  * `FrameReader` takes the bytes as they come, in any pieces, and holds no more of an unfinished message than has really
  * arrived: a size that was only announced costs nothing.
  */
+import { readU32, writeU32 } from '../schema/index.js';
 import { type Account, NO_BUDGET } from './budget.js';
 import { ProtocolViolation } from './error.js';
 
@@ -20,16 +21,14 @@ export function headerBytes(segments: number): number {
   return (4 + 4 * segments + 7) & ~7;
 }
 
-function writeU32(into: Uint8Array, offset: number, value: number): void {
-  into[offset] = value & 0xff;
-  into[offset + 1] = (value >>> 8) & 0xff;
-  into[offset + 2] = (value >>> 16) & 0xff;
-  into[offset + 3] = value >>> 24;
-}
+/** The buffer of a message that is not complete is at most so many times as large as what has arrived of it. */
+const GROWTH = 2;
+
+const NOTHING = new Uint8Array(0);
 
 export class FrameReader {
   /** The beginning of a message that is not complete: `#length` bytes of a buffer that grows with what arrives. */
-  #partial = new Uint8Array(0);
+  #partial: Uint8Array = NOTHING;
   #length = 0;
   /** How many bytes must be there before it is worth looking again. */
   #wanted = 0;
@@ -50,33 +49,33 @@ export class FrameReader {
       this.#append(chunk);
       if (this.#length < this.#wanted) return;
       bytes = this.#partial.subarray(0, this.#length);
-      this.account.give(this.#partial.length);
-      this.#partial = new Uint8Array(0);
-      this.#length = 0;
+      this.end();
     }
+    let at = 0;
     for (;;) {
-      const length = this.#measure(bytes);
-      if (length === null || bytes.length < length) {
-        this.#wanted = length ?? (bytes.length < 4 ? 4 : headerLength(bytes));
+      const length = this.#measure(bytes, at);
+      const there = bytes.length - at;
+      if (length === null || there < length) {
+        this.#wanted = length ?? (there < 4 ? 4 : headerLength(bytes, at));
         break;
       }
-      message(segmentsOf(bytes));
-      bytes = bytes.subarray(length);
+      message(segmentsOf(bytes, at));
+      at += length;
     }
-    if (bytes.length > 0) this.#append(bytes);
+    if (at < bytes.length) this.#append(at === 0 ? bytes : bytes.subarray(at));
   }
 
   /** Nothing more will be pushed. */
   end(): void {
     this.account.give(this.#partial.length);
-    this.#partial = new Uint8Array(0);
+    this.#partial = NOTHING;
     this.#length = 0;
   }
 
   #append(bytes: Uint8Array): void {
     const length = this.#length + bytes.length;
     if (length > this.#partial.length) {
-      const size = Math.max(length, Math.min(this.#wanted, 2 * length));
+      const size = Math.max(length, Math.min(this.#wanted, GROWTH * length));
       if (!this.account.take(size - this.#partial.length)) {
         throw new ProtocolViolation(
           'all the connections together hold too many bytes of messages (budget bytes)',
@@ -95,19 +94,20 @@ export class FrameReader {
     return this.#length === 0;
   }
 
-  /** The length of the message that begins here, header included; null while the header is not complete. */
-  #measure(bytes: Uint8Array): number | null {
-    if (bytes.length < 4) return null;
-    const segments = u32(bytes, 0) + 1;
+  /** The length of the message that begins at `at`, header included; null while the header is not complete. */
+  #measure(bytes: Uint8Array, at: number): number | null {
+    const there = bytes.length - at;
+    if (there < 4) return null;
+    const segments = readU32(bytes, at) + 1;
     if (segments > this.limits.segments) {
       throw new ProtocolViolation(
         `a message of ${segments} segments; at most ${this.limits.segments} are allowed`,
       );
     }
-    const header = headerLength(bytes);
-    if (bytes.length < header) return null;
+    const header = headerLength(bytes, at);
+    if (there < header) return null;
     let total = 0;
-    for (let i = 0; i < segments; i++) total += u32(bytes, 4 + 4 * i) * 8;
+    for (let i = 0; i < segments; i++) total += readU32(bytes, at + 4 + 4 * i) * 8;
     if (total > this.limits.messageBytes) {
       throw new ProtocolViolation(
         `a message of ${total} bytes; at most ${this.limits.messageBytes} are allowed (limit messageBytes)`,
@@ -117,25 +117,19 @@ export class FrameReader {
   }
 }
 
-function headerLength(bytes: Uint8Array): number {
-  return headerBytes(u32(bytes, 0) + 1);
+function headerLength(bytes: Uint8Array, at: number): number {
+  return headerBytes(readU32(bytes, at) + 1);
 }
 
-function segmentsOf(bytes: Uint8Array): Uint8Array[] {
-  const count = u32(bytes, 0) + 1;
+function segmentsOf(bytes: Uint8Array, at: number): Uint8Array[] {
+  const count = readU32(bytes, at) + 1;
   const segments: Uint8Array[] = [];
-  let offset = headerLength(bytes);
+  let offset = bytes.byteOffset + at + headerBytes(count);
   for (let i = 0; i < count; i++) {
-    const length = u32(bytes, 4 + 4 * i) * 8;
-    segments.push(bytes.subarray(offset, offset + length));
+    const length = readU32(bytes, at + 4 + 4 * i) * 8;
+    // Not `subarray`: of a Buffer that makes a Buffer, which costs more.
+    segments.push(new Uint8Array(bytes.buffer, offset, length));
     offset += length;
   }
   return segments;
-}
-
-function u32(bytes: Uint8Array, offset: number): number {
-  return (
-    (bytes[offset]! | (bytes[offset + 1]! << 8) | (bytes[offset + 2]! << 16) | (bytes[offset + 3]! << 24)) >>>
-    0
-  );
 }

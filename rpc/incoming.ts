@@ -5,7 +5,7 @@ import { disposeStub, type Stub, stubFor } from './stub.js';
 
 /** Gives a stub, with a reference of its own, for each capability that is read. */
 export class IncomingCapabilities implements CapabilityDecoder {
-  readonly #stubs: Stub[] = [];
+  #stubs: Stub[] | null = null;
 
   /** Borrows `payload` while values are read. */
   constructor(private readonly payload: Payload) {}
@@ -14,12 +14,13 @@ export class IncomingCapabilities implements CapabilityDecoder {
     const capability = index === null ? null : this.payload.capabilities[index];
     if (!capability) return null;
     const stub = stubFor(capability.retain(), type);
+    this.#stubs ??= [];
     this.#stubs.push(stub);
     return stub;
   }
 
   /** Disposes the stubs that were given: for params, which belong to their call. */
   dispose(): void {
-    for (const stub of this.#stubs) disposeStub(stub);
+    if (this.#stubs !== null) for (const stub of this.#stubs) disposeStub(stub);
   }
 }

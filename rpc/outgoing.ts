@@ -4,19 +4,29 @@ import type { Capability } from './capability.js';
 import { served } from './serve.js';
 import { capabilityOf, isStub, typeOf } from './stub.js';
 
+const NONE: readonly Capability[] = Object.freeze([]);
+
 /**
  * Takes stubs, and objects that implement the interface that is expected: those are served. Owns a reference to each;
  * who takes `list` over takes them over.
  */
 export class OutgoingCapabilities implements CapabilityEncoder {
-  readonly list: Capability[] = [];
+  #list: Capability[] | null = null;
+
+  get list(): readonly Capability[] {
+    return this.#list ?? NONE;
+  }
 
   encode(value: unknown, type: InterfaceType | null, path: string): number {
-    return this.list.push(this.#find(value, type, path)) - 1;
+    const found = this.#find(value, type, path);
+    this.#list ??= [];
+    return this.#list.push(found) - 1;
   }
 
   release(): void {
-    for (const capability of this.list.splice(0)) capability.release();
+    const list = this.list;
+    this.#list = null;
+    for (const capability of list) capability.release();
   }
 
   #find(value: unknown, type: InterfaceType | null, path: string): Capability {

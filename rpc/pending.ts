@@ -90,7 +90,7 @@ export function startCall(stub: Stub, method: MethodType, params: unknown, optio
   }
   if (options.signal !== undefined) cancelledBy(core, options.signal);
   const face = new (pendingClass(method.results))(core);
-  if (core instanceof CallCore) abandoned.register(face, core);
+  if (core instanceof CallCore && core.mustBeTaken) abandoned.register(face, core);
   return face;
 }
 
@@ -99,8 +99,8 @@ export interface PendingCore {
   promise(): Promise<unknown>;
   /** A stub for what stands at `path` of the results, which have it under `names`. */
   pipelined(path: readonly number[], names: readonly string[], type: Parameters<typeof stubFor>[1]): Stub;
-  /** Ends it with `error`, if it has not settled. */
-  cancel(error: RpcError): void;
+  /** Ends it with `error`, if it has not settled; without one, it was cancelled. */
+  cancel(error: RpcError | null): void;
 }
 
 /** A call that was made in the place of another one: its outcome is not for this side. */
@@ -113,8 +113,6 @@ const HANDED_ON: PendingCore = {
     ),
   cancel() {},
 };
-
-const CANCELED = 'the call was canceled';
 
 function cancelledBy(core: PendingCore, signal: AbortSignal | CallSignal): void {
   const listener = Object.freeze(() => core.cancel(cancellation(signal)));
@@ -140,7 +138,12 @@ function cancellation(signal: AbortSignal | CallSignal): RpcError {
       code: 'ERR_RPC_DEADLINE',
     });
   }
-  return new RpcError('failed', CANCELED, { code: 'ERR_RPC_CANCELED' });
+  return canceled();
+}
+
+/** Made when it is needed: an error has a stack, which costs more than most calls. */
+export function canceled(): RpcError {
+  return new RpcError('failed', 'the call was canceled', { code: 'ERR_RPC_CANCELED' });
 }
 
 /** The backstop for calls whose outcome nobody took. */
@@ -166,6 +169,11 @@ class CallCore implements PendingCore {
     private readonly pipelineOnly: boolean,
   ) {}
 
+  /** Whether it has to hear of it when nobody can ask for the outcome any more: something may be held for that. */
+  get mustBeTaken(): boolean {
+    return this.pipelineOnly || this.method.results.holdsCapabilities;
+  }
+
   start(call: Call, target: Capability): void {
     this.#call = target.call(call, this);
     if (this.#state.is === 'fulfilled' || this.#state.is === 'rejected') this.#finish();
@@ -181,7 +189,7 @@ class CallCore implements PendingCore {
     over?.();
     if (this.#promise !== null) this.#decode(results);
     // Without capabilities there is nothing to keep the peer waiting for, though nobody may ever ask for the results.
-    else if (this.#abandoned || results.capabilities.length === 0) this.#finish();
+    else if (this.#abandoned || results.capabilities.length === 0 || !this.mustBeTaken) this.#finish();
   }
 
   failed(error: RpcError): void {
@@ -276,10 +284,10 @@ class CallCore implements PendingCore {
     if (this.#state.is === 'returned' || this.pipelineOnly) this.#finish();
   }
 
-  cancel(error: RpcError): void {
+  cancel(error: RpcError | null): void {
     if (this.#state.is === 'calling') {
       this.#wanted = true;
-      this.reject(error);
+      this.reject(error ?? canceled());
     } else {
       this.#finish();
     }
@@ -314,7 +322,7 @@ function pendingClass(type: StructType): PendingClass {
       return this.#core.promise().finally(settled);
     }
     [dispose](): void {
-      this.#core.cancel(new RpcError('failed', CANCELED, { code: 'ERR_RPC_CANCELED' }));
+      this.#core.cancel(null);
     }
   }
   define(PendingResults.prototype, type, (pending) => ({ core: coreOf(pending), path: [], names: [] }));

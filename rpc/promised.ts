@@ -220,29 +220,32 @@ class QueuedCall implements CallInProgress {
  * order. They are not owned here: each belongs to its holders, and when the last holder lets go it leaves.
  */
 export class LocalPipelines {
-  readonly #promises = new Map<string, { path: readonly number[]; promise: QueuedCapability }>();
+  #promises: Map<string, { path: readonly number[]; promise: QueuedCapability }> | null = null;
 
   /** `idle` is told when the last of them was let go. */
   constructor(private readonly idle: () => void) {}
 
   get empty(): boolean {
-    return this.#promises.size === 0;
+    return this.#promises === null || this.#promises.size === 0;
   }
 
   pipelined(path: readonly number[]): Capability {
     const key = path.join();
-    const known = this.#promises.get(key);
+    this.#promises ??= new Map();
+    const promises = this.#promises;
+    const known = promises.get(key);
     if (known !== undefined) return known.promise.retain();
     const promise = new QueuedCapability(() => {
-      this.#promises.delete(key);
-      if (this.empty) this.idle();
+      promises.delete(key);
+      if (promises.size === 0) this.idle();
     });
-    this.#promises.set(key, { path, promise });
+    promises.set(key, { path, promise });
     return promise;
   }
 
   /** Resolves each with what `find` gives for its path: a new reference. */
   resolve(find: (path: readonly number[]) => Capability): void {
+    if (this.#promises === null) return;
     const promises = [...this.#promises.values()];
     this.#promises.clear();
     // A call that is let go may hand back the last reference to another of them.

@@ -32,6 +32,11 @@ import { PipelinedCapability, RemotePromise } from './remote.js';
 
 const NO_EXPORTS: readonly number[] = Object.freeze([]);
 
+interface Place {
+  readonly path: readonly number[];
+  readonly promise: RemotePromise;
+}
+
 type Outcome = { readonly results: Payload } | { readonly error: RpcError };
 
 export class Question implements CallInProgress {
@@ -40,7 +45,8 @@ export class Question implements CallInProgress {
   #outcome: Outcome | null = null;
   /** The answer of ours that its outcome is taken from. */
   #taken: Answer | null = null;
-  #promises = new Map<string, { path: readonly number[]; promise: RemotePromise }>();
+  /** What was pipelined on it, by its place. */
+  #promises: Map<string, Place> | null = null;
   state: 'awaiting' | 'redirected' | 'elsewhere' | 'returned' | 'cancelled' = 'awaiting';
   /** The exports that were sent in the params, for a Return with releaseParamCaps. */
   paramExports: readonly number[] = NO_EXPORTS;
@@ -76,12 +82,14 @@ export class Question implements CallInProgress {
       );
     }
     const key = path.join();
-    const known = this.#promises.get(key);
+    const known = this.#promises?.get(key);
     if (known !== undefined) return known.promise.retain();
     if (this.#outcome !== null) return this.#capabilityAt(path);
     if (this.#taken !== null) return this.#taken.referenceAt(path);
-    const promise = new RemotePromise(new PipelinedCapability(this, path), () => this.#promises.delete(key));
-    this.#promises.set(key, { path, promise });
+    this.#promises ??= new Map();
+    const promises = this.#promises;
+    const promise = new RemotePromise(new PipelinedCapability(this, path), () => promises.delete(key));
+    promises.set(key, { path, promise });
     return promise;
   }
 
@@ -103,6 +111,7 @@ export class Question implements CallInProgress {
   /** They stay in the map, owned by it now, as long as the caller does: one that is under an embargo has to be met again by
    * whoever asks for the same place. */
   #resolvePromises(find: (path: readonly number[]) => Capability, detour: boolean): void {
+    if (this.#promises === null || this.#promises.size === 0) return;
     const promises = [...this.#promises.values()];
     const targets = promises.map(({ path }) => find(path));
     for (const { promise } of promises) promise.retain();
@@ -127,8 +136,8 @@ export class Question implements CallInProgress {
       this.#letGo();
     } else if ('results' in outcome) {
       // What is under an embargo is so for whoever gets the results, too: one who relays them is about to send calls there.
-      const results = embargoed(outcome.results, [...this.#promises.values()]);
-      this.#outcome = { results };
+      const results = this.#promises === null ? outcome.results : embargoed(outcome.results, this.#promises);
+      if (results !== outcome.results) this.#outcome = { results };
       sink.returned(results);
     } else {
       sink.failed(outcome.error);
@@ -145,20 +154,17 @@ export class Question implements CallInProgress {
 
   /** Hands back what the outcome holds. */
   #letGo(): void {
-    const promises = [...this.#promises.values()];
-    this.#promises.clear();
-    for (const { promise } of promises) promise.release();
+    const promises = this.#promises;
+    this.#promises = null;
+    if (promises !== null) for (const { promise } of [...promises.values()]) promise.release();
     if (this.#outcome !== null && 'results' in this.#outcome) this.#outcome.results.release();
   }
 }
 
 /** `results` with what each of `promises` has become, where that is not known to be the result itself yet. */
-function embargoed(
-  results: Payload,
-  promises: readonly { readonly path: readonly number[]; readonly promise: RemotePromise }[],
-): Payload {
+function embargoed(results: Payload, promises: ReadonlyMap<string, Place>): Payload {
   let capabilities: (Capability | null)[] | null = null;
-  for (const { path, promise } of promises) {
+  for (const { path, promise } of promises.values()) {
     const now = settled(promise);
     if (!(now instanceof QueuedCapability)) continue;
     const index = results.indexAt(path)!;

@@ -21,6 +21,7 @@ import { IncomingCapabilities } from './incoming.js';
 import { type Dispatcher, type LocalCall, LocalCapability } from './local.js';
 import { OutgoingCapabilities } from './outgoing.js';
 import { Payload } from './payload.js';
+import { canceled } from './pending.js';
 import { disposeStub, isStub, type Stub, stubFor } from './stub.js';
 
 /** What a method is called with besides its params. */
@@ -113,12 +114,18 @@ class Served implements Dispatcher {
       call.fail(this.#broken);
     } else {
       this.#streaming = method.streaming;
-      start(call, method, this.implementation, (error) => {
-        if (!method.streaming) return;
-        this.#streaming = false;
-        this.#broken ??= error;
-        while (!this.#streaming && this.#waiting.length > 0) this.#waiting.shift()!();
-      });
+      start(
+        call,
+        method,
+        this.implementation,
+        !method.streaming
+          ? null
+          : (error) => {
+              this.#streaming = false;
+              this.#broken ??= error;
+              while (!this.#streaming && this.#waiting.length > 0) this.#waiting.shift()!();
+            },
+      );
     }
   }
 
@@ -138,22 +145,26 @@ function start(
   call: LocalCall,
   method: MethodType,
   implementation: object,
-  ended: (error: RpcError | null) => void = () => {},
+  ended: ((error: RpcError | null) => void) | null = null,
 ): void {
-  void Promise.resolve()
-    .then(() => run(call, method, implementation))
-    .then(ended);
+  void run(call, method, implementation, ended);
 }
 
-/** Gives the error of a method that failed; one that was cancelled before it began did not. */
-async function run(call: LocalCall, method: MethodType, implementation: object): Promise<RpcError | null> {
+/** `ended` is told the error of a method that failed; one that was cancelled before it began did not. */
+async function run(
+  call: LocalCall,
+  method: MethodType,
+  implementation: object,
+  ended: ((error: RpcError | null) => void) | null,
+): Promise<void> {
+  await undefined;
   let error: RpcError | null = null;
   const incoming = new IncomingCapabilities(call.params);
-  const used: unknown[] = [];
+  let context: Context | null = null;
   try {
     if (call.canceled) {
-      call.fail(new RpcError('failed', 'the call was canceled', { code: 'ERR_RPC_CANCELED' }));
-      return null;
+      call.fail(canceled());
+      return;
     }
     const params = method.params.decode(call.params.content, incoming, `${method.name}.params`);
     const implemented = (implementation as Record<string, unknown>)[method.name];
@@ -167,7 +178,7 @@ async function run(call: LocalCall, method: MethodType, implementation: object):
         code: 'ERR_RPC_UNKNOWN_METHOD',
       });
     }
-    const context = new Context(call, method, used);
+    context = new Context(call, method);
     const results: unknown = await Reflect.apply(implemented, implementation, [params, context]);
     if (!call.over) call.return_(encodeResults(method, results));
   } catch (thrown) {
@@ -176,9 +187,9 @@ async function run(call: LocalCall, method: MethodType, implementation: object):
   } finally {
     incoming.dispose();
     call.params.release();
-    for (const stub of used) if (isStub(stub)) disposeStub(stub);
+    if (context !== null) disposeUsed(context);
+    ended?.(error);
   }
-  return error;
 }
 
 function encodeResults(method: MethodType, results: unknown): Payload {
@@ -211,13 +222,19 @@ function errorFor(thrown: unknown): RpcError {
   return RpcError.from(thrown);
 }
 
+let disposeUsed: (context: Context) => void;
+
 class Context implements CallContext {
   #controller: CallController | null = null;
   readonly #call: LocalCall;
   readonly #method: MethodType;
-  readonly #used: unknown[];
+  #used: unknown[] | null = null;
 
   static {
+    disposeUsed = (context) => {
+      if (context.#used === null) return;
+      for (const stub of context.#used) if (isStub(stub)) disposeStub(stub);
+    };
     tailCall = (context, method, target, call) => {
       if (!(#call in context))
         throw new TypeError('tailOf: expected the context that the method was called with');
@@ -231,14 +248,14 @@ class Context implements CallContext {
     };
   }
 
-  constructor(call: LocalCall, method: MethodType, used: unknown[]) {
+  constructor(call: LocalCall, method: MethodType) {
     this.#call = call;
     this.#method = method;
-    this.#used = used;
     Object.freeze(this);
   }
 
   use<T extends Stub>(stub: T): T {
+    this.#used ??= [];
     this.#used.push(stub);
     return stub;
   }

@@ -10,7 +10,7 @@ import type { MethodType } from '../schema/index.js';
 import type { Call, CallInProgress, Capability, ReturnSink } from './capability.js';
 import { type Deferred, deferred } from './deferred.js';
 import { RpcError } from './error.js';
-import type { PendingCore } from './pending.js';
+import { canceled, type PendingCore } from './pending.js';
 import { brokenStub, capabilityOf, type Stub } from './stub.js';
 
 /** How many bytes of streaming calls may be under way on one capability before the next one has to wait. */
@@ -166,7 +166,7 @@ export class StreamingCall implements PendingCore, ReturnSink {
   }
 
   /** Cancels the call, and so breaks the stream, unless the call has settled already. */
-  cancel(error: RpcError): void {
-    if (this.#state.is === 'waiting') this.#end(error);
+  cancel(error: RpcError | null): void {
+    if (this.#state.is === 'waiting') this.#end(error ?? canceled());
   }
 }

@@ -451,7 +451,7 @@ function encodePointer(
       return into.setText(value);
     }
     case 'data':
-      return into.setData(checkBytes(value, path));
+      return into.setBytes(value as Uint8Array, checkBytes(value, path));
     case 'struct': {
       const { struct } = type;
       checkDepth(depth + 1, path);
@@ -513,23 +513,14 @@ function decodePointer(
 
 const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
 const tagOf = Object.getOwnPropertyDescriptor(typedArray, Symbol.toStringTag)!.get!;
-const bufferOf = Object.getOwnPropertyDescriptor(typedArray, 'buffer')!.get!;
-const offsetOf = Object.getOwnPropertyDescriptor(typedArray, 'byteOffset')!.get!;
 const lengthOf = Object.getOwnPropertyDescriptor(typedArray, 'byteLength')!.get!;
 
-/** A view of the bytes as they really are: an own property `length` of a hostile array says nothing. */
-function checkBytes(value: unknown, path: string): Uint8Array {
+/** How many bytes there really are: an own property `length` of a hostile array says nothing. */
+function checkBytes(value: unknown, path: string): number {
   if (typeof value !== 'object' || value === null || Reflect.apply(tagOf, value, []) !== 'Uint8Array') {
     throw new CodecError(path, `expected a Uint8Array, got ${kindOf(value)}`);
   }
-  const length = Reflect.apply(lengthOf, value, []) as number;
-  // The buffer of an empty one may have been detached.
-  if (length === 0) return new Uint8Array(0);
-  return new Uint8Array(
-    Reflect.apply(bufferOf, value, []) as ArrayBuffer,
-    Reflect.apply(offsetOf, value, []) as number,
-    length,
-  );
+  return Reflect.apply(lengthOf, value, []) as number;
 }
 
 /** A proxy that has been revoked is nothing. */

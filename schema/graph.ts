@@ -152,6 +152,7 @@ export class StructType {
   readonly #bindings: Bindings;
   #fields: readonly FieldType[] | null = null;
   #codec: StructCodec | null = null;
+  #holdsCapabilities: boolean | null = null;
   #pipeline: readonly PipelineField[] | null = null;
 
   constructor(
@@ -232,6 +233,12 @@ export class StructType {
     return this.#pipeline;
   }
 
+  /** Whether a value of this type can have a capability anywhere in it. */
+  get holdsCapabilities(): boolean {
+    this.#holdsCapabilities ??= reaches(this, new Set());
+    return this.#holdsCapabilities;
+  }
+
   get codec(): StructCodec {
     this.#codec ??= compileStruct(this);
     return this.#codec;
@@ -248,6 +255,23 @@ export class StructType {
     return this.codec.decode(from, capabilities, path);
   }
 }
+
+/** Whether there is a capability in `type`, or in a struct that is not in `seen` and can be in it. */
+function reaches(type: StructType, seen: Set<StructType>): boolean {
+  if (seen.has(type)) return false;
+  // Brands can grow from level to level without end.
+  if (seen.size > MAX_TYPES_SEEN) return true;
+  seen.add(type);
+  return type.fields.some(({ at }) => {
+    if (at.kind === 'group') return reaches(at.group, seen);
+    let value = at.type;
+    while (value.kind === 'list') value = value.element;
+    if (value.kind === 'struct') return reaches(value.struct, seen);
+    return value.kind === 'interface' || value.kind === 'capability' || value.kind === 'anyPointer';
+  });
+}
+
+const MAX_TYPES_SEEN = 1000;
 
 export interface MethodType {
   readonly interface: InterfaceType;

@@ -18,6 +18,7 @@ export {
   StructType,
   type ValueType,
 } from './graph.js';
+export { readU16, readU32, writeU32 } from './little-endian.js';
 export { ListBuilder, MessageBuilder, PointerBuilder, StructBuilder } from './message-builder.js';
 export {
   ElementSize,

@@ -17,20 +17,30 @@ const MAX_WORDS = 2 ** 24;
 
 const ELEMENT_BITS = [0, 1, 8, 16, 32, 64, 64, 0] as const;
 
-/** An ArrayBuffer costs more than what is written into it, so that small messages share one. Each byte is given out once. */
-const SLAB_BYTES = 8 * 1024;
-let slab = new ArrayBuffer(0);
-let slabUsed = 0;
+/**
+ * An ArrayBuffer and its views cost more than what is written into a small message, so that small ones share them. Each
+ * byte is given out once, and is zero then.
+ */
+class Slab {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly view: DataView;
+  used = 0;
 
-function zeros(bytes: number): Uint8Array<ArrayBuffer> {
-  if (bytes > SLAB_BYTES / 8) return new Uint8Array(bytes);
-  if (slabUsed + bytes > slab.byteLength) {
-    slab = new ArrayBuffer(SLAB_BYTES);
-    slabUsed = 0;
+  constructor(size: number) {
+    const buffer = new ArrayBuffer(size);
+    this.bytes = new Uint8Array(buffer);
+    this.view = new DataView(buffer);
   }
-  const start = slabUsed;
-  slabUsed += bytes;
-  return new Uint8Array(slab, start, bytes);
+}
+
+const SLAB_BYTES = 8 * 1024;
+let shared = new Slab(SLAB_BYTES);
+
+/** The slab in which the next so many bytes are free. */
+function slabFor(bytes: number): Slab {
+  if (bytes > SLAB_BYTES / 8) return new Slab(bytes);
+  if (shared.used + bytes > SLAB_BYTES) shared = new Slab(SLAB_BYTES);
+  return shared;
 }
 
 /** Words at the front of a message that are somebody else's to write, and which of them is the root of what is built here. */
@@ -42,8 +52,10 @@ export interface Headroom {
 const NO_HEADROOM: Headroom = { words: 1, root: 0 };
 
 export class MessageBuilder {
-  #bytes: Uint8Array<ArrayBuffer>;
-  #view: DataView;
+  #slab: Slab;
+  /** Where the message begins in the slab, and how many bytes it may have there. */
+  #base: number;
+  #room: number;
   /** Words that are used. */
   #used: number;
   readonly #root: number;
@@ -51,8 +63,10 @@ export class MessageBuilder {
   #copying: { readonly end: number; readonly words: number } | null = null;
 
   constructor(initialWords = 32, headroom = NO_HEADROOM) {
-    this.#bytes = zeros(Math.max(headroom.words, initialWords) * 8);
-    this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length);
+    this.#room = Math.max(headroom.words, initialWords) * 8;
+    this.#slab = slabFor(this.#room);
+    this.#base = this.#slab.used;
+    this.#slab.used += this.#room;
     this.#used = headroom.words;
     this.#root = headroom.root;
   }
@@ -68,7 +82,8 @@ export class MessageBuilder {
 
   /** What was built, from the word `start` on: a view, good until more is written. */
   segment(start = 0): Uint8Array<ArrayBuffer> {
-    return this.#bytes.subarray(start * 8, this.#used * 8);
+    const { buffer } = this.#slab.bytes;
+    return new Uint8Array(buffer, this.#base + start * 8, (this.#used - start) * 8);
   }
 
   /** A reader of what was built. It does not see what is written later. */
@@ -80,13 +95,17 @@ export class MessageBuilder {
     );
   }
 
-  /** The buffer as it is now. */
+  /** The buffer as it is now: the message begins at `base` of it. */
   get view(): DataView {
-    return this.#view;
+    return this.#slab.view;
   }
 
   get bytes(): Uint8Array {
-    return this.#bytes;
+    return this.#slab.bytes;
+  }
+
+  get base(): number {
+    return this.#base;
   }
 
   /** Does `copy`, which may use no more than `words` new words. */
@@ -112,11 +131,12 @@ export class MessageBuilder {
     }
     if (used > MAX_WORDS)
       throw new MessageError(`a message of more than ${MAX_WORDS} words`, 'ERR_MESSAGE_LIMIT');
-    if (used * 8 > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(used * 8, this.#bytes.length * 2));
-      grown.set(this.#bytes.subarray(0, start * 8));
-      this.#bytes = grown;
-      this.#view = new DataView(grown.buffer);
+    if (used * 8 > this.#room) {
+      const written = this.#slab.bytes.subarray(this.#base, this.#base + start * 8);
+      this.#room = Math.max(used * 8, this.#room * 2);
+      this.#slab = new Slab(this.#room);
+      this.#slab.bytes.set(written);
+      this.#base = 0;
     }
     this.#used = used;
     return start;
@@ -131,8 +151,9 @@ export class PointerBuilder {
   ) {}
 
   #write(low: number, high: number): void {
-    this.message.view.setUint32(this.word * 8, low, true);
-    this.message.view.setUint32(this.word * 8 + 4, high, true);
+    const { view, base } = this.message;
+    view.setUint32(base + this.word * 8, low, true);
+    view.setUint32(base + this.word * 8 + 4, high, true);
   }
 
   setNull(): void {
@@ -169,14 +190,21 @@ export class PointerBuilder {
     if (words >= 2 ** 29) throw new MessageError(`a list of ${words} words`, 'ERR_MESSAGE_LIMIT');
     const tag = this.message.allocate(words + 1);
     this.#write((((tag - this.word - 1) << 2) | 1) >>> 0, ((words << 3) | ElementSize.composite) >>> 0);
-    this.message.view.setUint32(tag * 8, (length << 2) >>> 0, true);
-    this.message.view.setUint32(tag * 8 + 4, (dataWords | (pointers << 16)) >>> 0, true);
+    const { view, base } = this.message;
+    view.setUint32(base + tag * 8, (length << 2) >>> 0, true);
+    view.setUint32(base + tag * 8 + 4, (dataWords | (pointers << 16)) >>> 0, true);
     return new ListBuilder(this.message, tag + 1, length, step * 64, dataWords, pointers);
   }
 
   setData(data: Uint8Array): void {
-    const start = this.#bytes(data.length);
-    this.message.bytes.set(data, start);
+    this.setBytes(data, data.length);
+  }
+
+  /** `data`, of which the caller knows that it has `length` bytes. Nothing of it is called. */
+  setBytes(data: Uint8Array, length: number): void {
+    const start = this.#bytes(length);
+    // Of an empty one the buffer may have been detached.
+    if (length > 0) this.message.bytes.set(data, start);
   }
 
   /** Well-formed text: lone surrogates would come out as other characters. */
@@ -190,7 +218,7 @@ export class PointerBuilder {
     checkLength(length);
     const start = this.message.allocate(Math.ceil(length / 8));
     this.#write((((start - this.word - 1) << 2) | 1) >>> 0, ((length << 3) | ElementSize.byte) >>> 0);
-    return start * 8;
+    return this.message.base + start * 8;
   }
 
   setCapability(index: number): void {
@@ -255,41 +283,45 @@ export class StructBuilder {
     private readonly pointers: number,
   ) {}
 
+  #at(offset: number): number {
+    return this.message.base + this.start * 8 + offset;
+  }
+
   setBool(bit: number, value: boolean): void {
-    const at = this.start * 8 + (bit >>> 3);
+    const at = this.#at(bit >>> 3);
     const mask = 1 << (bit & 7);
     const bytes = this.message.bytes;
     bytes[at] = value ? bytes[at]! | mask : bytes[at]! & ~mask;
   }
   setU8(offset: number, value: number): void {
-    this.message.view.setUint8(this.start * 8 + offset, value);
+    this.message.view.setUint8(this.#at(offset), value);
   }
   setI8(offset: number, value: number): void {
-    this.message.view.setInt8(this.start * 8 + offset, value);
+    this.message.view.setInt8(this.#at(offset), value);
   }
   setU16(offset: number, value: number): void {
-    this.message.view.setUint16(this.start * 8 + offset, value, true);
+    this.message.view.setUint16(this.#at(offset), value, true);
   }
   setI16(offset: number, value: number): void {
-    this.message.view.setInt16(this.start * 8 + offset, value, true);
+    this.message.view.setInt16(this.#at(offset), value, true);
   }
   setU32(offset: number, value: number): void {
-    this.message.view.setUint32(this.start * 8 + offset, value, true);
+    this.message.view.setUint32(this.#at(offset), value, true);
   }
   setI32(offset: number, value: number): void {
-    this.message.view.setInt32(this.start * 8 + offset, value, true);
+    this.message.view.setInt32(this.#at(offset), value, true);
   }
   setU64(offset: number, value: bigint): void {
-    this.message.view.setBigUint64(this.start * 8 + offset, value, true);
+    this.message.view.setBigUint64(this.#at(offset), value, true);
   }
   setI64(offset: number, value: bigint): void {
-    this.message.view.setBigInt64(this.start * 8 + offset, value, true);
+    this.message.view.setBigInt64(this.#at(offset), value, true);
   }
   setF32(offset: number, value: number): void {
-    this.message.view.setFloat32(this.start * 8 + offset, value, true);
+    this.message.view.setFloat32(this.#at(offset), value, true);
   }
   setF64(offset: number, value: number): void {
-    this.message.view.setFloat64(this.start * 8 + offset, value, true);
+    this.message.view.setFloat64(this.#at(offset), value, true);
   }
 
   pointer(index: number): PointerBuilder {
@@ -299,7 +331,7 @@ export class StructBuilder {
 
   /** Copies a struct that is no larger than this. */
   copy(from: StructReader, capability: (index: number) => number): void {
-    this.message.bytes.set(from.data, this.start * 8);
+    this.message.bytes.set(from.data, this.#at(0));
     for (let i = 0; i < from.pointerCount; i++) this.pointer(i).copyObject(from.pointer(i), capability);
   }
 }
@@ -315,21 +347,22 @@ export class ListBuilder {
   ) {}
 
   #at(index: number): number {
-    return this.start * 8 + (index * this.stepBits) / 8;
+    return this.message.base + this.start * 8 + (index * this.stepBits) / 8;
   }
 
   struct(index: number): StructBuilder {
-    return new StructBuilder(this.message, this.#at(index) / 8, this.dataWords, this.pointers);
+    const start = this.start + (index * this.stepBits) / 64;
+    return new StructBuilder(this.message, start, this.dataWords, this.pointers);
   }
   pointer(index: number): PointerBuilder {
     return new PointerBuilder(this.message, this.start + index);
   }
   /** All elements at once, as they stand on the wire. */
   setBytes(bytes: Uint8Array): void {
-    this.message.bytes.set(bytes, this.start * 8);
+    this.message.bytes.set(bytes, this.#at(0));
   }
   setBool(index: number, value: boolean): void {
-    const at = this.start * 8 + (index >>> 3);
+    const at = this.message.base + this.start * 8 + (index >>> 3);
     const mask = 1 << (index & 7);
     const bytes = this.message.bytes;
     bytes[at] = value ? bytes[at]! | mask : bytes[at]! & ~mask;

@@ -6,6 +6,8 @@
  * thrown. Nothing is copied: readers are views of the segments they were given.
  */
 
+import { readU32 } from './little-endian.js';
+
 /** The element sizes of a list pointer, by their codes on the wire. */
 export const ElementSize = {
   void: 0,
@@ -44,46 +46,61 @@ export interface ReadLimits {
 
 export const DEFAULT_READ_LIMITS: ReadLimits = { traversalWords: 8 * 1024 * 1024, nesting: 64 };
 
-interface Segment {
-  /** Its number in the message; -1 for the empty one, which is in none. */
-  readonly index: number;
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
+class Segment {
   readonly words: number;
+  #view: DataView | null = null;
+
+  constructor(
+    /** Its number in the message; -1 for the empty one, which is in none. */
+    readonly index: number,
+    readonly bytes: Uint8Array,
+  ) {
+    this.words = bytes.length >>> 3;
+  }
+
+  /** Made when it is first needed: pointers are read without it. */
+  get view(): DataView {
+    this.#view ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
+    return this.#view;
+  }
+
+  /** The lower and the upper half of a word. */
+  low(word: number): number {
+    return readU32(this.bytes, word * 8);
+  }
+  high(word: number): number {
+    return readU32(this.bytes, word * 8 + 4);
+  }
 }
 
-const EMPTY: Segment = {
-  index: -1,
-  bytes: new Uint8Array(0),
-  view: new DataView(new ArrayBuffer(0)),
-  words: 0,
-};
+const EMPTY = new Segment(-1, new Uint8Array(0));
 
 export class MessageReader {
   readonly #segments: readonly Segment[];
   readonly #traversalWords: number;
   #budget: number;
-  readonly root: PointerReader;
+  readonly #nesting: number;
+  readonly #root: number;
 
   /**
    * Views of `segments`, whose lengths are multiples of 8 and whose bytes must not change while they are read. The root
    * pointer is the word `root` of the first.
    */
   constructor(segments: readonly Uint8Array[], limits: Partial<ReadLimits> = {}, root = 0) {
-    this.#segments = segments.map((bytes, index) => ({
-      index,
-      bytes,
-      view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-      words: Math.floor(bytes.length / 8),
-    }));
+    const all: Segment[] = [];
+    for (let i = 0; i < segments.length; i++) all.push(new Segment(i, segments[i]!));
+    this.#segments = all;
     this.#traversalWords = limits.traversalWords ?? DEFAULT_READ_LIMITS.traversalWords;
     this.#budget = this.#traversalWords;
-    const nesting = limits.nesting ?? DEFAULT_READ_LIMITS.nesting;
+    this.#nesting = limits.nesting ?? DEFAULT_READ_LIMITS.nesting;
+    this.#root = root;
+  }
+
+  get root(): PointerReader {
     const first = this.#segments[0];
-    this.root =
-      first === undefined || first.words === 0
-        ? new PointerReader(this, EMPTY, -1, nesting)
-        : new PointerReader(this, first, root, nesting);
+    return first === undefined || first.words === 0
+      ? new PointerReader(this, EMPTY, -1, this.#nesting)
+      : new PointerReader(this, first, this.#root, this.#nesting);
   }
 
   /** Words that may still be read. */
@@ -121,7 +138,7 @@ export class MessageReader {
 
   /** The pointer that stands at a word of a segment, which must be there. */
   pointerAt(segment: number, word: number): PointerReader {
-    return new PointerReader(this, this.segment(segment), word, this.root.nesting);
+    return new PointerReader(this, this.segment(segment), word, this.#nesting);
   }
 
   segment(index: number): Segment {
@@ -149,7 +166,7 @@ export class PointerReader {
     private readonly segment: Segment,
     /** The word of the slot; -1: there is none, which reads as a null pointer. */
     private readonly word: number,
-    readonly nesting: number,
+    private readonly nesting: number,
   ) {}
 
   /** Where the slot is: a word of a segment. Null where there is none. */
@@ -176,8 +193,7 @@ export class PointerReader {
 
   get isNull(): boolean {
     if (this.word < 0) return true;
-    const { view } = this.segment;
-    return view.getUint32(this.word * 8, true) === 0 && view.getUint32(this.word * 8 + 4, true) === 0;
+    return this.segment.low(this.word) === 0 && this.segment.high(this.word) === 0;
   }
 
   get kind(): 'null' | 'struct' | 'list' | 'capability' {
@@ -255,8 +271,8 @@ export class PointerReader {
 
   #compositeList(segment: Segment, start: number, words: number, expected: ElementSize): ListReader {
     this.#span(segment, start, words + 1);
-    const low = segment.view.getUint32(start * 8, true);
-    const high = segment.view.getUint32(start * 8 + 4, true);
+    const low = segment.low(start);
+    const high = segment.high(start);
     if ((low & 3) !== 0) throw new MessageError('a list of structs whose tag is not one of a struct');
     const count = low >>> 2;
     const dataWords = high & 0xffff;
@@ -331,9 +347,8 @@ export class PointerReader {
   }
 
   #resolve(): Resolved {
-    const { view } = this.segment;
-    const low = view.getUint32(this.word * 8, true);
-    const high = view.getUint32(this.word * 8 + 4, true);
+    const low = this.segment.low(this.word);
+    const high = this.segment.high(this.word);
     if ((low & 3) === 2) return this.#far(low, high);
     // The offset is signed and counts from behind the pointer.
     return { segment: this.segment, low, high, start: this.word + 1 + (low >> 2) };
@@ -345,16 +360,16 @@ export class PointerReader {
     const double = (low & 4) !== 0;
     this.#span(segment, pad, double ? 2 : 1);
     this.message.charge(1);
-    const padLow = segment.view.getUint32(pad * 8, true);
-    const padHigh = segment.view.getUint32(pad * 8 + 4, true);
+    const padLow = segment.low(pad);
+    const padHigh = segment.high(pad);
     if (!double) {
       if ((padLow & 3) === 2) throw new MessageError('a far pointer that leads to a far pointer');
       return { segment, low: padLow, high: padHigh, start: pad + 1 + (padLow >> 2) };
     }
     if ((padLow & 7) !== 2)
       throw new MessageError('a double-far pointer whose landing pad is not a far pointer');
-    const tagLow = segment.view.getUint32(pad * 8 + 8, true);
-    const tagHigh = segment.view.getUint32(pad * 8 + 12, true);
+    const tagLow = segment.low(pad + 1);
+    const tagHigh = segment.high(pad + 1);
     if ((tagLow & 3) > 1 || tagLow >> 2 !== 0) throw new MessageError('a double-far pointer with a bad tag');
     return { segment: this.message.segment(padHigh), low: tagLow, high: tagHigh, start: padLow >>> 3 };
   }
