@@ -1,0 +1,514 @@
+/**
+ * Two ways lead through an envelope: that of the usual shape, at fixed offsets, and the general one. Each message here is
+ * passed on by a proxy both ways, and what comes out has to be the same bytes. Where nothing in a message overlaps, it has to
+ * say what the message said, read by the schema.
+ *
+ * RELAY_SEED and RELAY_ROUNDS choose others and more; the numbers that were tried are printed.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createConnection, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { settled } from '../../rpc/capability.js';
+import { Connection } from '../../rpc/connection.js';
+import { PlainEnvelope } from '../../rpc/envelope.js';
+import { FrameReader } from '../../rpc/frame.js';
+import { DEFAULT_LIMITS } from '../../rpc/limits.js';
+import * as layout from '../../rpc/protocol.js';
+import { AnyPointer, MessageBuilder, MessageReader } from '../../schema/index.js';
+import {
+  bootstrapMessage,
+  callMessage,
+  capabilityPointer,
+  farPointer,
+  listPointer,
+  listTag,
+  RAW_CALL,
+  rawCall,
+  segment,
+  structPointer,
+} from '../hostile/peer.js';
+import { peerIn } from '../interop/arrangements.js';
+import { mulberry32 } from '../mulberry32.js';
+import { scattered } from '../schema/streams.js';
+import { copyOf } from './vats.js';
+import { content, decodeMessage, encodeMessage, type WireMessage } from './wire.js';
+
+const SEED = Number(process.env['RELAY_SEED'] ?? 20_040_611);
+const ROUNDS = Number(process.env['RELAY_ROUNDS'] ?? 3000);
+const INTERFACE = 0xfeed_0000_0000_0001n;
+
+// ---- a proxy ------------------------------------------------------------------------------------------------------
+
+type Kind = 'call' | 'return';
+
+interface PassedOn {
+  /** What the message became, towards its receiver, and everything else that was said to either side. */
+  readonly onwards: readonly Uint8Array[][];
+  readonly back: readonly Uint8Array[][];
+  readonly closed: readonly string[];
+}
+
+/** Ids of the proxy: a peer calls its export 0, as the question ASKED, and it asks that on as its own question PASSED_ON. */
+const ASKED = 77;
+const PASSED_ON = 0;
+
+/** What a proxy makes of `message`, a Call of its export 0 or a Return of what it asked. */
+function passOn(kind: Kind, message: readonly Uint8Array[]): PassedOn {
+  const said = { caller: [] as Uint8Array[][], callee: [] as Uint8Array[][] };
+  const closed: string[] = [];
+  const end = (side: keyof typeof said) => ({
+    send: (segments: readonly Uint8Array[]) => void said[side].push(copyOf(segments)),
+    closed: (reason: Error) => void closed.push(`${side}: ${reason.message}`),
+  });
+  const callee = new Connection(end('callee'));
+  const promise = callee.bootstrap();
+  callee.receive([
+    encodeMessage({
+      return: {
+        answerId: 0,
+        results: { content: 0, capTable: [{ senderHosted: 7 }] },
+      },
+    }),
+  ]);
+  const pipelined = settled(promise);
+  const caller = new Connection({ ...end('caller'), bootstrap: pipelined });
+  caller.receive([bootstrapMessage(9999)]);
+  if (kind === 'return') caller.receive([callMessage(ASKED, { interfaceId: INTERFACE })]);
+  const [forward, backward] =
+    kind === 'call' ? (['callee', 'caller'] as const) : (['caller', 'callee'] as const);
+  said.caller.length = 0;
+  said.callee.length = 0;
+  (kind === 'call' ? caller : callee).receive(copyOf(message));
+  const passed = { onwards: said[forward].slice(), back: said[backward].slice(), closed: [...closed] };
+  promise.release();
+  caller.close();
+  callee.close();
+  return passed;
+}
+
+afterEach(() => void vi.restoreAllMocks());
+
+/** What the message becomes on the way of the usual shape, if it has that, after it was held against the general way. */
+function held(kind: Kind, message: readonly Uint8Array[]): PassedOn & { readonly usual: boolean } {
+  const take = vi.spyOn(PlainEnvelope.prototype, 'take');
+  const fast = passOn(kind, message);
+  const usual = take.mock.results.at(-1)?.value !== null;
+  take.mockReturnValue(null);
+  const general = passOn(kind, message);
+  take.mockRestore();
+  expect(hex(fast)).toEqual(hex(general));
+  return { ...fast, usual };
+}
+
+function hex({ onwards, back, closed }: PassedOn): object {
+  const messages = (all: readonly Uint8Array[][]) =>
+    all.map((segments) => segments.map((each) => Buffer.from(each).toString('hex')).join('|'));
+  return { onwards: messages(onwards), back: messages(back), closed };
+}
+
+/** What a message says of what is to reach its receiver, read by the schema. */
+function meaning(message: WireMessage): object {
+  const { call, return: returned } = message;
+  const payload = call?.params ?? returned?.results;
+  const any = payload?.content as AnyPointer | null | undefined;
+  return {
+    ...(call && { interfaceId: call.interfaceId, methodId: call.methodId }),
+    capabilities: payload?.capTable?.length ?? 0,
+    content: Buffer.from(encodeMessage({ call: { params: { content: any ?? null } } })).toString('hex'),
+  };
+}
+
+// ---- messages -----------------------------------------------------------------------------------------------------
+
+type Choose = (below: number) => number;
+
+function chooser(seed: number): Choose {
+  const next = mulberry32(seed);
+  return (below) => next() % below;
+}
+
+/** Content as a peer may build it, with capabilities 0 to `capabilities - 1` in it. */
+function randomContent(choose: Choose, capabilities: number): AnyPointer | null {
+  const builder = new MessageBuilder();
+  let left = 12;
+  const fill = (into: ReturnType<MessageBuilder['pointerAt']>, depth: number): void => {
+    const form = left-- <= 0 || depth > 4 ? 5 : choose(7);
+    if (form <= 1) {
+      const [words, pointers] = [choose(4), choose(4)];
+      const struct = into.struct(words, pointers);
+      for (let i = 0; i < words; i++) struct.setU64(i * 8, BigInt(choose(2 ** 32)) * 0x1_0000_0001n);
+      for (let i = 0; i < pointers; i++) fill(struct.pointer(i), depth + 1);
+    } else if (form === 2) {
+      into.setData(Uint8Array.from({ length: choose(40) }, () => choose(256)));
+    } else if (form === 3) {
+      const count = choose(4);
+      const list = into.structList(count, 1, 1);
+      for (let i = 0; i < count; i++) {
+        list.struct(i).setU32(0, choose(2 ** 32));
+        fill(list.struct(i).pointer(0), depth + 1);
+      }
+    } else if (form === 4 && capabilities > 0) {
+      into.setCapability(choose(capabilities));
+    } else if (form === 6) {
+      // A list of numbers, where a later schema may have structs, or of nothing.
+      into.list(([0, 1, 3, 4, 5] as const)[choose(5)]!, choose(9));
+    }
+  };
+  fill(builder.root, 0);
+  const root = builder.asReader().root;
+  return root.kind === 'null' ? null : AnyPointer.read(root, { decode: (index) => index });
+}
+
+const DESCRIPTORS = [
+  () => ({ none: null }),
+  (choose: Choose) => ({ senderHosted: choose(9) }),
+  (choose: Choose) => ({ senderPromise: 20 + choose(9) }),
+  (choose: Choose) => ({ receiverHosted: choose(3) }),
+  (choose: Choose) => ({
+    receiverAnswer: { questionId: [9999, ASKED, 5, 0][choose(4)], transform: transform(choose) },
+  }),
+  (choose: Choose) => ({ thirdPartyHosted: { vineId: 40 + choose(5) } }),
+] as const;
+
+const transform = (choose: Choose) =>
+  Array.from({ length: choose(3) }, () =>
+    choose(3) === 0 ? { noop: null } : { getPointerField: choose(3) },
+  );
+
+/** A message that nothing is wrong with, whatever it says. */
+function randomMessage(kind: Kind, choose: Choose): WireMessage {
+  const capabilities = choose(3) === 0 ? 1 + choose(4) : 0;
+  const capTable = Array.from({ length: capabilities }, () =>
+    DESCRIPTORS[choose(DESCRIPTORS.length)]!(choose),
+  );
+  const payload = { content: randomContent(choose, capabilities), ...(capabilities > 0 && { capTable }) };
+  if (kind === 'return') {
+    return {
+      return: {
+        answerId: PASSED_ON,
+        releaseParamCaps: choose(2) === 0,
+        noFinishNeeded: choose(2) === 0,
+        results: payload,
+      },
+    };
+  }
+  const target =
+    choose(4) > 0
+      ? { importedCap: 0 }
+      : { promisedAnswer: { questionId: 9999, transform: choose(2) === 0 ? [] : [{ noop: null }] } };
+  return {
+    call: {
+      questionId: choose(50),
+      target,
+      interfaceId: choose(4) === 0 ? BigInt(choose(2 ** 32)) : INTERFACE,
+      methodId: choose(9),
+      noPromisePipelining: choose(2) === 0,
+      onlyPromisePipeline: choose(6) === 0,
+      params: payload,
+    },
+  };
+}
+
+/** A Call whose pointers lead anywhere in it: any two of its parts may overlap. */
+function overlapping(choose: Choose): Uint8Array[] {
+  const words = 13 + choose(12);
+  const anywhere = (at: number) => choose(words) - at - 1;
+  const shapes: readonly (readonly [number, number])[] = [
+    [1, 1],
+    [3, 3],
+    [0, 2],
+    [1, 0],
+    [choose(5), choose(5)],
+  ];
+  const struct = (at: number) => structPointer(anywhere(at), ...shapes[choose(shapes.length)]!);
+  const list = (at: number) => listPointer(anywhere(at), choose(8), choose(8));
+  const pointer = (at: number): bigint => {
+    switch (choose(6)) {
+      case 0:
+        return 0n;
+      case 1:
+        return capabilityPointer(choose(3));
+      case 2:
+        return farPointer(choose(2), choose(words), choose(4) === 0);
+      case 3:
+        return struct(at);
+      default:
+        return list(at);
+    }
+  };
+  const call = new BigUint64Array(
+    rawCall(choose(4), {
+      content: pointer(RAW_CALL.content),
+      capTable: choose(2) === 0 ? 0n : list(RAW_CALL.capTable),
+      interfaceId: INTERFACE,
+      methodId: choose(3),
+      target: [choose(2) === 0 ? 0n : 1n << 32n, choose(2) === 0 ? 0n : pointer(RAW_CALL.targetPointer)],
+      rest: Array.from({ length: words - 13 }, (_, i) =>
+        choose(3) === 0
+          ? listTag(choose(4), choose(3), choose(3))
+          : choose(2) === 0
+            ? pointer(RAW_CALL.rest + i)
+            : BigInt(choose(5)) | (BigInt(choose(5)) << 32n),
+      ),
+    }).slice().buffer,
+  );
+  // The parts themselves, now and then: the Message's body, the Call's target and its params, of the shape they should have.
+  for (const [at, data, pointers] of [
+    [2, 3, 3],
+    [6, 1, 1],
+    [7, 0, 2],
+  ] as const) {
+    if (choose(4) === 0) call[at] = structPointer(anywhere(at), data, pointers);
+  }
+  const first = new Uint8Array(call.buffer);
+  return choose(5) === 0 ? [first, segment([pointer(0), pointer(1), pointer(2)])] : [first];
+}
+
+// ---- what must hold -----------------------------------------------------------------------------------------------
+
+describe('an envelope that is read at fixed offsets', () => {
+  it('is passed on as the general way does it, and says what it said', () => {
+    const choose = chooser(SEED);
+    const counts = { usual: 0, general: 0, segments: 0, refused: 0 };
+    for (let i = 0; i < ROUNDS; i++) {
+      const kind = choose(2) === 0 ? 'call' : 'return';
+      const written = encodeMessage(randomMessage(kind, choose));
+      const message = choose(2) === 0 ? [written] : scattered(written, choose);
+      const { onwards, closed, usual } = held(kind, message);
+      counts[usual ? 'usual' : 'general']++;
+      counts.segments += message.length;
+      // A name that stands for nothing (a question that was never asked, say) may be refused; otherwise it went on.
+      const passed = onwards.map(decodeMessage).find((each) => kind in each);
+      if (passed === undefined || closed.length > 0) counts.refused++;
+      else if (kind === 'call' || passed['return'].results !== undefined) {
+        expect(meaning(passed)).toEqual(meaning(decodeMessage(message)));
+      }
+    }
+    console.log(`${ROUNDS} generated messages (seed ${SEED}): ${JSON.stringify(counts)}`);
+    expect(counts.usual).toBeGreaterThan(ROUNDS / 10);
+    expect(counts.refused).toBeLessThan(ROUNDS / 2);
+  });
+
+  it('is passed on as the general way does it, whatever overlaps in it', () => {
+    const choose = chooser(SEED + 1);
+    const counts = { usual: 0, general: 0, passed: 0, aborted: 0 };
+    for (let i = 0; i < ROUNDS; i++) {
+      const { onwards, closed, usual } = held('call', overlapping(choose));
+      counts[usual ? 'usual' : 'general']++;
+      if (closed.length > 0) counts.aborted++;
+      for (const segments of onwards) {
+        const root = new MessageReader(segments).root.struct();
+        if (root.u16(layout.Message.tag) !== layout.Message.call) continue;
+        counts.passed++;
+        // Whatever lay over it: what is called is what the Call said, and it is addressed to the callee's own capability.
+        const call = root.pointer(layout.Message.body).struct();
+        expect(call.u32(layout.Call.questionId)).toBe(PASSED_ON);
+        expect(call.pointer(layout.Call.target).struct().u32(layout.MessageTarget.importedCapId)).toBe(7);
+      }
+    }
+    console.log(`${ROUNDS} overlapping layouts (seed ${SEED + 1}): ${JSON.stringify(counts)}`);
+    expect(counts.usual).toBeGreaterThan(0);
+    expect(counts.passed).toBeGreaterThan(ROUNDS / 20);
+  });
+
+  it('keeps its method when an element of the capability table lies over the data of the Call', () => {
+    // As a descriptor, the first word of the Call is a senderHosted capability with the id 0; written over in place with the
+    // id that it is exported under, which could be 7, that would be the method 7.
+    const { onwards } = held('call', [
+      rawCall(1, {
+        capTable: listPointer(RAW_CALL.call - RAW_CALL.capTable - 1, 5, 1),
+        interfaceId: INTERFACE,
+        methodId: 0,
+      }),
+    ]);
+    expect(decodeMessage(onwards[0]!)['call']).toMatchObject({ interfaceId: INTERFACE, methodId: 0 });
+  });
+
+  it('does not pass on the id of a receiverHosted capability that was never exported', () => {
+    const forged = encodeMessage({
+      call: {
+        questionId: 1,
+        target: { importedCap: 0 },
+        interfaceId: INTERFACE,
+        // The callee has exported a capability 7 to the proxy. This caller knows nothing of it.
+        params: { content: content(1, 0), capTable: [{ receiverHosted: 7 }] },
+      },
+    });
+    const { onwards } = held('call', [forged]);
+    const [call, resolve] = onwards.map(decodeMessage);
+    expect(call!['call'].params.capTable).toEqual([
+      expect.objectContaining({ senderPromise: expect.anything() }),
+    ]);
+    expect(resolve!['resolve']).toMatchObject({
+      exception: { reason: expect.stringMatching(/does not exist/) },
+    });
+  });
+
+  it('is not read by content that lies over it, and a policy reads what the receiver will', () => {
+    const ID = 0x0bad_cafe;
+    const message = rawCall(ID, {
+      content: structPointer(RAW_CALL.call - RAW_CALL.content - 1, 3, 3),
+      interfaceId: INTERFACE,
+      methodId: 3,
+    });
+    const { onwards, usual } = held('call', [message]);
+    expect(usual).toBe(true);
+    const call = new MessageReader(onwards[0]!).root.struct().pointer(layout.Message.body).struct();
+    const seen = call.pointer(layout.Call.params).struct().pointer(layout.Payload.content).struct();
+    // Not the ids of the caller's connection, nor those of the callee's.
+    expect([seen.u32(0), seen.u16(4), seen.u64(8)]).toEqual([0, 0, 0n]);
+    for (const segments of onwards)
+      expect(Buffer.concat(segments).includes(Buffer.from([0xfe, 0xca, 0xad, 0x0b]))).toBe(false);
+  });
+
+  it('goes on through as many proxies as there are, and is copied into one segment now and then', () => {
+    let message: Uint8Array[] = [
+      encodeMessage({
+        call: {
+          questionId: 1,
+          target: { importedCap: 0 },
+          interfaceId: INTERFACE,
+          params: { content: content(42) },
+        },
+      }),
+    ];
+    const before = meaning(decodeMessage(message));
+    let most = 0;
+    for (let hop = 0; hop < 40; hop++) {
+      const [next] = held('call', message).onwards;
+      expect(meaning(decodeMessage(next!))).toEqual(before);
+      most = Math.max(most, next!.length);
+      const call = new MessageReader(next!).root.struct().pointer(layout.Message.body).struct();
+      call.pointer(layout.Call.target).struct().data.fill(0); // The next proxy exports it as 0 again.
+      message = next!;
+    }
+    expect(most).toBeLessThanOrEqual(8);
+  });
+});
+
+// ---- peers in other languages -------------------------------------------------------------------------------------
+
+describe.each(['C++', 'Python'] as const)('messages of a peer in %s', (language) => {
+  it('are passed on both ways alike, and say what they said', async (context) => {
+    const peers = { theirs: await peerIn[language](), ours: await peerIn.Node() };
+    if ('missing' in peers.theirs) {
+      if (process.env['CI']) throw new Error(peers.theirs.missing);
+      return context.skip(peers.theirs.missing);
+    }
+    const commands = {
+      theirs: peers.theirs.command,
+      ours: (peers.ours as { command: readonly string[] }).command,
+    };
+    const recorded = [
+      ...(await conversation(commands.theirs, commands.ours)),
+      ...(await conversation(commands.ours, commands.theirs)),
+    ];
+    const counts = { messages: recorded.length, calls: 0, returns: 0, usual: 0, refused: 0 };
+    for (const message of recorded) {
+      const kind = readdressed(message);
+      if (kind === null) continue;
+      counts[kind === 'call' ? 'calls' : 'returns']++;
+      const { onwards, closed, usual } = held(kind, message);
+      if (usual) counts.usual++;
+      const passed = onwards.map(decodeMessage).find((each) => kind in each);
+      if (passed === undefined || closed.length > 0) counts.refused++;
+      else if (kind === 'call' || passed['return'].results !== undefined) {
+        expect(meaning(passed)).toEqual(meaning(decodeMessage(message)));
+      }
+    }
+    console.log(`recorded with a peer in ${language}: ${JSON.stringify(counts)}`);
+    expect(counts.calls).toBeGreaterThan(50);
+    expect(counts.returns).toBeGreaterThan(50);
+    expect(counts.usual).toBeGreaterThan(20);
+  }, 300_000);
+});
+
+/** Large ones are no different, and take long to compare. */
+const LARGEST = 64 * 1024;
+
+/** The Calls and Returns of the interop list, between a client and a server of these commands, both ways. */
+async function conversation(client: readonly string[], server: readonly string[]): Promise<Uint8Array[][]> {
+  const folder = await mkdtemp(join(tmpdir(), 'sturdy-envelope-'));
+  const inner = join(folder, 'inner');
+  const outer = join(folder, 'outer');
+  const messages: Uint8Array[][] = [];
+  const served = spawn(server[0]!, [...server.slice(1), 'serve', inner], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  let tee: Server | null = null;
+  try {
+    await ready(served);
+    tee = createServer((left) => {
+      const right = createConnection({ path: inner });
+      for (const [from, to] of [
+        [left, right],
+        [right, left],
+      ] as const) {
+        const reader = new FrameReader(DEFAULT_LIMITS);
+        let readable = true;
+        from.on('data', (chunk: Buffer) => {
+          to.write(Uint8Array.from(chunk));
+          try {
+            // What the list sends to be refused is refused here, too.
+            if (readable)
+              reader.push(Uint8Array.from(chunk), (message) => void messages.push(copyOf(message)));
+          } catch {
+            readable = false;
+          }
+        });
+        from.on('error', () => to.destroy()).on('end', () => to.end());
+      }
+    }).listen(outer);
+    await once(tee, 'listening');
+    const refs = join(folder, 'refs');
+    await writeFile(refs, `peer sturdy+unix://${outer}#${Buffer.from('peer').toString('base64url')}\n`);
+    await new Promise((resolve) =>
+      execFile(client[0]!, [...client.slice(1), 'check', refs, 'other'], { timeout: 120_000 }, resolve),
+    );
+    return messages.filter((message) => message.reduce((sum, { length }) => sum + length, 0) <= LARGEST);
+  } finally {
+    tee?.close();
+    if (served.exitCode === null && served.signalCode === null) {
+      const exit = once(served, 'exit');
+      served.kill('SIGKILL');
+      await exit;
+    }
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function ready(child: ChildProcess): Promise<void> {
+  let said = '';
+  for await (const text of child.stdout!.setEncoding('utf8')) {
+    said += text;
+    if (/^ready$/m.test(said)) return;
+  }
+  throw new Error('the server ended before it was ready');
+}
+
+/** Has a recorded message name what the proxy knows; null for one that is neither a Call nor a Return with results. */
+function readdressed(message: readonly Uint8Array[]): Kind | null {
+  const root = new MessageReader(message).root.struct();
+  const body = () => root.pointer(layout.Message.body).struct();
+  const write = (data: Uint8Array, at: number, value: number) =>
+    new DataView(data.buffer, data.byteOffset, data.length).setUint32(at, value, true);
+  switch (root.u16(layout.Message.tag)) {
+    case layout.Message.call: {
+      const target = body().pointer(layout.Call.target).struct();
+      if (target.u16(layout.MessageTarget.tag) !== layout.MessageTarget.importedCap) return null;
+      if (target.data.length > 0) write(target.data, layout.MessageTarget.importedCapId, 0);
+      return 'call';
+    }
+    case layout.Message.return: {
+      if (body().u16(layout.Return.tag) !== layout.Return.results) return null;
+      write(body().data, layout.Return.answerId, PASSED_ON);
+      return 'return';
+    }
+    default:
+      return null;
+  }
+}
