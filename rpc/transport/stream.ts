@@ -12,6 +12,7 @@ import { type Account, NO_BUDGET } from '../budget.js';
 import { ProtocolViolation, RpcError } from '../error.js';
 import { FrameReader, headerBytes, writeHeader } from '../frame.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from '../limits.js';
+import { NO_THROTTLE, type Throttle } from './throttle.js';
 import type { Transport, TransportReceiver } from './transport.js';
 
 /** What is collected for one write. A larger message goes out in a write of its own, uncopied. */
@@ -41,7 +42,12 @@ export class StreamTransport implements Transport {
   #state: 'open' | 'closing' | 'closed' = 'open';
 
   /** Takes over `stream`. `account` is charged with the bytes that are held here. */
-  constructor(stream: Duplex, limits: Partial<ConnectionLimits> = {}, account: Account = NO_BUDGET.bytes) {
+  constructor(
+    stream: Duplex,
+    limits: Partial<ConnectionLimits> = {},
+    account: Account = NO_BUDGET.bytes,
+    private readonly throttle: Throttle = NO_THROTTLE,
+  ) {
     this.#stream = stream;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
     this.#account = account;
@@ -168,8 +174,13 @@ export class StreamTransport implements Transport {
     let violation: ProtocolViolation | null = null;
     try {
       this.#frames.push(chunk, (segments) => {
-        if (handled++ >= this.#limits.messagesPerTurn) this.#waiting.push(segments);
-        else if (this.#state === 'open') this.#receiver!.message(segments);
+        if (handled >= this.#limits.messagesPerTurn || this.throttle.isFull) {
+          handled = Number.POSITIVE_INFINITY;
+          this.#waiting.push(segments);
+          return;
+        }
+        handled++;
+        if (this.#state === 'open') this.#receiver!.message(segments);
       });
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error;
@@ -177,18 +188,26 @@ export class StreamTransport implements Transport {
     }
     if (this.#waiting.length > 0) {
       this.#stream.pause();
-      setImmediate(() => this.#goOn(violation));
+      this.#goOnLater(violation);
     } else if (violation !== null) this.#receiver!.violated(violation.message);
+  }
+
+  #goOnLater(violation: ProtocolViolation | null): void {
+    const goOn = () => setImmediate(() => this.#goOn(violation));
+    if (this.throttle.isFull) this.throttle.whenRoom(goOn);
+    else goOn();
   }
 
   /** Handles what waited; nothing more is read before that is done. */
   #goOn(violation: ProtocolViolation | null): void {
+    const waiting = this.#waiting;
+    const most = Math.min(waiting.length, this.#limits.messagesPerTurn);
+    let handled = 0;
+    while (handled < most && this.#state === 'open' && !this.throttle.isFull)
+      this.#receiver!.message(waiting[handled++]!);
     if (this.#state !== 'open') return;
-    for (const segments of this.#waiting.splice(0, this.#limits.messagesPerTurn)) {
-      if (this.#state === 'open') this.#receiver!.message(segments);
-    }
-    if (this.#state !== 'open') return;
-    if (this.#waiting.length > 0) setImmediate(() => this.#goOn(violation));
+    waiting.splice(0, handled);
+    if (waiting.length > 0) this.#goOnLater(violation);
     else if (violation !== null) this.#receiver!.violated(violation.message);
     else this.#stream.resume();
   }
