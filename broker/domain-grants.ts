@@ -14,7 +14,8 @@ import { GrantedCapability } from './granted.js';
 import type { Grants } from './grants.js';
 import type { LiveGrant } from './live-grant.js';
 import { Membrane, type MembraneServices } from './membrane.js';
-import { ConstraintTextError, parseConstraint } from './policy/constraint-text.js';
+import { writtenConstraint } from './policy/constraint.js';
+import { ConstraintTextError } from './policy/constraint-text.js';
 import { parseRate } from './policy/rate.js';
 import { parseBytes } from './policy/size.js';
 import { methodsNamed, samePolicy } from './policy.js';
@@ -126,7 +127,7 @@ export class DomainGrants {
       delegable: false,
       constraints: (wanted.where ?? []).map((text, i) => {
         try {
-          return parseConstraint(text, home.graph);
+          return writtenConstraint(text, home.graph);
         } catch (cause) {
           if (!(cause instanceof ConstraintTextError)) throw cause;
           const where = `${this.#options.at}.grants.${name}.where[${i}]`;

@@ -80,12 +80,14 @@ function allowed(policy: Policy): string {
 }
 
 function bounds(policy: Policy): string[] {
-  const {
-    constraints = [],
-    maxCalls,
-    maxBytes,
-    rates = [],
-  } = policyFromWire({ ...policy, methods: { all: null } });
+  let stored: ReturnType<typeof policyFromWire>;
+  try {
+    stored = policyFromWire({ ...policy, methods: { all: null } });
+  } catch {
+    // A broker that is newer than this.
+    return ['under restrictions that this version cannot show'];
+  }
+  const { constraints = [], maxCalls, maxBytes, rates = [] } = stored;
   return [
     ...constraints.map((each) => `where ${constraintText(each)}`),
     ...(maxCalls === undefined ? [] : [`at most ${maxCalls} calls`]),

@@ -2,7 +2,8 @@
 import type { Command } from 'commander';
 import type { DelegationParams, Owner } from '../../client/index.js';
 import { SchemaGraph } from '../../schema/index.js';
-import { ConstraintTextError, parseConstraint } from '../policy/constraint-text.js';
+import { writtenConstraint } from '../policy/constraint.js';
+import { ConstraintTextError } from '../policy/constraint-text.js';
 import { constraintToWire } from '../policy/constraint-wire.js';
 import { parseRate, RATE_EXPECTED } from '../policy/rate.js';
 import { BYTES_EXPECTED, parseBytes } from '../policy/size.js';
@@ -86,7 +87,7 @@ export function delegationOf(options: PolicyOptions, schema: Uint8Array): Delega
 
 function constraint(text: string, graph: SchemaGraph): StoredConstraint {
   try {
-    return parseConstraint(text, graph);
+    return writtenConstraint(text, graph);
   } catch (error) {
     if (error instanceof ConstraintTextError) throw new UsageError(`--where: ${error.message}`);
     throw error;

@@ -47,6 +47,9 @@ export function parseConstraint(text: string, graph: SchemaGraph): StoredConstra
     throw new ConstraintTextError(`${path} goes on behind a field that has no fields itself`);
   }
   const operator = OPERATORS.get(symbol ?? word!)!;
+  // What takes a text takes it, whatever the field is: that they do not fit is said where they are checked.
+  const kind =
+    operator === 'within' || (word === 'prefix' && slot.type.kind !== 'data') ? 'text' : slot.type.kind;
   return {
     interface: method.interface.id,
     method: method.name,
@@ -54,7 +57,7 @@ export function parseConstraint(text: string, graph: SchemaGraph): StoredConstra
     measure: isLength ? 'length' : 'value',
     operator,
     values: (operator === 'oneOf' ? elements(written!) : [written!]).map((each) =>
-      valueFrom(each, isLength ? 'length' : slot.type.kind),
+      valueFrom(each, isLength ? 'length' : kind),
     ),
   };
 }
@@ -107,7 +110,8 @@ function valueFrom(text: string, kind: Slot['type']['kind'] | 'length'): Constra
     case 'float32':
     case 'float64': {
       const float = text === '' ? Number.NaN : Number(text);
-      if (Number.isNaN(float)) throw new ConstraintTextError(`expected a number, found ${show(text)}`);
+      if (Number.isNaN(float) || (!Number.isFinite(float) && !/^[+-]?Infinity$/.test(text)))
+        throw new ConstraintTextError(`expected a number, found ${show(text)}`);
       return { float };
     }
     case 'text':
@@ -132,6 +136,7 @@ function valueFrom(text: string, kind: Slot['type']['kind'] | 'length'): Constra
 }
 
 function unquoted(text: string): string {
+  if (text === '') throw new ConstraintTextError(`expected a value; a text that is empty is written ""`);
   if (!text.startsWith('"')) return text;
   try {
     const value: unknown = JSON.parse(text);

@@ -18,7 +18,7 @@ import {
   type ValueType,
 } from '../../schema/index.js';
 import type { ConstraintOperator, ConstraintValue, StoredConstraint } from '../store/store.js';
-import { constraintText } from './constraint-text.js';
+import { ConstraintTextError, constraintText, parseConstraint } from './constraint-text.js';
 import { type FoundField, findField, type Slot, show } from './field.js';
 import { isPlainPath, pathWithin } from './path-within.js';
 
@@ -85,6 +85,17 @@ export function checkedConstraints(
     if (typeof resolved === 'string') throw refused(`policy.constraints[${i}]: ${resolved}`);
     return { ...constraint, values: resolved.values };
   });
+}
+
+/**
+ * The constraint that a person wrote, which fits the schema.
+ * @throws ConstraintTextError
+ */
+export function writtenConstraint(text: string, graph: SchemaGraph): StoredConstraint {
+  const constraint = parseConstraint(text, graph);
+  const resolved = resolve(constraint, graph);
+  if (typeof resolved === 'string') throw new ConstraintTextError(resolved);
+  return { ...constraint, values: resolved.values };
 }
 
 function sizeOf(value: ConstraintValue): number {
