@@ -449,6 +449,28 @@ describe('the bytes of a grant', () => {
     expect(object.alive).toBe(false);
   });
 
+  it('of a small call do not let it pass a large one that waits, but when that is cancelled', async () => {
+    const world = new World();
+    const object = new TestObject();
+    const facet = out(world.grant('g', { maxBytes: 1024 * 1024 }), object);
+    await made(facet, 1);
+    world.disk.stall();
+    // Larger than what is at hand of the block of 16 KiB.
+    const large = Array<null>(2100).fill(null);
+    const [first, second] = [call(facet, 2, large), call(facet, 3)];
+    expect([first, second].map(({ done }) => done)).toEqual([false, false]);
+    await world.disk.write();
+    expect(object.received).toEqual([1, 2, 3]);
+    world.disk.stall();
+    const [third, fourth] = [call(facet, 4, large), call(facet, 5)];
+    expect([third, fourth].map(({ done }) => done)).toEqual([false, false]);
+    third.call.finish();
+    expect(fourth.value).toBe(5);
+    drop(first, second, fourth, facet);
+    await world.disk.write();
+    expect([object.received, object.alive]).toEqual([[1, 2, 3, 5], false]);
+  });
+
   it('of results that wait end with the grant', async () => {
     const world = new World();
     const object = new TestObject(hold);
