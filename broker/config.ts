@@ -30,9 +30,9 @@ const methodName = z.string().regex(/^[A-Za-z][A-Za-z0-9.]*\.[a-zA-Z][A-Za-z0-9]
   message: "expected a method with its interface, such as 'Account.balance'",
 });
 
-const rate = z
-  .string({ message: RATE_EXPECTED })
-  .refine((text) => parseRate(text) !== null, { error: RATE_EXPECTED });
+const rate = z.string({ message: RATE_EXPECTED }).refine((text) => parseRate(text) !== null, {
+  error: ({ input }) => `${RATE_EXPECTED}; found ${JSON.stringify(input)}`,
+});
 
 const DATE_EXPECTED = "expected a date and time such as '2030-01-31T00:00:00Z'";
 
@@ -54,9 +54,15 @@ const grant = z.strictObject({
   maxCalls: z.int().min(1).optional(),
   /** Bytes of params and results in all: a number, or such as '10MiB'. */
   maxBytes: z
-    .union([z.int().min(1), z.string().refine((text) => parseBytes(text) !== null)], {
-      message: BYTES_EXPECTED,
-    })
+    .union(
+      [
+        z.int().min(1),
+        z.string().refine((text) => parseBytes(text) !== null, {
+          error: ({ input }) => `${BYTES_EXPECTED}; found ${JSON.stringify(input)}`,
+        }),
+      ],
+      { message: BYTES_EXPECTED },
+    )
     .optional(),
   /** '10/s', '10/s:20' with 20 at once; a list where several hold. */
   rate: z.union([rate, z.array(rate)], { message: RATE_EXPECTED }).optional(),
