@@ -112,14 +112,14 @@ export class LiveGrant {
   refusesResults(results: Payload): Verdict {
     const dead = this.dead();
     if (dead !== null || !this.#metered) return dead;
-    return this.#results.isBusy ? IN_LINE : this.#take(0, bytesOf(results), this.#results.move);
+    return this.#results.isBusy ? IN_LINE : this.#take(0, bytesOf(results), this.#results);
   }
 
   /** Calls `told` when results that are in line may pass, or with why they may not. */
   whenResultsPass(results: Payload, told: (refusal: RpcError | null) => void): void {
     const waiting: Waiting = {
       attempt: () => {
-        const verdict = this.dead() ?? this.#take(0, bytesOf(results), this.#results.move);
+        const verdict = this.dead() ?? this.#take(0, bytesOf(results), this.#results);
         if (verdict === IN_LINE) return false;
         told(verdict);
         return true;
@@ -131,25 +131,25 @@ export class LiveGrant {
   /** The same verdict on a call whose turn has come. */
   judgeAgain(call: Call, isCallback: boolean): Verdict {
     const refusal = this.dead() ?? (isCallback ? null : this.#refusesCall(call));
-    return refusal ?? this.#take(isCallback ? 0 : 1, bytesOf(call.params), this.line.move);
+    return refusal ?? this.#take(isCallback ? 0 : 1, bytesOf(call.params), this.line);
   }
 
   #count(calls: 0 | 1, bytes: number): Verdict {
-    const verdict = this.line.isBusy ? IN_LINE : this.#take(calls, bytes, this.line.move);
+    const verdict = this.line.isBusy ? IN_LINE : this.#take(calls, bytes, this.line);
     if (verdict !== IN_LINE || this.line.length < MAX_WAITING) return verdict;
     const message = `${MAX_WAITING} calls wait already for the counts of the grant to be written (${this.row.id})`;
     return new RpcError('overloaded', message, { code: 'ERR_GRANT_WAITING' });
   }
 
   /** Takes it from every meter, or from none. */
-  #take(calls: 0 | 1, bytes: number, again: () => void): Verdict {
+  #take(calls: 0 | 1, bytes: number, line: Line): Verdict {
     let verdict: Verdict = null;
     for (let grant: LiveGrant | null = this; grant !== null && calls > 0; grant = grant.parent) {
       const refusal = grant.#meter?.tooFast() ?? null;
       if (refusal !== null) return refusal;
     }
     for (let grant: LiveGrant | null = this; grant !== null; grant = grant.parent) {
-      const found: Verdict = grant.#meter?.check(calls, bytes, again) ?? null;
+      const found: Verdict = grant.#meter?.check(calls, bytes, line.length, line.move) ?? null;
       if (found instanceof RpcError) return found;
       verdict ??= found;
     }

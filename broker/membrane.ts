@@ -9,7 +9,8 @@
  *
  * When the grant dies, everything that came through it is let go of at once, whether its holder holds on to it or not.
  *
- * It decides on the bytes it forwards, and forwards at once: a call is under way towards its target when `call` returns.
+ * It decides on the bytes it forwards, and forwards at once: a call is under way towards its target when `call` returns, or in
+ * the line of its grant, where what it is counted by has to be reserved on disk first.
  */
 import {
   type Account,

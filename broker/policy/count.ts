@@ -9,7 +9,7 @@ import { IN_LINE, type Verdict } from './verdict.js';
 
 /** Of a bound, a block is one part in so many: the most that is lost when the broker ends is two of them. */
 const BLOCKS = 64;
-/** Smaller blocks are none: what is needed is reserved, no more, and a broker that ends loses nothing. */
+/** Smaller blocks are none: what is needed is reserved, no more, and a broker that ends loses only what it had under way. */
 const SMALLEST_BLOCK: Readonly<Record<Bounded, number>> = { calls: 2, bytes: 4096 };
 const LARGEST_BLOCK: Readonly<Record<Bounded, number>> = { calls: 4096, bytes: 16 * 1024 * 1024 };
 
@@ -43,15 +43,15 @@ export class Allowance {
   }
 
   /**
-   * Whether `need` can be taken now. Where it cannot yet, it is asked for, and `again` is called when something has come of
-   * that.
+   * Whether `need` can be taken now. Where it cannot yet, it is asked for, or `wanted` where that is more, and `again` is called
+   * when something has come of that.
    */
-  check(need: number, again: () => void): Verdict {
+  check(need: number, wanted: number, again: () => void): Verdict {
     if (this.#atHand >= need) return null;
     if (this.#exhausted) return this.#usedUp();
     if (this.#failure !== null) return this.#failure;
     this.#waiting.add(again);
-    this.#ask(Math.max(this.#block, need - this.#atHand));
+    this.#ask(Math.max(this.#block, Math.max(need, wanted) - this.#atHand));
     return IN_LINE;
   }
 

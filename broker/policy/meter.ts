@@ -53,16 +53,19 @@ export class Meter {
     return new RpcError('overloaded', message, { code: 'ERR_GRANT_CALL_RATE' });
   }
 
-  /** Whether so much may be taken of what is counted in all. `again` as in Allowance.check. */
-  check(calls: number, bytes: number, again: () => void): Verdict {
+  /**
+   * Whether so much may be taken of what is counted in all, by the first of `waiting` calls in a row. `again` as in
+   * Allowance.check.
+   */
+  check(calls: number, bytes: number, waiting: number, again: () => void): Verdict {
     if (!this.#meters.keep(this.#id, this)) {
       return new RpcError('overloaded', 'too many grants with counts and rates are in use; try again later', {
         code: 'ERR_GRANT_METERS',
       });
     }
-    const verdict = calls === 0 ? null : (this.#calls?.check(calls, again) ?? null);
+    const verdict = calls === 0 ? null : (this.#calls?.check(calls, waiting, again) ?? null);
     // Both are asked for at once.
-    const other = this.#bytes?.check(bytes, again) ?? null;
+    const other = this.#bytes?.check(bytes, bytes, again) ?? null;
     return verdict instanceof RpcError ? verdict : other instanceof RpcError ? other : (verdict ?? other);
   }
 

@@ -142,6 +142,14 @@ describe('the calls of a grant', () => {
     }
   });
 
+  it('that wait in a row are reserved together', async () => {
+    const world = new World();
+    const facet = out(world.grant('g', { maxCalls: 100 }), new TestObject());
+    const numbers = Array.from({ length: 60 }, (_, i) => i);
+    expect(await made(facet, ...numbers)).toEqual(numbers);
+    expect(world.disk.asked).toEqual(['g: 1 calls', 'g: 59 calls']);
+  });
+
   it('keep their order while they wait, pipelined calls and all', async () => {
     const inner = new TestObject();
     const object = new TestObject((incoming) => {
