@@ -15,6 +15,8 @@ import { z } from 'zod';
 import { isLoopback } from '../client/sturdyref.js';
 import { BROKER_HOME } from './broker-name.js';
 import { describeIssue } from './config-error.js';
+import { parseRate, RATE_EXPECTED } from './policy/rate.js';
+import { BYTES_EXPECTED, parseBytes } from './policy/size.js';
 
 const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, {
   message: 'a name begins with a letter and goes on with letters, digits, - and _, 64 at most',
@@ -26,6 +28,10 @@ const grantName = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/, {
 const path = z.string().min(1, { message: 'expected a path' });
 const methodName = z.string().regex(/^[A-Za-z][A-Za-z0-9.]*\.[a-zA-Z][A-Za-z0-9]*$/, {
   message: "expected a method with its interface, such as 'Account.balance'",
+});
+
+const rate = z.string({ message: RATE_EXPECTED }).refine((text) => parseRate(text) !== null, {
+  error: ({ input }) => `${RATE_EXPECTED}; found ${JSON.stringify(input)}`,
 });
 
 const DATE_EXPECTED = "expected a date and time such as '2030-01-31T00:00:00Z'";
@@ -40,6 +46,26 @@ const grant = z.strictObject({
   methods: z.union([z.literal('all'), z.array(methodName)], {
     message: "expected 'all' or a list of methods, such as ['Account.balance']",
   }),
+  /** What params have to be, such as 'Account.withdraw.cents<=100'. All of them hold. */
+  where: z
+    .array(z.string(), { message: "expected a list such as ['Account.withdraw.cents<=100']" })
+    .optional(),
+  /** Calls in all. */
+  maxCalls: z.int().min(1).optional(),
+  /** Bytes of params and results in all: a number, or such as '10MiB'. */
+  maxBytes: z
+    .union(
+      [
+        z.int().min(1),
+        z.string().refine((text) => parseBytes(text) !== null, {
+          error: ({ input }) => `${BYTES_EXPECTED}; found ${JSON.stringify(input)}`,
+        }),
+      ],
+      { message: BYTES_EXPECTED },
+    )
+    .optional(),
+  /** '10/s', '10/s:20' with 20 at once; a list where several hold. */
+  rate: z.union([rate, z.array(rate)], { message: RATE_EXPECTED }).optional(),
   /** An ISO date and time. Never, without it. */
   expires: z
     .union([z.iso.datetime({ offset: true, message: DATE_EXPECTED }), z.date()], { message: DATE_EXPECTED })

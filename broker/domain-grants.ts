@@ -14,7 +14,11 @@ import { GrantedCapability } from './granted.js';
 import type { Grants } from './grants.js';
 import type { LiveGrant } from './live-grant.js';
 import { Membrane, type MembraneServices } from './membrane.js';
-import { methodsNamed } from './policy.js';
+import { writtenConstraint } from './policy/constraint.js';
+import { ConstraintTextError } from './policy/constraint-text.js';
+import { parseRate } from './policy/rate.js';
+import { parseBytes } from './policy/size.js';
+import { methodsNamed, samePolicy } from './policy.js';
 import { powers } from './powers.js';
 import type { GrantRow, Store, StoredPolicy } from './store/store.js';
 
@@ -88,11 +92,7 @@ export class DomainGrants {
 
   async #minted(name: string, home: Domain, wanted: DomainConfig['grants'][string]): Promise<LiveGrant> {
     const { id, grants, store } = this.#options;
-    const policy: StoredPolicy = {
-      methods: wanted.methods === 'all' ? 'all' : methodsNamed(wanted.methods, home.graph),
-      expires: wanted.expires === undefined ? 0 : Date.parse(wanted.expires),
-      delegable: false,
-    };
+    const policy = this.#policy(name, home, wanted);
     const known = store.configuredGrant(id, name);
     // The row, and not the grant in use: its policy may name what the schema has no more.
     const row = known === null ? null : store.grant(known);
@@ -119,6 +119,31 @@ export class DomainGrants {
     return grant;
   }
 
+  #policy(name: string, home: Domain, wanted: DomainConfig['grants'][string]): StoredPolicy {
+    const { maxCalls, maxBytes, rate = [] } = wanted;
+    return {
+      methods: wanted.methods === 'all' ? 'all' : methodsNamed(wanted.methods, home.graph),
+      expires: wanted.expires === undefined ? 0 : Date.parse(wanted.expires),
+      delegable: false,
+      constraints: (wanted.where ?? []).map((text, i) => {
+        try {
+          return writtenConstraint(text, home.graph);
+        } catch (cause) {
+          if (!(cause instanceof ConstraintTextError)) throw cause;
+          const where = `${this.#options.at}.grants.${name}.where[${i}]`;
+          throw new RpcError('failed', `${where}: ${cause.message}`, {
+            code: 'ERR_POLICY_CONSTRAINT',
+            cause,
+          });
+        }
+      }),
+      ...(maxCalls !== undefined && { maxCalls }),
+      // The configuration was checked: see config.ts.
+      ...(maxBytes !== undefined && { maxBytes: parseBytes(String(maxBytes))! }),
+      rates: [rate].flat().map((text) => parseRate(text)!),
+    };
+  }
+
   #label(name: string): string {
     return `configured: ${this.#options.name}.${name}`;
   }
@@ -143,10 +168,4 @@ export class DomainGrants {
     }
     for (const id of leftOver) await grants.revoke(id, 'left over by a broker that was killed');
   }
-}
-
-function samePolicy(a: StoredPolicy, b: StoredPolicy): boolean {
-  const text = (policy: StoredPolicy) =>
-    JSON.stringify(policy, (_key, value) => (typeof value === 'bigint' ? value.toString() : value));
-  return text(a) === text(b);
 }

@@ -8,6 +8,7 @@ import { RpcError } from '../rpc/index.js';
 import type { Home } from './home.js';
 import { LiveGrant } from './live-grant.js';
 import { MintRate } from './mint-rate.js';
+import { Meters } from './policy/meter.js';
 import { checkedPolicy, EVERYTHING } from './policy.js';
 import { digestOf, mintSecret } from './store/secret.js';
 import {
@@ -42,6 +43,7 @@ export interface MintRequest {
 
 export class Grants {
   readonly #rate = new MintRate();
+  readonly #meters: Meters;
   readonly #live = new Map<string, WeakRef<LiveGrant>>();
   readonly #forgotten = new FinalizationRegistry<string>((id) => {
     if (this.#live.get(id)?.deref() === undefined) this.#live.delete(id);
@@ -51,7 +53,9 @@ export class Grants {
     private readonly store: Store,
     /** The home of this id; undefined where it is configured no more. */
     private readonly homeOf: (domainId: string) => Home | undefined,
-  ) {}
+  ) {
+    this.#meters = new Meters({ store });
+  }
 
   /** Mints a grant. On disk when this resolves. `secret` is null where none was asked for. */
   async mint(request: MintRequest): Promise<{ grant: LiveGrant; secret: Uint8Array | null }> {
@@ -93,7 +97,8 @@ export class Grants {
       },
       { by: request.by },
     );
-    return { grant: this.#bind(row, home), secret };
+    // Somebody may have found it since it is on disk: no grant is in use twice.
+    return { grant: this.#live.get(row.id)?.deref() ?? this.#bind(row, home), secret };
   }
 
   /** The grant that `secret` stands for, alive and for `holder`; null otherwise, whatever the reason. */
@@ -118,7 +123,7 @@ export class Grants {
     const parent = row.parent === null ? null : this.get(row.parent);
     if (row.parent !== null && parent === null)
       throw new Error(`grant ${row.id} has no parent ${row.parent}`);
-    const grant = new LiveGrant(row, parent, home.graph);
+    const grant = new LiveGrant(row, parent, home.graph, this.#meters.of(row));
     this.#live.set(row.id, new WeakRef(grant));
     this.#forgotten.register(grant, row.id);
     return grant;

@@ -2,11 +2,16 @@
  * A grant in use: its row, bound to the live grants above it. The one place that says whether a call may go through.
  *
  * Authority only shrinks down the tree: a call is allowed when the grant and every ancestor of it allow it, now. A policy is
- * compiled once, when the grant is first used, into one look-up a grant. When the grant dies, by being revoked or by
+ * compiled once, when the grant is first used, into one look-up a grant; what it counts is counted here and at every ancestor,
+ * or nowhere. When the grant dies, by being revoked or by
  * expiring, it or one above it, everything that is under way through it is cut.
  */
-import { RpcError } from '../rpc/index.js';
+import { type Call, type Payload, RpcError } from '../rpc/index.js';
 import type { SchemaGraph } from '../schema/index.js';
+import { type ConstraintTable, compileConstraints, constraintRefusal } from './policy/constraint.js';
+import { Line, type Waiting } from './policy/line.js';
+import { isMetered, type Meter } from './policy/meter.js';
+import { IN_LINE, type Verdict } from './policy/verdict.js';
 import { compileMethods, type MethodTable } from './policy.js';
 import type { GrantRow, StoredPolicy } from './store/store.js';
 
@@ -18,21 +23,41 @@ export interface Cuttable {
 /** The longest time that a timer can be set to, in milliseconds. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
+/** How many calls may wait through one grant for what they are counted by to be reserved. */
+export const MAX_WAITING = 1024;
+
 export class LiveGrant {
   readonly #methods: MethodTable;
+  readonly #constraints: ConstraintTable | null;
+  readonly #meter: Meter | null;
+  /** Whether something is counted, here or above. */
+  readonly #metered: boolean;
+  /** Calls that wait to pass. Those on one reference are all in the line of one grant, whatever becomes of promises. */
+  readonly line = new Line();
+  /** Results that wait to pass. */
+  readonly #results = new Line();
   readonly #underway = new Set<Cuttable>();
   /** Its own expiry or an ancestor's, whichever is first; 0: never. */
   readonly #expires: number;
   #expiry: NodeJS.Timeout | null = null;
   #revoked: RpcError | null = null;
 
-  /** `graph` has the interfaces that the policy names; what it has no more, the policy allows no more. */
+  /**
+   * `graph` has the interfaces that the policy names; what it has no more, the policy allows no more. `meter` is the grant's own,
+   * where its policy counts something.
+   */
   constructor(
     readonly row: GrantRow,
     readonly parent: LiveGrant | null,
     private readonly graph: SchemaGraph,
+    meter: Meter | null = null,
   ) {
+    if (meter === null && isMetered(row.policy)) throw new Error(`grant ${row.id} has no meter`);
     this.#methods = compileMethods(row.policy, graph);
+    this.#constraints = compileConstraints(row.policy.constraints, graph);
+    this.#meter = meter;
+    const meteredAbove = parent === null ? false : parent.#metered;
+    this.#metered = meter !== null || meteredAbove;
     const above = parent === null ? 0 : parent.#expires;
     const { expires } = row.policy;
     this.#expires = above === 0 ? expires : expires === 0 ? above : Math.min(above, expires);
@@ -60,12 +85,82 @@ export class LiveGrant {
     return this.parent?.dead(now) ?? null;
   }
 
-  /** Why this call on the granted object, or on one that came out of it, is refused; null if it is not. */
-  refuses(interfaceId: bigint, methodId: number): RpcError | null {
-    return this.dead() ?? this.#refusesMethod(interfaceId, methodId);
+  /**
+   * Whether this call on the granted object, or on one that came out of it, may pass, by the params that are forwarded. One
+   * that may has been counted; one that is not made all the same is to be given back.
+   */
+  refuses(call: Call): Verdict {
+    const refusal = this.dead() ?? this.#refusesCall(call);
+    if (refusal !== null || !this.#metered) return refusal;
+    return this.#count(1, bytesOf(call.params));
   }
 
-  #refusesMethod(interfaceId: bigint, methodId: number): RpcError | null {
+  /** The same of a call on something that the holder passed in. */
+  refusesCallback(call: Call): Verdict {
+    const refusal = this.dead();
+    return refusal !== null || !this.#metered ? refusal : this.#count(0, bytesOf(call.params));
+  }
+
+  giveBack(call: Call): void {
+    if (!this.#metered) return;
+    const bytes = bytesOf(call.params);
+    for (let grant: LiveGrant | null = this; grant !== null; grant = grant.parent)
+      grant.#meter?.giveBack(1, bytes);
+  }
+
+  /** Whether results may pass; they have been counted then. */
+  refusesResults(results: Payload): Verdict {
+    const dead = this.dead();
+    if (dead !== null || !this.#metered) return dead;
+    return this.#results.isBusy ? IN_LINE : this.#take(0, bytesOf(results), this.#results);
+  }
+
+  /** Calls `told` when results that are in line may pass, or with why they may not. */
+  whenResultsPass(results: Payload, told: (refusal: RpcError | null) => void): void {
+    const waiting: Waiting = {
+      attempt: () => {
+        const verdict = this.dead() ?? this.#take(0, bytesOf(results), this.#results);
+        if (verdict === IN_LINE) return false;
+        told(verdict);
+        return true;
+      },
+    };
+    this.#results.join(waiting);
+  }
+
+  /** The same verdict on a call whose turn has come. */
+  judgeAgain(call: Call, isCallback: boolean): Verdict {
+    const refusal = this.dead() ?? (isCallback ? null : this.#refusesCall(call));
+    return refusal ?? this.#take(isCallback ? 0 : 1, bytesOf(call.params), this.line);
+  }
+
+  #count(calls: 0 | 1, bytes: number): Verdict {
+    const verdict = this.line.isBusy ? IN_LINE : this.#take(calls, bytes, this.line);
+    if (verdict !== IN_LINE || this.line.length < MAX_WAITING) return verdict;
+    const message = `${MAX_WAITING} calls wait already for the counts of the grant to be written (${this.row.id})`;
+    return new RpcError('overloaded', message, { code: 'ERR_GRANT_WAITING' });
+  }
+
+  /** Takes it from every meter, or from none. */
+  #take(calls: 0 | 1, bytes: number, line: Line): Verdict {
+    let verdict: Verdict = null;
+    for (let grant: LiveGrant | null = this; grant !== null && calls > 0; grant = grant.parent) {
+      const refusal = grant.#meter?.tooFast() ?? null;
+      if (refusal !== null) return refusal;
+    }
+    for (let grant: LiveGrant | null = this; grant !== null; grant = grant.parent) {
+      const found: Verdict = grant.#meter?.check(calls, bytes, line.length, line.move) ?? null;
+      if (found instanceof RpcError) return found;
+      verdict ??= found;
+    }
+    if (verdict !== null) return verdict;
+    for (let grant: LiveGrant | null = this; grant !== null; grant = grant.parent)
+      grant.#meter?.take(calls, bytes);
+    return null;
+  }
+
+  #refusesCall(call: Call): RpcError | null {
+    const { interfaceId, methodId } = call;
     if (this.#methods !== null) {
       const allowed = this.#methods.get(interfaceId);
       if (allowed !== 'all' && !allowed?.has(methodId)) {
@@ -74,17 +169,21 @@ export class LiveGrant {
         });
       }
     }
-    return this.parent === null ? null : this.parent.#refusesMethod(interfaceId, methodId);
+    if (this.#constraints !== null) {
+      const refusal = constraintRefusal(this.#constraints, call, this.#nameOf);
+      if (refusal !== null) return refusal;
+    }
+    return this.parent === null ? null : this.parent.#refusesCall(call);
   }
 
-  #nameOf(interfaceId: bigint, methodId: number): string {
+  readonly #nameOf = (interfaceId: bigint, methodId: number): string => {
     if (this.graph.has(interfaceId)) {
       const type = this.graph.interface(interfaceId);
       const method = type.methods[methodId];
       if (method !== undefined) return `${type.name}.${method.name}`;
     }
     return `method ${methodId} of interface 0x${interfaceId.toString(16).padStart(16, '0')}`;
-  }
+  };
 
   /** Has `part` cut when the grant dies, until `leave`. Not for a grant that is dead. */
   enter(part: Cuttable): void {
@@ -129,6 +228,11 @@ export class LiveGrant {
   get policies(): readonly StoredPolicy[] {
     return [...(this.parent?.policies ?? []), this.row.policy];
   }
+}
+
+/** What a payload counts as: the message that it came in, which is no smaller than what is passed on of it. */
+function bytesOf({ content }: Payload): number {
+  return content.messageWords * 8;
 }
 
 function revokedError(id: string): RpcError {

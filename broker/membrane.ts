@@ -9,7 +9,8 @@
  *
  * When the grant dies, everything that came through it is let go of at once, whether its holder holds on to it or not.
  *
- * It decides on the bytes it forwards, and forwards at once: a call is under way towards its target when `call` returns.
+ * It decides on the bytes it forwards, and forwards at once: a call is under way towards its target when `call` returns, or in
+ * the line of its grant, where what it is counted by has to be reserved on disk first.
  */
 import {
   type Account,
@@ -24,6 +25,8 @@ import {
   settled,
 } from '../rpc/index.js';
 import type { Cuttable, LiveGrant } from './live-grant.js';
+import { IN_LINE, type Verdict } from './policy/verdict.js';
+import { type Passage, WaitingCall } from './waiting-call.js';
 
 /** Which way a capability went through the membrane. */
 type Direction = 'out' | 'in';
@@ -115,8 +118,10 @@ function exchange(from: Capability, to: Capability): Capability {
   return to;
 }
 
-export class MembranedCapability extends Capability implements Cuttable {
+export class MembranedCapability extends Capability implements Cuttable, Passage {
   #inner: Capability;
+  /** Calls on it that wait in the line of the grant. */
+  #inLine = 0;
   #resolution: Capability | null = null;
   #left: (() => void) | null;
   /** Who waits for the resolution of a promise, with the ways to leave it. */
@@ -145,7 +150,8 @@ export class MembranedCapability extends Capability implements Cuttable {
   }
 
   override get resolution(): Capability | null {
-    if (this.#resolution === null && this.#inner.resolution !== null) {
+    // Calls on what it becomes would overtake those that wait.
+    if (this.#resolution === null && this.#inLine === 0 && this.#inner.resolution !== null) {
       const resolved = settled(this.#inner).retain();
       this.#resolution =
         this.direction === 'out' ? this.membrane.outward(resolved) : this.membrane.inward(resolved);
@@ -155,10 +161,10 @@ export class MembranedCapability extends Capability implements Cuttable {
 
   override onResolution(listener: () => void): () => void {
     const told = () => {
-      this.#waiting.delete(listener);
-      listener();
+      if (this.#inLine === 0 && this.#waiting.delete(listener)) listener();
     };
-    this.#waiting.set(listener, this.#inner.onResolution(told));
+    this.#waiting.set(listener, () => {});
+    if (this.#inner.resolution === null) this.#waiting.set(listener, this.#inner.onResolution(told));
     return () => {
       this.#waiting.get(listener)?.();
       this.#waiting.delete(listener);
@@ -191,14 +197,15 @@ export class MembranedCapability extends Capability implements Cuttable {
 
   override call(call: Call, sink: ReturnSink): CallInProgress {
     const { grant, services } = this.membrane;
-    const refusal =
+    const refusal: Verdict =
       this.direction === 'in'
-        ? grant.dead()
+        ? grant.refusesCallback(call)
         : services.conceals(call.interfaceId)
           ? new RpcError('unimplemented', 'this interface is between a domain and the broker')
           : services.answers(call.interfaceId)
             ? grant.dead()
-            : grant.refuses(call.interfaceId, call.methodId);
+            : grant.refuses(call);
+    if (refusal === IN_LINE) return this.#wait(call, sink);
     if (refusal !== null) {
       call.params.release();
       return BrokenCapability.failing(refusal, sink);
@@ -209,12 +216,42 @@ export class MembranedCapability extends Capability implements Cuttable {
       service.release();
       return inProgress;
     }
-    if (this.direction === 'out' && this.membrane.account?.take(1) === false) {
+    return this.forward(call, sink);
+  }
+
+  /** Hands on a call that may pass. */
+  forward(call: Call, sink: ReturnSink): CallInProgress {
+    const { grant, account } = this.membrane;
+    if (this.direction === 'out' && account?.take(1) === false) {
+      grant.giveBack(call);
       call.params.release();
       const why = `domain ${grant.row.domain} has as many calls in flight as it may (limits.callsInFlight)`;
       return BrokenCapability.failing(new RpcError('overloaded', why, { code: 'ERR_DOMAIN_BUSY' }), sink);
     }
     return new MembranedCall(this, call, sink);
+  }
+
+  #wait(call: Call, sink: ReturnSink): CallInProgress {
+    const { grant } = this.membrane;
+    // The holder may let go of it when it has called.
+    this.retain();
+    this.#inLine++;
+    const { waiting, inProgress } = WaitingCall.join(call, sink, grant.line, this);
+    grant.enter(waiting);
+    return inProgress;
+  }
+
+  judge(call: Call): Verdict {
+    return this.membrane.grant.judgeAgain(call, this.direction === 'in');
+  }
+
+  ended(waiting: WaitingCall): void {
+    this.membrane.grant.leave(waiting);
+    if (--this.#inLine === 0 && this.#inner.resolution !== null) {
+      const listeners = [...this.#waiting.keys()];
+      for (const listener of listeners) if (this.#waiting.delete(listener)) listener();
+    }
+    this.release();
   }
 
   protected override dropped(): void {
@@ -249,8 +286,16 @@ class MembranedCall implements CallInProgress, Cuttable {
 
   returned(results: Payload): void {
     if (this.#outcome !== null) return;
-    const dead = this.#membrane.grant.dead();
-    if (dead !== null) this.cut(dead);
+    const { grant } = this.#membrane;
+    const refusal = grant.refusesResults(results);
+    if (refusal === IN_LINE) grant.whenResultsPass(results, (after) => this.#pass(results, after));
+    else this.#pass(results, refusal);
+  }
+
+  #pass(results: Payload, refusal: RpcError | null): void {
+    // Results that waited may be wanted no more.
+    if (this.#outcome !== null || this.#sink === null) return;
+    if (refusal !== null) this.cut(refusal);
     else this.#end({ results: this.#membrane.pass(results.share(), this.#back) });
   }
 

@@ -2,6 +2,9 @@
 import type { Policy } from '../client/protocol.js';
 import { RpcError } from '../rpc/index.js';
 import type { SchemaGraph } from '../schema/index.js';
+import { checkedConstraints } from './policy/constraint.js';
+import { constraintsFromWire, constraintToWire, unknownRestriction } from './policy/constraint-wire.js';
+import { checkedRates, ratesFromWire } from './policy/rate.js';
 import type { StoredPolicy } from './store/store.js';
 
 type Methods = StoredPolicy['methods'];
@@ -9,7 +12,7 @@ type Methods = StoredPolicy['methods'];
 /** No restriction at all. */
 export const EVERYTHING: StoredPolicy = { methods: 'all', expires: 0, delegable: true };
 
-/** The most entries in a policy's list, counting methods one by one. */
+/** The most entries in a policy's lists, counting methods, and values in constraints, one by one. */
 export const MAX_POLICY_ENTRIES = 1000;
 
 /** @throws RpcError for what this version does not know: a restriction that nobody enforces must not pass for one. */
@@ -21,7 +24,44 @@ export function policyFromWire(policy: Policy | null | undefined): StoredPolicy 
       code: 'ERR_POLICY_EXPIRES',
     });
   }
-  return { methods: methodsFromWire(policy.methods), expires, delegable: policy.delegable ?? true };
+  const { constraints = [], rates = [] } = policy;
+  return compact({
+    methods: methodsFromWire(policy.methods),
+    expires,
+    delegable: policy.delegable ?? true,
+    constraints: constraintsFromWire(constraints),
+    maxCalls: boundFromWire(policy.maxCalls, 'maxCalls'),
+    maxBytes: boundFromWire(policy.maxBytes, 'maxBytes'),
+    rates: ratesFromWire(rates),
+  });
+}
+
+/** 0, on the wire, is no bound. */
+function boundFromWire(bound: bigint | undefined, name: string): number {
+  const number = Number(bound ?? 0n);
+  if (!Number.isSafeInteger(number) || number < 0) {
+    throw new RpcError('failed', `policy.${name}: expected at most 2^53 - 1, or 0 for no bound`, {
+      code: 'ERR_POLICY_BOUND',
+    });
+  }
+  return number;
+}
+
+/** Without what does not restrict. */
+function compact({
+  constraints = [],
+  maxCalls = 0,
+  maxBytes = 0,
+  rates = [],
+  ...policy
+}: StoredPolicy): StoredPolicy {
+  return {
+    ...policy,
+    ...(constraints.length > 0 && { constraints }),
+    ...(maxCalls > 0 && { maxCalls }),
+    ...(maxBytes > 0 && { maxBytes }),
+    ...(rates.length > 0 && { rates }),
+  };
 }
 
 /** A member of a union that the schema does not know is not there at all: then neither of the known ones is. */
@@ -32,12 +72,6 @@ function methodsFromWire(methods: Policy['methods']): Methods {
     if (names !== undefined) return { interface: id, methods: [...names] };
     if (all === undefined) throw unknownRestriction(`policy.methods.only[${i}]`);
     return { interface: id, methods: 'all' as const };
-  });
-}
-
-function unknownRestriction(where: string): RpcError {
-  return new RpcError('failed', `${where}: a restriction of a kind that this broker does not know`, {
-    code: 'ERR_POLICY_UNKNOWN',
   });
 }
 
@@ -53,24 +87,54 @@ export function policyToWire(policy: StoredPolicy): Policy {
           },
     expires: BigInt(policy.expires),
     delegable: policy.delegable,
+    constraints: (policy.constraints ?? []).map(constraintToWire),
+    maxCalls: BigInt(policy.maxCalls ?? 0),
+    maxBytes: BigInt(policy.maxBytes ?? 0),
+    rates: policy.rates ?? [],
   };
 }
 
 /** What all of `policies` allow: the effective policy of a grant is that of its own and all above it. */
 export function conjunction(policies: readonly StoredPolicy[]): StoredPolicy {
   return policies.reduce(
-    (all, next) => ({
-      methods: bothMethods(all.methods, next.methods),
-      expires:
-        all.expires === 0
-          ? next.expires
-          : next.expires === 0
-            ? all.expires
-            : Math.min(all.expires, next.expires),
-      delegable: all.delegable && next.delegable,
-    }),
+    (all, next) =>
+      compact({
+        methods: bothMethods(all.methods, next.methods),
+        expires: lower(all.expires, next.expires),
+        delegable: all.delegable && next.delegable,
+        constraints: allOf(all.constraints, next.constraints),
+        maxCalls: lower(all.maxCalls ?? 0, next.maxCalls ?? 0),
+        maxBytes: lower(all.maxBytes ?? 0, next.maxBytes ?? 0),
+        rates: allOf(all.rates, next.rates),
+      }),
     EVERYTHING,
   );
+}
+
+/** Of two bounds, of which 0 is none. */
+function lower(a: number, b: number): number {
+  return a === 0 ? b : b === 0 ? a : Math.min(a, b);
+}
+
+/** Each once. */
+function allOf<T>(a: readonly T[] = [], b: readonly T[] = []): readonly T[] {
+  if (a.length === 0) return b;
+  const all = new Map(a.map((each) => [identityOf(each), each]));
+  for (const each of b) if (!all.has(identityOf(each))) all.set(identityOf(each), each);
+  return [...all.values()];
+}
+
+function identityOf(part: unknown): string {
+  return JSON.stringify(part, (_key, value) => {
+    if (typeof value === 'bigint') return `${value}n`;
+    // What JSON has no number for would be the same null.
+    return typeof value === 'number' && !Number.isFinite(value) ? `${value}!` : value;
+  });
+}
+
+/** Whether both are stored alike, whatever is left out in one of them. */
+export function samePolicy(a: StoredPolicy, b: StoredPolicy): boolean {
+  return identityOf(policyToWire(a)) === identityOf(policyToWire(b));
 }
 
 function bothMethods(a: Methods, b: Methods): Methods {
@@ -140,21 +204,32 @@ export function methodsNamed(
 }
 
 /**
- * `policy` without repetitions, for a grant to an object of `graph`.
+ * `policy` without repetitions and what restricts nothing, for a grant to an object of `graph`.
  * @throws RpcError where it names what the schema does not have, by name, or is too long.
  */
 export function checkedPolicy(policy: StoredPolicy, graph: SchemaGraph): StoredPolicy {
-  if (policy.methods === 'all') return policy;
-  const entries = policy.methods.reduce(
-    (sum, { methods }) => sum + 1 + (methods === 'all' ? 0 : methods.length),
-    0,
-  );
-  if (entries > MAX_POLICY_ENTRIES) {
-    throw new RpcError('failed', `policy: ${entries} entries; at most ${MAX_POLICY_ENTRIES} are allowed`, {
+  const { methods, constraints = [], rates = [] } = policy;
+  const entries =
+    methods === 'all'
+      ? 0
+      : methods.reduce((sum, { methods: m }) => sum + 1 + (m === 'all' ? 0 : m.length), 0);
+  const values = constraints.reduce((sum, constraint) => sum + constraint.values.length, 0);
+  if (entries + values > MAX_POLICY_ENTRIES) {
+    const total = entries + values;
+    throw new RpcError('failed', `policy: ${total} entries; at most ${MAX_POLICY_ENTRIES} are allowed`, {
       code: 'ERR_POLICY_TOO_LONG',
     });
   }
-  for (const { interface: id, methods } of policy.methods) {
+  return compact({
+    ...policy,
+    methods: methods === 'all' ? 'all' : checkedMethods(methods, graph),
+    constraints: checkedConstraints(constraints, graph),
+    rates: checkedRates(rates),
+  });
+}
+
+function checkedMethods(list: Exclude<Methods, 'all'>, graph: SchemaGraph): Methods {
+  for (const { interface: id, methods } of list) {
     const type = graph.interface(id);
     for (const name of methods === 'all' ? [] : methods) {
       if (type.methods.some((own) => own.name === name)) continue;
@@ -168,7 +243,7 @@ export function checkedPolicy(policy: StoredPolicy, graph: SchemaGraph): StoredP
       });
     }
   }
-  return { ...policy, methods: byInterface(policy.methods) };
+  return byInterface(list);
 }
 
 /** What a method list allows, by interface and method number: null for everything. */

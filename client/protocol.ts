@@ -12,6 +12,53 @@ export interface Policy {
   /** Milliseconds since 1970; 0: never. */
   readonly expires?: bigint;
   readonly delegable?: boolean;
+  /** What the params of methods have to be. All of them hold. */
+  readonly constraints?: readonly Constraint[];
+  /** Calls in all; 0: no bound. */
+  readonly maxCalls?: bigint;
+  /** Bytes of params and results in all; 0: no bound. */
+  readonly maxBytes?: bigint;
+  /** All of them hold. */
+  readonly rates?: readonly Rate[];
+}
+
+export interface Constraint {
+  /** The id of the interface that declares the method: `type.id`. */
+  readonly interface?: bigint;
+  readonly method?: string;
+  /** The names from the params down to the field. */
+  readonly field?: readonly string[];
+  /** A number, here and in `operator`, is one that this version does not know. */
+  readonly measure?: 'value' | 'length' | number;
+  readonly operator?: ConstraintOperator | number;
+  readonly values?: readonly ConstraintValue[];
+}
+
+export type ConstraintOperator =
+  | 'equal'
+  | 'oneOf'
+  | 'less'
+  | 'atMost'
+  | 'greater'
+  | 'atLeast'
+  | 'prefix'
+  | 'within';
+
+/** One of them. For an enum, the name of the enumerant as `text`. */
+export interface ConstraintValue {
+  readonly text?: string;
+  readonly integer?: bigint;
+  readonly unsigned?: bigint;
+  readonly float?: number;
+  readonly data?: Uint8Array;
+  readonly bool?: boolean;
+}
+
+/** `burst` calls at once after a pause, and `calls` in `perMillis` from then on. */
+export interface Rate {
+  readonly calls?: number;
+  readonly perMillis?: number;
+  readonly burst?: number;
 }
 
 export interface Allowed {

@@ -363,6 +363,19 @@ function dataCodec(type: ValueType, offset: number, stored: StoredValue): DataCo
   }
 }
 
+/**
+ * Reads the value of a field that stands in the data section, and nothing else of its struct; null for a type that stands
+ * behind a pointer. `offset` and `stored` are those of the field.
+ */
+export function dataReader(
+  type: ValueType,
+  offset: number,
+  stored: StoredValue,
+): ((from: StructReader) => unknown) | null {
+  const codec = dataCodec(type, offset, stored);
+  return codec === null ? null : (from) => codec.decode(from, NO_CAPABILITIES, '');
+}
+
 type EnumValue = ValueType & { kind: 'enum' };
 
 function checkVoid(value: unknown, path: string): void {

@@ -6,6 +6,7 @@ export {
   CodecError,
   NO_CAPABILITIES,
 } from './capabilities.js';
+export { dataReader } from './codec.js';
 export {
   EnumType,
   type FieldType,

@@ -71,7 +71,8 @@ interface Delegable extends(Persistent(SturdyRef, Owner)) {
   # `cap`, the object as `ref` would restore it. `label` (at most 200 characters) is for people who read
   # listings; it is not secret. The reference is on disk when this returns.
   #
-  # A policy that names a method that the schema does not have is refused, by name.
+  # A policy that names a method or a field that the schema does not have, or compares a field with what
+  # its type has not, is refused, by name.
 
   describe @1 () -> (interfaceId :UInt64, schema :Data, policy :Policy, grant :Text);
   # What this capability is: the id of its interface, a CodeGeneratorRequest that contains it, the
@@ -97,6 +98,78 @@ struct Policy {
 
   delegable @3 :Bool = true;
   # Whether the holder may save or attenuate it.
+
+  constraints @4 :List(Constraint);
+  # What the params of a method have to be, wherever it is called under the grant: on this object and on
+  # every object that comes out of it. All of them hold; a method that none of them names is not bound.
+
+  maxCalls @5 :UInt64;
+  # So many calls in all, of this grant and of every grant below it together. 0: no bound. The broker
+  # reserves them on disk ahead of use: when it ends, some may be lost, and none comes back. What the
+  # broker answers itself (Delegable, Persistent) does not count.
+
+  maxBytes @6 :UInt64;
+  # So many bytes in all, likewise: of the messages that carry params and results through the grant,
+  # callbacks included. 0: no bound.
+
+  rates @7 :List(Rate);
+  # How fast calls may be made, through this grant and every grant below it together; all of them hold.
+  # A call over a rate is refused: overloaded.
+
+  struct Constraint {
+    # One field of the params of one method, what of it is compared, and with what. A call is refused
+    # where the field cannot be read as the schema says: in an inactive member of a union, behind a
+    # pointer that is null, a text that is not UTF-8, or NaN. A field that is left out has its default.
+
+    interface @0 :UInt64;
+    # The id of the interface that declares the method.
+    method @1 :Text;
+    field @2 :List(Text);
+    # The names from the params down to the field, through groups and structs.
+    measure @3 :Measure;
+    operator @4 :Operator;
+    values @5 :List(Value);
+    # One; of `oneOf`, one or more.
+
+    enum Measure {
+      value @0;
+      length @1;
+      # Elements of a list, bytes of a Data, bytes of UTF-8 of a Text.
+    }
+
+    enum Operator {
+      equal @0;
+      oneOf @1;
+      less @2;
+      atMost @3;
+      greater @4;
+      atLeast @5;
+      prefix @6;
+      # Of a Text or a Data.
+      within @7;
+      # A Text that is a path: the value itself, or below it. A path that is not in its plain form is within
+      # nothing: an empty segment, `.` or `..`, a backslash, a percent sign, a control character.
+    }
+
+    struct Value {
+      union {
+        text @0 :Text;
+        # For an enum, the name of the enumerant.
+        integer @1 :Int64;
+        unsigned @2 :UInt64;
+        float @3 :Float64;
+        data @4 :Data;
+        bool @5 :Bool;
+      }
+    }
+  }
+
+  struct Rate {
+    # A token bucket: `burst` calls at once after a pause, and `calls` in `perMillis` from then on.
+    calls @0 :UInt32;
+    perMillis @1 :UInt32;
+    burst @2 :UInt32;
+  }
 
   struct Allowed {
     interface @0 :UInt64;

@@ -25,6 +25,10 @@ interface OwnPolicy {
       readonly methods?: readonly string[];
     }[];
   };
+  readonly constraints: readonly { readonly interface: bigint; readonly method: string }[];
+  readonly maxCalls: bigint;
+  readonly maxBytes: bigint;
+  readonly rates: readonly unknown[];
 }
 
 export interface WorldParts {
@@ -69,7 +73,11 @@ function ownFrom(graph: SchemaGraph, { mine }: Ownership): Own | null {
   return Object.freeze(own) as unknown as Own;
 }
 
-function allows(graph: SchemaGraph, type: InterfaceType, { methods }: OwnPolicy, wanted: unknown): boolean {
+/**
+ * Whether the method may be called with any params and at any time. Where it is constrained, or calls are counted, the domain
+ * cannot do by itself what a call would do: nothing would be checked, and nothing counted.
+ */
+function allows(graph: SchemaGraph, type: InterfaceType, policy: OwnPolicy, wanted: unknown): boolean {
   if (typeof wanted !== 'string')
     throw new TypeError('allows: expected the name of a method: "Account.withdraw"');
   const dot = wanted.lastIndexOf('.');
@@ -77,6 +85,16 @@ function allows(graph: SchemaGraph, type: InterfaceType, { methods }: OwnPolicy,
   const method = asked.method(wanted.slice(dot + 1));
   if (method === undefined) throw new Error(`allows: ${asked.name} has no method ${wanted.slice(dot + 1)}`);
   if (type.methodById(method.interface.id, method.id) === undefined) return false;
+  const { methods, constraints, maxCalls, maxBytes, rates } = policy;
+  if (maxCalls !== 0n || maxBytes !== 0n || rates.length > 0) return false;
+  const { id, methods: known } = method.interface;
+  const isConstrained = constraints.some(
+    // One of a method that the schema has no more refuses all of its interface.
+    (each) =>
+      each.interface === id &&
+      (each.method === method.name || !known.some(({ name }) => name === each.method)),
+  );
+  if (isConstrained) return false;
   if (methods.only === undefined) return 'all' in methods;
   return methods.only.some(
     (allowed) =>

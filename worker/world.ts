@@ -46,7 +46,10 @@ export interface Own {
   readonly object: string;
   /** The name of its interface. */
   readonly interface: string;
-  /** Whether a method, named with its interface (`Account.withdraw`), may be called through the stub. */
+  /**
+   * Whether a method, named with its interface (`Account.withdraw`), may be called through the stub: with any params, and as
+   * often as one likes. Where it is constrained or counted, only calling it can tell.
+   */
   allows(method: string): boolean;
 }
 

@@ -8,7 +8,7 @@ export const subject: Subject = {
   ...brokered,
   name: 'policy',
   title: 'Sturdy, brokered, with a policy',
-  what: 'The same, through a grant that allows two methods by name, expires in a year, and may not be delegated: all that a policy can say in this version.',
+  what: 'The same, through a grant that allows two methods by name, expires in a year, and may not be delegated.',
   arrange: (stage) =>
     arrangeBroker(stage, {
       methods: { only: [{ interface: echoType().id, methods: ['echo', 'next'] }] },

@@ -1,6 +1,10 @@
 /** `sturdy grants` and `sturdy revoke`: what was granted to whom, and the end of it. */
 import type { Command } from 'commander';
 import type { GrantInfo, Operator, Owner, Policy } from '../../client/index.js';
+import { constraintText } from '../policy/constraint-text.js';
+import { rateText } from '../policy/rate.js';
+import { bytesText } from '../policy/size.js';
+import { policyFromWire } from '../policy.js';
 import { connected } from './connected.js';
 import { asOperator, type GlobalOptions, patience } from './operator.js';
 import { jsonText, printAnswer, table } from './print.js';
@@ -65,12 +69,31 @@ function listing(grants: readonly GrantInfo[]): string {
   );
 }
 
-function allowed({ methods, expires = 0n, delegable }: Policy): string {
+function allowed(policy: Policy): string {
+  const { methods, expires = 0n, delegable } = policy;
   const names = methods?.only?.flatMap((each) => each.methods ?? `all of 0x${each.interface?.toString(16)}`);
   const parts = [names === undefined ? 'all' : names.length === 0 ? 'nothing' : names.join(',')];
+  parts.push(...bounds(policy));
   if (expires !== 0n) parts.push(`until ${new Date(Number(expires)).toISOString()}`);
   if (delegable === false) parts.push('not delegable');
   return parts.join('; ');
+}
+
+function bounds(policy: Policy): string[] {
+  let stored: ReturnType<typeof policyFromWire>;
+  try {
+    stored = policyFromWire({ ...policy, methods: { all: null } });
+  } catch {
+    // A broker that is newer than this.
+    return ['under restrictions that this version cannot show'];
+  }
+  const { constraints = [], maxCalls, maxBytes, rates = [] } = stored;
+  return [
+    ...constraints.map((each) => `where ${constraintText(each)}`),
+    ...(maxCalls === undefined ? [] : [`at most ${maxCalls} calls`]),
+    ...(maxBytes === undefined ? [] : [`at most ${bytesText(maxBytes)}`]),
+    ...rates.map(rateText),
+  ];
 }
 
 function ownerText(owner: Owner): string {

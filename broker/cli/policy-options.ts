@@ -2,11 +2,21 @@
 import type { Command } from 'commander';
 import type { DelegationParams, Owner } from '../../client/index.js';
 import { SchemaGraph } from '../../schema/index.js';
+import { writtenConstraint } from '../policy/constraint.js';
+import { ConstraintTextError } from '../policy/constraint-text.js';
+import { constraintToWire } from '../policy/constraint-wire.js';
+import { parseRate, RATE_EXPECTED } from '../policy/rate.js';
+import { BYTES_EXPECTED, parseBytes } from '../policy/size.js';
 import { methodsNamed } from '../policy.js';
+import type { StoredConstraint, StoredRate } from '../store/store.js';
 import { UsageError } from './print.js';
 
 export interface PolicyOptions {
   readonly allow?: string[];
+  readonly where?: string[];
+  readonly maxCalls?: string;
+  readonly maxBytes?: string;
+  readonly rate?: string[];
   readonly expires?: string;
   readonly delegable: boolean;
   readonly label?: string;
@@ -16,6 +26,17 @@ export interface PolicyOptions {
 export function addPolicyOptions(command: Command): Command {
   return command
     .option('--allow <methods...>', 'only these methods, such as Account.balance (default: all)', split)
+    .option(
+      '--where <constraint>',
+      "what a param has to be, such as 'Account.withdraw.cents<=100' (again for more: all of them hold)",
+      again,
+    )
+    .option('--max-calls <number>', 'so many calls in all (default: no bound)')
+    .option(
+      '--max-bytes <size>',
+      'so many bytes of params and results in all, such as 10MiB (default: no bound)',
+    )
+    .option('--rate <rate>', 'how fast, such as 10/s or 10/s:20 with 20 at once (again for more)', again)
     .option(
       '--expires <when>',
       'an ISO date and time, or a span from now: 30s, 15m, 12h, 7d (default: never)',
@@ -32,24 +53,63 @@ function split(given: string, before: string[] = []): string[] {
   return [...before, ...given.split(',').map((name) => name.trim())].filter((name) => name !== '');
 }
 
+function again(given: string, before: string[] = []): string[] {
+  return [...before, given];
+}
+
 /** `schema` is that of the object. */
 export function delegationOf(options: PolicyOptions, schema: Uint8Array): DelegationParams {
+  const { allow, where = [], rate = [] } = options;
+  const graph = SchemaGraph.load(schema);
   const methods =
-    options.allow === undefined
+    allow === undefined
       ? { all: null }
       : {
-          only: methodsNamed(options.allow, SchemaGraph.load(schema)).map(
-            ({ interface: id, methods: names }) => ({
-              interface: id,
-              methods: names as readonly string[],
-            }),
-          ),
+          only: methodsNamed(allow, graph).map(({ interface: id, methods: names }) => ({
+            interface: id,
+            methods: names as readonly string[],
+          })),
         };
   return {
-    policy: { methods, expires: expiry(options.expires), delegable: options.delegable },
+    policy: {
+      methods,
+      expires: expiry(options.expires),
+      delegable: options.delegable,
+      constraints: where.map((text) => constraintToWire(constraint(text, graph))),
+      maxCalls: BigInt(options.maxCalls === undefined ? 0 : calls(options.maxCalls)),
+      maxBytes: BigInt(options.maxBytes === undefined ? 0 : bytes(options.maxBytes)),
+      rates: rate.map(rateOf),
+    },
     ...(options.label === undefined ? {} : { label: options.label }),
     ...(options.sealFor === undefined ? {} : { sealFor: owner(options.sealFor) }),
   };
+}
+
+function constraint(text: string, graph: SchemaGraph): StoredConstraint {
+  try {
+    return writtenConstraint(text, graph);
+  } catch (error) {
+    if (error instanceof ConstraintTextError) throw new UsageError(`--where: ${error.message}`);
+    throw error;
+  }
+}
+
+function calls(text: string): number {
+  if (!/^[1-9][0-9]{0,14}$/.test(text))
+    throw new UsageError(`--max-calls: expected a number of calls, 1 or more, found ${JSON.stringify(text)}`);
+  return Number(text);
+}
+
+function bytes(text: string): number {
+  const size = parseBytes(text);
+  if (size === null) throw new UsageError(`--max-bytes: ${BYTES_EXPECTED}; found ${JSON.stringify(text)}`);
+  return size;
+}
+
+function rateOf(text: string): StoredRate {
+  const rate = parseRate(text);
+  if (rate === null) throw new UsageError(`--rate: ${RATE_EXPECTED}; found ${JSON.stringify(text)}`);
+  return rate;
 }
 
 const SPANS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

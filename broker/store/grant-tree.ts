@@ -5,7 +5,13 @@
 
 import type { Transaction } from './lmdb-tables.js';
 import { unpack } from './record.js';
-import { type GrantRow, MAX_GRANT_DEPTH, StoreError } from './store.js';
+import {
+  type ConstraintValue,
+  type GrantRow,
+  MAX_GRANT_DEPTH,
+  type StoredPolicy,
+  StoreError,
+} from './store.js';
 
 /** The tables as committed, or within a transaction. */
 export type Source = Pick<Transaction, 'get'>;
@@ -55,16 +61,32 @@ function fromDisk(grant: StoredGrant): StoredGrant {
   return {
     ...grant,
     digest: digest === null ? null : new Uint8Array(digest),
-    policy:
-      policy.methods === 'all'
-        ? policy
-        : {
-            ...policy,
-            methods: policy.methods.map(({ interface: id, methods }) => ({ interface: BigInt(id), methods })),
-          },
+    policy: policyFromDisk(policy),
     owner:
       owner.kind === 'certificate' ? { ...owner, fingerprint: new Uint8Array(owner.fingerprint) } : owner,
   };
+}
+
+function policyFromDisk(policy: StoredPolicy): StoredPolicy {
+  const { methods, constraints } = policy;
+  return {
+    ...policy,
+    ...(methods !== 'all' && {
+      methods: methods.map((allowed) => ({ ...allowed, interface: BigInt(allowed.interface) })),
+    }),
+    ...(constraints !== undefined && {
+      constraints: constraints.map((constraint) => ({
+        ...constraint,
+        interface: BigInt(constraint.interface),
+        values: constraint.values.map(valueFromDisk),
+      })),
+    }),
+  };
+}
+
+function valueFromDisk(value: ConstraintValue): ConstraintValue {
+  if ('int' in value) return { int: BigInt(value.int) };
+  return 'data' in value ? { data: new Uint8Array(value.data) } : value;
 }
 
 /** The key of an id that comes from outside: whatever is not one finds nothing, and LMDB takes no empty or huge keys. */

@@ -16,6 +16,7 @@ import {
   type AuditEntry,
   type AuditEvent,
   type AuditNote,
+  type Bounded,
   type DomainRow,
   type GrantRow,
   MAX_GRANT_DEPTH,
@@ -190,6 +191,26 @@ export class LmdbStore implements Store {
     return living;
   }
 
+  reserve(id: string, what: Bounded, amount: number, limit: number): Promise<number> {
+    return this.#tables.transact((transaction) => {
+      if (transaction.get('grants', keyOf(id)) === undefined) throw notFound(`grant ${id}`);
+      const before = reservedOf(transaction, id);
+      const taken = Math.max(0, Math.min(amount, limit - before[what]));
+      if (taken === 0) return 0;
+      if (transaction.get('reserved', text(id)) === undefined) {
+        const root = rootOf(transaction);
+        root.counts.reserved += 1;
+        writeRoot(transaction, root);
+      }
+      transaction.put('reserved', text(id), pack({ ...before, [what]: before[what] + taken }));
+      return taken;
+    });
+  }
+
+  reserved(id: string): Record<Bounded, number> {
+    return reservedOf(this.#tables, id);
+  }
+
   domainId(name: string): Promise<string> {
     return this.#tables.transact((transaction) => {
       const key = named('', name);
@@ -343,6 +364,11 @@ function rootOf(source: Source): Root {
   if (root === undefined)
     throw new StoreError('ERR_STORE_DAMAGED', 'the root record of the store is missing');
   return root;
+}
+
+function reservedOf(source: Source, id: string): Record<Bounded, number> {
+  const payload = source.get('reserved', keyOf(id));
+  return payload === undefined ? { calls: 0, bytes: 0 } : unpack<Record<Bounded, number>>(payload);
 }
 
 function domainOf(source: Source, id: string): StoredDomain {

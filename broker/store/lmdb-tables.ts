@@ -21,6 +21,7 @@ export const TABLES = [
   'digests',
   'children',
   'revocations',
+  'reserved',
   'domainNames',
   'domains',
   'configured',

@@ -26,24 +26,29 @@ export interface Root {
 const ROOT_KEY = Buffer.from('root');
 
 export function newRoot(id: string, created: number): Root {
-  const counts = {
-    grants: 0,
-    digests: 0,
-    children: 0,
-    revocations: 0,
-    domainNames: 0,
-    domains: 0,
-    configured: 0,
-    audit: 0,
-  };
-  return { id, created, counts, auditHead: new Uint8Array(32) };
+  return { id, created, counts: { ...NO_RECORDS }, auditHead: new Uint8Array(32) };
 }
+
+const NO_RECORDS: Readonly<Record<Counted, number>> = {
+  grants: 0,
+  digests: 0,
+  children: 0,
+  revocations: 0,
+  reserved: 0,
+  domainNames: 0,
+  domains: 0,
+  configured: 0,
+  audit: 0,
+};
 
 export function readRoot(source: {
   get(table: Table, key: Uint8Array): Buffer | undefined;
 }): Root | undefined {
   const payload = source.get('root', ROOT_KEY);
-  return payload === undefined ? undefined : unpack<Root>(payload);
+  if (payload === undefined) return undefined;
+  const root = unpack<Root>(payload);
+  // A store that was made before there was a table has no record in it.
+  return { ...root, counts: { ...NO_RECORDS, ...root.counts } };
 }
 
 export function writeRoot(transaction: Transaction, root: Root): void {

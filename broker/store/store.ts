@@ -24,13 +24,55 @@ export interface AllowedMethods {
   readonly methods: 'all' | readonly string[];
 }
 
-/** `Policy` of sturdy.capnp. */
+export type ConstraintValue =
+  | { readonly text: string }
+  | { readonly int: bigint }
+  | { readonly float: number }
+  | { readonly data: Uint8Array }
+  | { readonly bool: boolean };
+
+export type ConstraintOperator =
+  | 'equal'
+  | 'oneOf'
+  | 'less'
+  | 'atMost'
+  | 'greater'
+  | 'atLeast'
+  | 'prefix'
+  | 'within';
+
+/** `Policy.Constraint` of sturdy.capnp. */
+export interface StoredConstraint {
+  readonly interface: bigint;
+  readonly method: string;
+  readonly field: readonly string[];
+  readonly measure: 'value' | 'length';
+  readonly operator: ConstraintOperator;
+  readonly values: readonly ConstraintValue[];
+}
+
+/** `Policy.Rate` of sturdy.capnp. */
+export interface StoredRate {
+  readonly calls: number;
+  readonly perMillis: number;
+  readonly burst: number;
+}
+
+/** `Policy` of sturdy.capnp. What is not there does not restrict. */
 export interface StoredPolicy {
   readonly methods: 'all' | readonly AllowedMethods[];
   /** Dead from this time on. 0: never. */
   readonly expires: number;
   readonly delegable: boolean;
+  readonly constraints?: readonly StoredConstraint[];
+  /** Calls, and bytes of params and results, in all; 1 or more. What of them is used up is told by Store.reserve. */
+  readonly maxCalls?: number;
+  readonly maxBytes?: number;
+  readonly rates?: readonly StoredRate[];
 }
+
+/** What a policy bounds in all. */
+export type Bounded = 'calls' | 'bytes';
 
 /** To whom a reference is sealed: `Owner` of sturdy.capnp. */
 export type GrantOwner =
@@ -137,6 +179,14 @@ export interface Store {
   revokeSubtree(id: string, audit: AuditNote, committed?: () => void): Promise<string[]>;
   /** How many direct children are alive, of the first `limit` that were minted. */
   livingChildren(id: string, limit: number): number;
+
+  /**
+   * Takes `amount`, or what is left of it, out of the grant's bound of `limit`, for good: nothing gives it back. Gives how much was
+   * taken; 0: the bound is used up. On disk when it resolves.
+   */
+  reserve(id: string, what: Bounded, amount: number, limit: number): Promise<number>;
+  /** How much was taken by now. */
+  reserved(id: string): Readonly<Record<Bounded, number>>;
 
   /** The identity of the domain of this name: random, made the first time it is asked for, never another's. */
   domainId(name: string): Promise<string>;

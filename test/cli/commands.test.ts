@@ -100,6 +100,34 @@ describe('sturdy mint', () => {
     [['mint', 'nobody'], 1, 'there is no domain "nobody"; there are ledger'],
     [['mint', 'ledger', '--expires', 'tomorrow'], 2, '--expires: expected a date and time such as'],
     [['mint', 'ledger', '--expires', '2001-01-01T00:00:00Z'], 2, 'is in the past'],
+    [
+      ['mint', 'ledger', '--where', 'Account.withdraw'],
+      2,
+      '--where: expected such as Account.transfer.amount<=100',
+    ],
+    [
+      ['mint', 'ledger', '--where', 'Account.withdraw.cent<=1'],
+      2,
+      '--where: Account.withdraw has no field "cent"',
+    ],
+    [
+      ['mint', 'ledger', '--where', 'Account.withdraw.cents within /a'],
+      2,
+      '--where: Account.withdraw.cents, an Int64',
+    ],
+    [
+      ['mint', 'ledger', '--where', 'Account.withdraw.cents<=x'],
+      2,
+      '--where: expected an integer, found "x"',
+    ],
+    [
+      ['mint', 'ledger', '--max-calls', '0'],
+      2,
+      '--max-calls: expected a number of calls, 1 or more, found "0"',
+    ],
+    [['mint', 'ledger', '--max-bytes', '1MB'], 2, '--max-bytes: expected a number of bytes, 1 or more'],
+    [['mint', 'ledger', '--rate', '10'], 2, '--rate: expected such as 10/s, or 10/s:20'],
+    [['mint', 'ledger', '--rate', '1/s:999999'], 1, 'a burst of 999999 would take longer than a day'],
     [['mint', 'ledger', '--seal-for', 'me'], 2, '--seal-for: expected domain:ID, found "me"'],
     [['mint', 'ledger', '', '--label', 'x'.repeat(201)], 1, 'at most 200'],
     [['mint'], 2, "missing required argument 'domain'"],
@@ -261,6 +289,42 @@ describe('sturdy attenuate and revoke', () => {
     const all = JSON.parse((await asOperator('grants', '--json')).out);
     expect(all.find(({ id }: { id: string }) => id === grant).state).toBe('revoked');
     expect((await asOperator('grants', '--live')).out).not.toContain(grant);
+  });
+
+  it('make a reference that is constrained, counted and slow, and list it as such', async () => {
+    const file = join(running.folder, 'bounded.ref');
+    const bounds = [
+      '--where',
+      'Account.withdraw.cents<=100',
+      '--where',
+      'Account.withdraw.memo in [rent, "the bill"]',
+      '--max-calls',
+      '3',
+      '--max-bytes',
+      '10MiB',
+      '--rate',
+      '1000/s:2000',
+    ];
+    const { out } = await sturdy(['attenuate', '@alice.ref', ...bounds, '--out', file]);
+    const grant = /^grant ([0-9a-z]{26}); /.exec(out)![1]!;
+    const withdraw = (params: string) => sturdy(['call', '@bounded.ref', 'withdraw', params]);
+    expect((await withdraw('{"cents": 100, "memo": "the bill"}')).code).toBe(0);
+    expect(await withdraw('{"cents": 101, "memo": "rent"}')).toMatchObject({
+      code: 1,
+      err: 'sturdy: the grant allows Account.withdraw only where withdraw.cents <= 100\n',
+    });
+    expect((await withdraw('{"cents": 1, "memo": "fun"}')).err).toContain(
+      'withdraw.memo in ["rent", "the bill"]',
+    );
+    expect((await sturdy(['call', '@bounded.ref', 'balance'])).code).toBe(0);
+    expect((await sturdy(['call', '@bounded.ref', 'balance'])).code).toBe(0);
+    expect((await sturdy(['call', '@bounded.ref', 'balance'])).err).toBe(
+      `sturdy: the grant's 3 calls are used up (${grant})\n`,
+    );
+    const listed = await asOperator('grants', '--live');
+    expect(listed.out.split('\n').find((each) => each.startsWith(grant))).toContain(
+      '  all; where withdraw.cents <= 100; where withdraw.memo in ["rent", "the bill"]; at most 3 calls; at most 10MiB; 1000/s:2000  ',
+    );
   });
 
   it('say so where there is no such grant', async () => {

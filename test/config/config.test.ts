@@ -11,6 +11,8 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const ledger = { module: './ledger.ts', schema: './ledger.cgr', interface: 'Ledger' };
+/** A grant of all that there is. */
+const all = { domain: 'ledger', interface: 'Account', methods: 'all' };
 const good: ConfigInput = { data: './data', listen: { unix: './s.sock' }, domains: { ledger } };
 
 /** `good`, with what stands at a path like `domains.ledger.tier` replaced. */
@@ -79,6 +81,14 @@ describe('a configuration', () => {
           grants: {
             account: { ...account, methods: ['Account.balance'], expires: '2030-01-31T12:00:00+01:00' },
             again: { ...account, methods: 'all', expires: new Date(5) },
+            bounded: {
+              ...account,
+              methods: 'all',
+              where: ['Account.withdraw.cents<=100'],
+              maxCalls: 1000,
+              maxBytes: '10MiB',
+              rate: ['10/s:20', '100/h'],
+            },
           },
         },
       },
@@ -174,6 +184,28 @@ describe('a configuration', () => {
         a: { domain: 'ledger', interface: 'Account', methods: 'all', expires: 'tomorrow' },
       }),
       'domains.ledger.grants.a.expires: expected a date and time such as \'2030-01-31T00:00:00Z\', found "tomorrow"',
+    ],
+    [
+      changed('domains.ledger.grants', {
+        a: { domain: 'ledger', interface: 'Account', methods: 'all', where: 'Account.withdraw.cents<=1' },
+      }),
+      'domains.ledger.grants.a.where: expected a list, found "Account.withdraw.cents<=1"',
+    ],
+    [
+      changed('domains.ledger.grants', { a: { ...all, maxCalls: 0 } }),
+      'domains.ledger.grants.a.maxCalls: expected at least 1, found 0',
+    ],
+    [
+      changed('domains.ledger.grants', { a: { ...all, maxBytes: '10MB' } }),
+      'domains.ledger.grants.a.maxBytes: expected a number of bytes, 1 or more, such as 4096, 64KiB or 10MiB; found "10MB"',
+    ],
+    [
+      changed('domains.ledger.grants', { a: { ...all, rate: '10' } }),
+      'domains.ledger.grants.a.rate: expected such as 10/s, or 10/s:20 where 20 may be made at once; s, m, h or d; found "10"',
+    ],
+    [
+      changed('domains.ledger.grants', { a: { ...all, rate: ['10/s', 5] } }),
+      'domains.ledger.grants.a.rate: expected such as 10/s, or 10/s:20 where 20 may be made at once; s, m, h or d, found a list',
     ],
     [
       changed('domains.ledger.limits', { heapMiB: 1 }),

@@ -22,6 +22,7 @@ beforeEach(async () => {
   root = await store.mintGrant(grantOf(domain), BY);
   child = await store.mintGrant(grantOf(domain, { parent: root.id, digest }), BY);
   await store.revokeSubtree(child.id, BY);
+  await store.reserve(root.id, 'calls', 3, 10);
   await store.writeStorage(domain, [{ key: 'balance', put: Buffer.from('a hundred') }]);
   await store.close();
 });
@@ -37,7 +38,7 @@ async function tamper(
 ): Promise<void> {
   const environment = open<Buffer, Uint8Array>({
     path: join(folder, 'store.mdb'),
-    maxDbs: 12,
+    maxDbs: 16,
     overlappingSync: false,
     ...binary,
   });
@@ -54,6 +55,7 @@ async function readAll(): Promise<void> {
     store.grants('', 1000);
     store.children(root.id);
     store.findByDigest(digest);
+    store.reserved(root.id);
     store.domains();
     store.readStorage(domain, 'balance');
     store.audit(0, 1000);
@@ -63,7 +65,17 @@ async function readAll(): Promise<void> {
   }
 }
 
-const TABLES = ['root', 'grants', 'digests', 'revocations', 'domainNames', 'domains', 'storage', 'audit'];
+const TABLES = [
+  'root',
+  'grants',
+  'digests',
+  'revocations',
+  'reserved',
+  'domainNames',
+  'domains',
+  'storage',
+  'audit',
+];
 
 describe('a damaged store', () => {
   it('is one that does not come from this test', async () => {

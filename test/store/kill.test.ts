@@ -32,6 +32,7 @@ const PROGRAM = `
         }, { by: 'worker' });
         say('minted', id, Buffer.from(digest).toString('hex'));
         roots.push(id);
+        for (let i = 0; i < 3; i++) say('reserved', id, await store.reserve(id, 'calls', 2 + i, 7));
       } catch (error) {
         if (error.code !== 'ERR_STORE_REVOKED') throw error;
       }
@@ -55,6 +56,7 @@ describe('a store whose broker is killed', () => {
     const folder = mkdtempSync(join(tmpdir(), 'sturdy-kill-'));
     const minted = new Map<string, string>();
     const revoked = new Set<string>();
+    const reserved = new Map<string, number>();
     for (let round = 1; round <= ROUNDS; round++) {
       const stored = new Map<string, number>();
       const killAfter = 1 + Math.floor(Math.random() * 60);
@@ -69,6 +71,7 @@ describe('a store whose broker is killed', () => {
         if (acknowledged === killAfter) child.kill('SIGKILL');
         if (word === 'minted') minted.set(a, b);
         if (word === 'revoked') revoked.add(a);
+        if (word === 'reserved') reserved.set(a, (reserved.get(a) ?? 0) + Number(b));
         if (word === 'stored') stored.set(a, Math.max(stored.get(a) ?? 0, Number(c)));
       });
       await Promise.all([once(lines, 'close'), once(child, 'close')]);
@@ -79,6 +82,10 @@ describe('a store whose broker is killed', () => {
         const row = store.findByDigest(Buffer.from(digest, 'hex'));
         expect(row?.id).toBe(id);
         if (revoked.has(id)) expect(row!.revoked).toBeTypeOf('number');
+      }
+      for (const [id, calls] of reserved) {
+        expect(store.reserved(id).calls).toBeGreaterThanOrEqual(calls);
+        expect(calls).toBeLessThanOrEqual(7);
       }
       const domainId = await store.domainId('ledger');
       const read = (key: string) => Buffer.from(store.readStorage(domainId, key)!).toString();
@@ -97,6 +104,7 @@ describe('a store whose broker is killed', () => {
     }
     expect(minted.size).toBeGreaterThan(ROUNDS);
     expect(revoked.size).toBeGreaterThan(ROUNDS);
+    expect([...reserved.values()].filter((calls) => calls === 7).length).toBeGreaterThan(ROUNDS);
     rmSync(folder, { recursive: true });
   }, 120_000);
 });

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isId } from '../../broker/store/id.js';
 import { digestOf, mintSecret } from '../../broker/store/secret.js';
-import { MAX_GRANT_DEPTH, type NewGrant, type Store } from '../../broker/store/store.js';
+import { MAX_GRANT_DEPTH, type NewGrant, type Store, type StoredPolicy } from '../../broker/store/store.js';
 
 export type OpenStore = (place: string, options: { now: () => number }) => Promise<Store>;
 
@@ -172,6 +172,66 @@ export function storeSuite(name: string, open: OpenStore): void {
         Array.from({ length: 3000 }, () => store.mintGrant(grantOf(domain, { parent: root.id }), BY)),
       );
       expect(await store.revokeSubtree(root.id, BY)).toHaveLength(3001);
+    });
+
+    it('keeps the constraints, counts and rates of a policy as they were minted', async () => {
+      const policy: StoredPolicy = {
+        methods: 'all',
+        expires: 0,
+        delegable: true,
+        constraints: [
+          {
+            interface: (1n << 64n) - 1n,
+            method: 'open',
+            field: ['path', 'name'],
+            measure: 'value',
+            operator: 'oneOf',
+            values: [
+              { int: -(2n ** 63n) },
+              { int: 2n ** 64n - 1n },
+              { int: 5n },
+              { float: 1.5 },
+              { float: 3 },
+              { float: Number.POSITIVE_INFINITY },
+              { text: '世\0' },
+              { data: new Uint8Array([0, 255]) },
+              { bool: false },
+            ],
+          },
+        ],
+        maxCalls: Number.MAX_SAFE_INTEGER,
+        maxBytes: 1,
+        rates: [{ calls: 1, perMillis: 1000, burst: 2 }],
+      };
+      const { id } = await store.mintGrant(grantOf(domain, { policy }), BY);
+      for (const again of [false, true]) {
+        if (again) await reopen();
+        expect(store.grant(id)!.policy).toEqual(policy);
+      }
+    });
+
+    it('reserves of a bound what is left of it, never more, and gives nothing back', async () => {
+      const { id } = await store.mintGrant(grantOf(domain), BY);
+      const other = await store.mintGrant(grantOf(domain), BY);
+      expect(store.reserved(id)).toEqual({ calls: 0, bytes: 0 });
+      // All at once, as one broker may.
+      const taken = await Promise.all([1, 2, 3, 4].map(() => store.reserve(id, 'calls', 30, 100)));
+      expect(taken).toEqual([30, 30, 30, 10]);
+      expect(await store.reserve(id, 'bytes', 2 ** 40, 2 ** 50)).toBe(2 ** 40);
+      await reopen();
+      expect(await store.reserve(id, 'calls', 1, 100)).toBe(0);
+      // Where the bound was lowered in the meantime, and where it was raised.
+      expect(await store.reserve(id, 'calls', 1, 50)).toBe(0);
+      expect(await store.reserve(id, 'calls', 7, 105)).toBe(5);
+      expect(store.reserved(id)).toEqual({ calls: 105, bytes: 2 ** 40 });
+      expect(store.reserved(other.id)).toEqual({ calls: 0, bytes: 0 });
+      expect(await store.reserve(other.id, 'calls', 0, 5)).toBe(0);
+      for (const unknown of ['', 'nothing', domain]) {
+        expect(store.reserved(unknown)).toEqual({ calls: 0, bytes: 0 });
+        await expect(store.reserve(unknown, 'calls', 1, 1)).rejects.toMatchObject({
+          code: 'ERR_STORE_NOT_FOUND',
+        });
+      }
     });
 
     it('gives a domain one id for ever, and no two the same', async () => {

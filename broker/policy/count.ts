@@ -1,0 +1,110 @@
+/**
+ * What a policy allows so much of in all, calls or bytes: reserved on disk in blocks, ahead of use, and counted down in
+ * memory. What was reserved is never given back to the disk: a broker that ends loses what it had not used, and nobody gets
+ * a call twice.
+ */
+import { RpcError } from '../../rpc/index.js';
+import type { Bounded } from '../store/store.js';
+import { IN_LINE, type Verdict } from './verdict.js';
+
+/** Of a bound, a block is one part in so many: the most that is lost when the broker ends is two of them. */
+const BLOCKS = 64;
+/** Smaller blocks are none: what is needed is reserved, no more, and a broker that ends loses only what it had under way. */
+const SMALLEST_BLOCK: Readonly<Record<Bounded, number>> = { calls: 2, bytes: 4096 };
+const LARGEST_BLOCK: Readonly<Record<Bounded, number>> = { calls: 4096, bytes: 16 * 1024 * 1024 };
+
+export interface AllowanceOptions {
+  readonly what: Bounded;
+  readonly limit: number;
+  /** For errors: the id of the grant. */
+  readonly grant: string;
+  /** Store.reserve, of this grant and bound. */
+  reserve(amount: number): Promise<number>;
+}
+
+export class Allowance {
+  readonly #options: AllowanceOptions;
+  /** 0: there are none. */
+  readonly #block: number;
+  /** Reserved, and not used. */
+  #atHand = 0;
+  /** There is nothing more to reserve. */
+  #exhausted = false;
+  #asking = false;
+  /** Why the last reservation failed, while those who waited for it are told. */
+  #failure: RpcError | null = null;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(options: AllowanceOptions) {
+    this.#options = options;
+    const { what, limit } = options;
+    const block = Math.min(Math.floor(limit / BLOCKS), LARGEST_BLOCK[what]);
+    this.#block = block < SMALLEST_BLOCK[what] ? 0 : block;
+  }
+
+  /**
+   * Whether `need` can be taken now. Where it cannot yet, it is asked for, or `wanted` where that is more, and `again` is called
+   * when something has come of that.
+   */
+  check(need: number, wanted: number, again: () => void): Verdict {
+    if (this.#atHand >= need) return null;
+    if (this.#exhausted) return this.#usedUp();
+    if (this.#failure !== null) return this.#failure;
+    this.#waiting.add(again);
+    this.#ask(Math.max(this.#block, Math.max(need, wanted) - this.#atHand));
+    return IN_LINE;
+  }
+
+  /** After `check` has said that it can be. */
+  take(need: number): void {
+    this.#atHand -= need;
+    if (this.#block > 0 && this.#atHand <= this.#block / 4 && !this.#exhausted) this.#ask(this.#block);
+  }
+
+  /** What was taken, for a call that was not made. */
+  giveBack(need: number): void {
+    this.#atHand += need;
+  }
+
+  /** Whether something would be lost with this. */
+  get holds(): boolean {
+    return this.#atHand > 0 || this.#asking;
+  }
+
+  get asking(): boolean {
+    return this.#asking;
+  }
+
+  #ask(amount: number): void {
+    if (this.#asking) return;
+    this.#asking = true;
+    this.#options.reserve(amount).then(
+      (taken) => {
+        this.#atHand += taken;
+        if (taken < amount) this.#exhausted = true;
+        this.#answered(null);
+      },
+      (cause: unknown) => {
+        const { grant, what } = this.#options;
+        const message = `the ${what} of the grant could not be counted (${grant})`;
+        this.#answered(new RpcError('failed', message, { code: 'ERR_GRANT_COUNT', cause }));
+      },
+    );
+  }
+
+  #answered(failure: RpcError | null): void {
+    this.#asking = false;
+    this.#failure = failure;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const again of waiting) again();
+    this.#failure = null;
+  }
+
+  #usedUp(): RpcError {
+    const { what, limit, grant } = this.#options;
+    return new RpcError('failed', `the grant's ${limit} ${what} are used up (${grant})`, {
+      code: what === 'calls' ? 'ERR_GRANT_CALLS' : 'ERR_GRANT_BYTES',
+    });
+  }
+}
