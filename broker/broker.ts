@@ -33,7 +33,7 @@ import { openPrivateSocket, type PrivateSocket } from './private-socket.js';
 import { Refusals } from './refusals.js';
 import { StartupError } from './startup-error.js';
 import { LmdbStore } from './store/lmdb-store.js';
-import type { Store } from './store/store.js';
+import { type Store, StoreError } from './store/store.js';
 import { Supervisor } from './supervisor.js';
 import { Tally } from './tally.js';
 
@@ -117,7 +117,7 @@ export class Broker {
   async #start(): Promise<void> {
     await mkdir(this.#config.data, { recursive: true, mode: 0o700 });
     await keepOthersOut(this.#config.data, this.#log);
-    this.#store = await LmdbStore.open(this.#config.data);
+    this.#store = await this.#openStore();
     this.#grants = new Grants(this.#store, this.#homeOf);
     this.#delegation = new Delegation(this.#grants, this.#homeOf);
     this.#entrance = new Entrance({});
@@ -149,6 +149,20 @@ export class Broker {
     this.#log.info({ addresses: this.addresses }, 'the broker is ready');
     for (const domain of this.#domains.values()) {
       if (this.#config.domains[domain.name]!.start === 'eager') void domain.running().catch(() => {});
+    }
+  }
+
+  async #openStore(): Promise<Store> {
+    try {
+      return await LmdbStore.open(this.#config.data, {
+        scanning: () => this.#log.warn('the store is not as it was closed, or was not closed: it is scanned'),
+      });
+    } catch (cause) {
+      if (!(cause instanceof StoreError && cause.code === 'ERR_STORE_DAMAGED')) throw cause;
+      throw new StartupError(
+        `${cause.message}. Nothing was changed. \`sturdy store restore BACKUP\` puts a backup in its place, and keeps it aside`,
+        { cause },
+      );
     }
   }
 

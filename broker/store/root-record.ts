@@ -3,18 +3,21 @@
  * what it counts. A damaged LMDB file may read as one with fewer records, and a revocation that is missing would fail
  * open; so opening compares these counts with the tables and refuses a difference.
  *
- * This is not a scan: a record that is damaged inside is found when it is read.
+ * This is not a scan (scan.ts): a record that is damaged inside is found when it is read.
  */
 
-import { hash } from 'node:crypto';
+import { auditKey, auditPayload, hashEntry, readEntry } from './audit-entry.js';
+import { STORE_FORMAT } from './format.js';
 import type { LmdbTables, Table, Transaction } from './lmdb-tables.js';
 import { pack, unpack } from './record.js';
-import { type AuditEntry, type AuditEvent, StoreError } from './store.js';
+import { type AuditEvent, StoreError } from './store.js';
 
 /** The tables whose records the root counts. Those of storage are counted by domain. */
-type Counted = Exclude<Table, 'root' | 'storage'>;
+export type Counted = Exclude<Table, 'root' | 'storage'>;
 
 export interface Root {
+  /** Of the store: see format.ts. */
+  format: number;
   /** Random: tells this store from every other. */
   readonly id: string;
   readonly created: number;
@@ -36,14 +39,17 @@ export function newRoot(id: string, created: number): Root {
     configured: 0,
     audit: 0,
   };
-  return { id, created, counts, auditHead: new Uint8Array(32) };
+  return { format: STORE_FORMAT, id, created, counts, auditHead: new Uint8Array(32) };
 }
 
 export function readRoot(source: {
   get(table: Table, key: Uint8Array): Buffer | undefined;
 }): Root | undefined {
   const payload = source.get('root', ROOT_KEY);
-  return payload === undefined ? undefined : unpack<Root>(payload);
+  // The first stores were written before the root named a format.
+  return payload === undefined
+    ? undefined
+    : { ...unpack<Root>(payload), format: unpack<Partial<Root>>(payload).format ?? 1 };
 }
 
 export function writeRoot(transaction: Transaction, root: Root): void {
@@ -53,25 +59,9 @@ export function writeRoot(transaction: Transaction, root: Root): void {
 /** Appends to the audit chain and counts it in `root`, which the caller writes. */
 export function appendEntry(transaction: Transaction, root: Root, event: AuditEvent): void {
   root.counts.audit += 1;
-  const payload = Buffer.concat([root.auditHead, pack(event)]);
+  const payload = auditPayload(root.auditHead, event);
   transaction.put('audit', auditKey(root.counts.audit), payload);
   root.auditHead = hashEntry(root.counts.audit, payload);
-}
-
-export function readEntry(key: Uint8Array, payload: Uint8Array): AuditEntry {
-  const sequence = Number(Buffer.from(key).readBigUInt64BE());
-  return {
-    ...unpack<AuditEvent>(payload.subarray(32)),
-    sequence,
-    previous: Buffer.from(payload.subarray(0, 32)).toString('hex'),
-    hash: hashEntry(sequence, payload).toString('hex'),
-  };
-}
-
-export function auditKey(sequence: number): Buffer {
-  const key = Buffer.alloc(8);
-  key.writeBigUInt64BE(BigInt(sequence));
-  return key;
 }
 
 /** @throws StoreError ERR_STORE_DAMAGED, naming everything that differs. */
@@ -94,8 +84,4 @@ export function checkRoot(tables: LmdbTables, root: Root, where: string): void {
   if (found.length > 0) {
     throw new StoreError('ERR_STORE_DAMAGED', `the store in ${where} is damaged: ${found.join('; ')}`);
   }
-}
-
-function hashEntry(sequence: number, payload: Uint8Array): Buffer {
-  return hash('sha256', Buffer.concat([auditKey(sequence), payload]), 'buffer');
 }

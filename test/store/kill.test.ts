@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
-import { LmdbStore } from '../../broker/store/lmdb-store.js';
+import { LmdbStore } from './built.js';
 
 const MODULE = new URL('../../dist/broker/store/', import.meta.url).href;
 const ROUNDS = 30;
