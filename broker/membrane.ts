@@ -24,6 +24,7 @@ import {
   settled,
 } from '../rpc/index.js';
 import type { Cuttable, LiveGrant } from './live-grant.js';
+import type { Peer } from './peer.js';
 
 /** Which way a capability went through the membrane. */
 type Direction = 'out' | 'in';
@@ -51,6 +52,8 @@ export class Membrane {
     private readonly idle: () => void = () => {},
     /** What its holder may have in flight inside. Null: there is no bound. */
     readonly account: Account | null = null,
+    /** Its holder, for the audit log. Null: the broker itself. */
+    readonly peer: Peer | null = null,
   ) {}
 
   /** Whether anything is wrapped by it. */

@@ -37,6 +37,8 @@ export interface ScanReport {
 }
 
 export interface ScanOptions {
+  /** An entry that somebody noted before. */
+  readonly known?: Anchor;
   /** The audit log and nothing else: the first thing that is wrong with it ends the scan. */
   readonly only?: 'audit';
   /** Which store it has to be, and what its audit log had: it may have more by now, but not less, and nothing else. */
@@ -51,13 +53,13 @@ export type ScanOutcome =
 /** `reading` is told which table is read next. @throws StoreError */
 export async function scan(
   path: string,
-  { only, expected }: ScanOptions,
+  options: ScanOptions,
   reading: (table: string) => void,
 ): Promise<ScanOutcome> {
   reading('root');
   const snapshot = new Snapshot(path);
   // In one turn, so that all of it is of one moment.
-  const outcome = new Scan(snapshot, reading).run(path, only, expected);
+  const outcome = new Scan(snapshot, reading).run(path, options);
   await snapshot.close();
   return outcome;
 }
@@ -72,7 +74,7 @@ class Scan {
     private readonly reading: (table: string) => void,
   ) {}
 
-  run(path: string, only: ScanOptions['only'], expected: ScanOptions['expected']): ScanOutcome {
+  run(path: string, { only, expected, known }: ScanOptions): ScanOutcome {
     let root: Root | undefined;
     try {
       root = readRoot(this.snapshot);
@@ -93,7 +95,23 @@ class Scan {
       for (const table of TABLES) if (table !== 'audit') this.#table(table, root);
     }
     const last = this.#audit(root, only !== 'audit');
-    if (expected?.audit !== undefined) this.#anchored(expected.audit, root);
+    // Where something is damaged, that may be the reason.
+    if (this.#findings.length > 0) return { findings: this.#findings, more: this.#more };
+    if (expected?.audit !== undefined) {
+      const { sequence } = expected.audit;
+      if (sequence > root.counts.audit) {
+        this.#found(
+          `it is older than it was when it was last opened or closed: its audit log ends with entry ${root.counts.audit}, ` +
+            `and had ${sequence}. What was revoked since would be alive again`,
+        );
+      } else if (!this.#has(expected.audit)) {
+        this.#found(
+          `entry ${sequence} of its audit log is not the one that was there when it was last opened or closed`,
+        );
+      }
+    }
+    if (known !== undefined && !this.#has(known))
+      this.#found(`entry ${known.sequence} of its audit log is not the one that is known`);
     if (this.#findings.length > 0) return { findings: this.#findings, more: this.#more };
     const { id, format, counts } = root;
     return {
@@ -307,24 +325,9 @@ class Scan {
     }
   }
 
-  #anchored({ sequence, hash }: Anchor, root: Root): void {
-    if (sequence > root.counts.audit) {
-      this.#found(
-        `it is older than it was when it was last opened or closed: its audit log ends with entry ${root.counts.audit}, ` +
-          `and had ${sequence}. What was revoked since would be alive again`,
-      );
-      return;
-    }
-    if (sequence === 0) return;
-    let payload: Buffer | undefined;
-    try {
-      payload = this.snapshot.get('audit', auditKey(sequence));
-    } catch {
-      return; // Found where it lies.
-    }
-    if (payload === undefined || hashEntry(sequence, payload).toString('hex') !== hash)
-      this.#found(
-        `entry ${sequence} of its audit log is not the one that was there when it was last opened or closed`,
-      );
+  #has({ sequence, hash }: Anchor): boolean {
+    if (sequence === 0) return hash === NO_HASH;
+    const payload = this.snapshot.get('audit', auditKey(sequence));
+    return payload !== undefined && hashEntry(sequence, payload).toString('hex') === hash;
   }
 }

@@ -63,15 +63,15 @@ export async function examineFolder(
   if (marker?.closed && (await isAsClosed(path, marker.closed))) return 'closed';
   if (marker === undefined && (await isBeginning(path))) return 'new';
   scanning();
-  await scanFolder(where, formats);
+  await scanFolder(where, {}, formats);
   return 'scanned';
 }
 
 /** Scans what is in the folder, which a broker may be using. @throws StoreError where there is none or it is damaged */
 export async function scanFolder(
   where: string,
+  options: Omit<ScanOptions, 'expected'> = {},
   formats = FORMATS,
-  only: Pick<ScanOptions, 'only'> = {},
 ): Promise<ScanReport> {
   const marker = readMarker(where, formats);
   const path = join(where, STORE_FILE);
@@ -79,7 +79,7 @@ export async function scanFolder(
     if (marker === undefined) throw new StoreError('ERR_STORE_NOT_FOUND', `there is no store in ${where}`);
     throw damagedIn(where, `its root record is missing, for ${STORE_FILE} is gone`);
   }
-  return scanStore(path, { ...only, ...(marker === undefined ? {} : { expected: marker }) });
+  return scanStore(path, { ...options, ...(marker === undefined ? {} : { expected: marker }) });
 }
 
 /** Checks the root record against the tables, or writes the first one; migrates an older format. @throws StoreError */
