@@ -23,11 +23,11 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { lockFolder } from './folder-lock.js';
 import { LmdbTables } from './lmdb-tables.js';
-import { appendEntry, readRoot, writeRoot } from './root-record.js';
+import { appendEntry, type Root, readRoot, writeRoot } from './root-record.js';
 import type { ScanReport } from './scan.js';
 import { StoreError } from './store.js';
 import { MARKER_FILE, markPlaced, STORE_FILE, scanFolder, syncFolder } from './store-folder.js';
-import { copyStore, scanStore } from './store-process.js';
+import { copyStore } from './store-process.js';
 
 /**
  * Writes a backup of the store in `folder`, which a broker may be using, to the new file `to` (mode 0600). It has been scanned,
@@ -41,8 +41,7 @@ export async function backUp(folder: string, to: string): Promise<ScanReport> {
   if (existsSync(file)) throw exists(file);
   const unchecked = `${file}.${randomBytes(6).toString('hex')}.new`;
   try {
-    await copyStore(from, unchecked);
-    const report = await scanStore(unchecked);
+    const report = await copyStore(from, unchecked);
     // Another name for the same file: unlike renaming, it never takes the place of one that is there.
     written(file, () => {
       chmodSync(unchecked, 0o600);
@@ -86,14 +85,12 @@ export async function restoreBackup(
   const lock = await lockFolder(where);
   const coming = join(where, 'restoring.mdb');
   try {
-    const report = await scanStore(resolve(backup));
+    removeStoreFile(coming);
+    const report = await copyStore(resolve(backup), coming);
     const there = await whatIsThere(where);
     if (!acceptsLostRevocations) throw unacknowledged(report);
-    removeStoreFile(coming);
-    await copyStore(resolve(backup), coming);
-    await note(coming, report, now());
-    const restored = await scanStore(coming);
-    return { report, keptAside: put(where, coming, restored, there === 'damaged' ? now() : null) };
+    const root = await note(coming, report, now());
+    return { report, keptAside: put(where, coming, root, there === 'damaged' ? now() : null) };
   } finally {
     removeStoreFile(coming);
     await lock.release();
@@ -127,10 +124,10 @@ function unacknowledged({ audit }: ScanReport): StoreError {
 }
 
 /** Has the audit log of the store say that it is a backup. */
-async function note(path: string, { audit }: ScanReport, now: number): Promise<void> {
+async function note(path: string, { audit }: ScanReport, now: number): Promise<Root> {
   const tables = new LmdbTables(path);
   try {
-    await tables.transact((transaction) => {
+    return await tables.transact((transaction) => {
       const root = readRoot(transaction)!;
       appendEntry(transaction, root, {
         at: now,
@@ -139,6 +136,7 @@ async function note(path: string, { audit }: ScanReport, now: number): Promise<v
         detail: `from a backup that ends with entry ${audit.sequence}; what was revoked since is alive again, as was accepted`,
       });
       writeRoot(transaction, root);
+      return root;
     });
   } finally {
     await tables.close();
@@ -149,7 +147,7 @@ async function note(path: string, { audit }: ScanReport, now: number): Promise<v
  * First what was there is copied, then the folder is marked as one whose store is `restored`, then the store gets there: cut short
  * anywhere, it is a folder whose store is damaged, and not one that never had any.
  */
-function put(where: string, coming: string, restored: ScanReport, aside: number | null): string | null {
+function put(where: string, coming: string, restored: Root, aside: number | null): string | null {
   let kept: string | null = null;
   written(join(where, STORE_FILE), () => {
     if (aside !== null) {

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { checkFormat, type Formats } from './format.js';
 import type { LmdbTables } from './lmdb-tables.js';
 import { appendEntry, type Root, readRoot, writeRoot } from './root-record.js';
-import { copyStore, scanStore } from './store-process.js';
+import { copyStore } from './store-process.js';
 
 /** @throws StoreError ERR_STORE_FORMAT, ERR_STORE_DAMAGED, ERR_STORE_WRITE */
 export async function migrate(
@@ -27,7 +27,6 @@ export async function migrate(
   // One that is there is of a migration that did not come to its end: the store still has the older format.
   rmSync(copy, { force: true });
   await copyStore(join(where, 'store.mdb'), copy);
-  await scanStore(copy);
   await tables.transact((transaction) => {
     const root = readRoot(transaction)!;
     for (const step of steps) {

@@ -21,7 +21,14 @@ export class Snapshot {
   constructor(path: string) {
     checkHeader(path);
     try {
-      this.#environment = open({ path, readOnly: true, maxDbs: TABLES.length + 1, ...ENCODING });
+      // `noSubdir`: a file whatever its name; a backup's may have no extension.
+      this.#environment = open({
+        path,
+        noSubdir: true,
+        readOnly: true,
+        maxDbs: TABLES.length + 1,
+        ...ENCODING,
+      });
       for (const name of TABLES) {
         const table = this.#environment.openDB<Buffer, Uint8Array>({ name, ...ENCODING });
         if (table !== undefined) this.#tables.set(name, table);

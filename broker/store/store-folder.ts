@@ -116,8 +116,8 @@ export async function markClosed(where: string, root: Root): Promise<void> {
 }
 
 /** The marker of a store that is put in a folder, before it is there: until then the folder is one that lost its store. */
-export function markPlaced(where: string, { id, format, audit }: ScanReport): void {
-  writeMarker(where, { format, id, closed: null, audit: { sequence: audit.sequence, hash: audit.hash } });
+export function markPlaced(where: string, root: Root): void {
+  writeMarker(where, markerOf(root, null));
 }
 
 function markerOf({ format, id, counts, auditHead }: Root, closed: Closed | null): Marker {

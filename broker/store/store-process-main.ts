@@ -3,6 +3,7 @@
 import { writeSync } from 'node:fs';
 import { scan } from './scan.js';
 import { Snapshot } from './snapshot.js';
+import { StoreError } from './store.js';
 import type { StoreOrder, StoreSaid } from './store-process.js';
 
 /** At once, so that it is out when the next thing that is read ends this process. */
@@ -12,18 +13,24 @@ function say(said: StoreSaid): void {
 }
 
 async function obey(order: StoreOrder): Promise<StoreSaid> {
-  if (order.do === 'scan') return scan(order.path, order.options, (table) => say({ reading: table }));
-  say({ reading: 'its pages' });
+  const reading = (table: string) => say({ reading: table });
+  if (order.do === 'scan') return scan(order.path, order.options, reading);
+  reading('its pages');
   const snapshot = new Snapshot(order.path);
   await snapshot.copy(order.to);
   await snapshot.close();
-  return { copied: true };
+  return scan(order.to, {}, reading);
 }
 
 process.umask(0o077);
+const order = JSON.parse(process.argv[2]!) as StoreOrder;
 try {
-  say(await obey(JSON.parse(process.argv[2]!) as StoreOrder));
+  say(await obey(order));
 } catch (error) {
-  const { code, message } = error as { code?: string; message: string };
-  say({ error: { code: code ?? 'ERR_STORE_DAMAGED', message } });
+  // What LMDB says of a damaged file has a code of its own.
+  const { code, message } =
+    error instanceof StoreError
+      ? error
+      : { code: 'ERR_STORE_DAMAGED' as const, message: `${order.path}: ${(error as Error).message}` };
+  say({ error: { code, message } });
 }

@@ -18,8 +18,7 @@ export type StoreOrder =
 export type StoreSaid =
   | { readonly reading: string }
   | ScanOutcome
-  | { readonly copied: true }
-  | { readonly error: { readonly code: string; readonly message: string } };
+  | { readonly error: { readonly code: StoreErrorCode; readonly message: string } };
 
 const MODULE = fileURLToPath(new URL('./store-process-main.js', import.meta.url));
 
@@ -32,26 +31,26 @@ const MAX_COMPLAINT = 500;
  * @throws StoreError ERR_STORE_DAMAGED, with what was found; ERR_STORE_FORMAT
  */
 export async function scanStore(path: string, options: ScanOptions = {}): Promise<ScanReport> {
-  const outcome = (await inProcess({ do: 'scan', path, options })) as ScanOutcome;
-  if ('report' in outcome) return outcome.report;
-  const { findings, more } = outcome;
-  throw damaged(path, `${findings.join('; ')}${more > 0 ? `; and ${more} more` : ''}`);
+  return inProcess({ do: 'scan', path, options });
 }
 
 /**
- * Copies the LMDB file at `path`, which a broker may be writing to, to a new file of mode 0600, as it is at one moment.
- * What is at `to` then has not been scanned.
+ * Copies the LMDB file at `path`, which a broker may be writing to, to a new file of mode 0600, as it is at one moment, and scans
+ * the copy. One that is not whole does not stay.
+ * @throws StoreError as scanStore
  */
-export async function copyStore(path: string, to: string): Promise<void> {
+export async function copyStore(path: string, to: string): Promise<ScanReport> {
   try {
-    await inProcess({ do: 'copy', path, to });
+    return await inProcess({ do: 'copy', path, to });
   } catch (error) {
     rmSync(to, { force: true });
     throw error;
+  } finally {
+    rmSync(`${to}-lock`, { force: true });
   }
 }
 
-async function inProcess(order: StoreOrder): Promise<StoreSaid> {
+async function inProcess(order: StoreOrder): Promise<ScanReport> {
   const flags = [`--max-old-space-size=${HEAP_MEBIBYTES}`, '--no-warnings'];
   const child = spawn(process.execPath, [...flags, MODULE, JSON.stringify(order)], {
     env: {},
@@ -90,8 +89,13 @@ async function inProcess(order: StoreOrder): Promise<StoreSaid> {
         `${why === undefined ? '' : ` (${why.trim()})`}`,
     );
   }
-  if ('error' in answer) throw new StoreError(answer.error.code as StoreErrorCode, answer.error.message);
-  return answer;
+  if ('error' in answer) {
+    const { code, message } = answer.error;
+    throw new StoreError(code, message.includes(order.path) ? message : `${order.path}: ${message}`);
+  }
+  if ('report' in answer) return answer.report;
+  const { findings, more } = answer as Extract<ScanOutcome, { findings: unknown }>;
+  throw damaged(order.path, `${findings.join('; ')}${more > 0 ? `; and ${more} more` : ''}`);
 }
 
 function damaged(path: string, found: string): StoreError {

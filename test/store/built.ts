@@ -11,3 +11,6 @@ export const { scanFolder } = (await built(
 export const { scanStore } = (await built(
   'store-process',
 )) as typeof import('../../broker/store/store-process.js');
+export const { backUp, restoreBackup } = (await built(
+  'backup',
+)) as typeof import('../../broker/store/backup.js');
