@@ -21,7 +21,9 @@ export function packEvent(event: AuditEvent): Buffer {
   const fields: Record<string, unknown> = {};
   for (const name of EVENT_FIELDS) {
     const value = event[name];
-    if (value !== undefined && value !== '') fields[name] = value;
+    // What is no text (a lone half of a surrogate pair) would be another after it was written and read.
+    if (value !== undefined && value !== '')
+      fields[name] = typeof value === 'string' ? value.toWellFormed() : value;
   }
   return pack(fields);
 }

@@ -83,6 +83,8 @@ export async function restoreBackup(
   if (!existsSync(backup)) throw new StoreError('ERR_STORE_NOT_FOUND', `there is no backup ${backup}`);
   mkdirSync(where, { recursive: true, mode: 0o700 });
   const lock = await lockFolder(where);
+  // LMDB makes a lock beside whatever it reads; where there was one, somebody uses it.
+  const hadLock = existsSync(`${backup}-lock`);
   const coming = join(where, 'restoring.mdb');
   try {
     removeStoreFile(coming);
@@ -93,6 +95,7 @@ export async function restoreBackup(
     return { report, keptAside: put(where, coming, root, there === 'damaged' ? now() : null) };
   } finally {
     removeStoreFile(coming);
+    if (!hadLock) rmSync(`${backup}-lock`, { force: true });
     await lock.release();
   }
 }

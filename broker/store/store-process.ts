@@ -5,6 +5,7 @@
 
 import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { withoutInherited } from '../inherited.js';
@@ -31,7 +32,7 @@ const MAX_COMPLAINT = 500;
  * @throws StoreError ERR_STORE_DAMAGED, with what was found; ERR_STORE_FORMAT
  */
 export async function scanStore(path: string, options: ScanOptions = {}): Promise<ScanReport> {
-  return inProcess({ do: 'scan', path, options });
+  return inProcess({ do: 'scan', path: resolve(path), options });
 }
 
 /**
@@ -41,7 +42,7 @@ export async function scanStore(path: string, options: ScanOptions = {}): Promis
  */
 export async function copyStore(path: string, to: string): Promise<ScanReport> {
   try {
-    return await inProcess({ do: 'copy', path, to });
+    return await inProcess({ do: 'copy', path: resolve(path), to: resolve(to) });
   } catch (error) {
     rmSync(to, { force: true });
     throw error;
@@ -68,7 +69,7 @@ async function inProcess(order: StoreOrder): Promise<ScanReport> {
     if ('reading' in heard) reading = heard.reading;
     else said.push(heard);
   });
-  const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
+  const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((done, reject) => {
     child.once('error', (cause) =>
       reject(
         new StoreError(
@@ -77,7 +78,7 @@ async function inProcess(order: StoreOrder): Promise<ScanReport> {
         ),
       ),
     );
-    child.once('close', (...ended) => resolve(ended));
+    child.once('close', (...ended) => done(ended));
   });
   const answer = said.at(-1);
   if (answer === undefined) {
