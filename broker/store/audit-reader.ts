@@ -18,9 +18,15 @@ export async function auditOf(
   const snapshot = new Snapshot(path);
   const entries: AuditEntry[] = [];
   for (let sequence = after + 1; entries.length < limit; sequence++) {
-    const payload = snapshot.get('audit', auditKey(sequence));
-    if (payload === undefined) break;
-    entries.push(readEntry(auditKey(sequence), payload));
+    try {
+      const payload = snapshot.get('audit', auditKey(sequence));
+      if (payload === undefined) break;
+      entries.push(readEntry(auditKey(sequence), payload));
+    } catch (error) {
+      // What is whole in front of it is given first.
+      if (entries.length > 0) break;
+      throw error;
+    }
   }
   const last = snapshot.count('audit');
   await snapshot.close();

@@ -1,10 +1,11 @@
 /** What a verification of an export finds: every line that was changed, taken out, put in or moved. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { endLine, exportLine, verifyExport } from '../../broker/store/audit-export.js';
+import { auditOf } from '../../broker/store/audit-reader.js';
 import { LmdbStore } from '../../broker/store/lmdb-store.js';
 import type { AuditEntry } from '../../broker/store/store.js';
 import { grantOf } from './suite.js';
@@ -118,6 +119,24 @@ describe('an export', () => {
       'entry 99, which is known, is not in the file',
     );
   });
+});
+
+it('The audit log of a damaged store is read up to the first entry that is damaged', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sturdy-export-'));
+  const store = await LmdbStore.open(folder);
+  for (const detail of ['one', 'two', 'the third one', 'four'])
+    await store.appendAudit({ action: 'test', detail });
+  await store.close();
+  const path = join(folder, 'store.mdb');
+  const bytes = readFileSync(path);
+  for (let at = bytes.indexOf('the third'); at !== -1; at = bytes.indexOf('the third', at + 1))
+    bytes[at]! ^= 1;
+  writeFileSync(path, bytes);
+  const { entries: read, last } = await auditOf(folder, 0, 10);
+  expect([read.map(({ detail }) => detail), last]).toEqual([['one', 'two'], 4]);
+  await expect(auditOf(folder, 2, 10)).rejects.toThrow('the record of table audit, entry 3, is damaged');
+  expect((await auditOf(folder, 3, 10)).entries).toHaveLength(1);
+  rmSync(folder, { recursive: true });
 });
 
 function meaning(line: string): string {
