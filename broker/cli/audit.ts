@@ -4,8 +4,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { escapeControls } from '../redaction.js';
-import { NO_HASH } from '../store/audit-entry.js';
-import { endLine, exportLine, verifyExport } from '../store/audit-export.js';
+import { endLine, exportLine, NO_HASH } from '../store/audit-line.js';
 import type { Anchor } from '../store/scan.js';
 import type { AuditEntry } from '../store/store.js';
 import { entriesBehind, withAudit } from './audit-source.js';
@@ -111,6 +110,7 @@ async function verifyStore(folder: string, known: Anchor | null): Promise<Anchor
 }
 
 async function verifyFile(file: string, after: number, known: Anchor | null): Promise<Anchor> {
+  const { verifyExport } = await import('../store/audit-export.js');
   const input = createReadStream(file, 'utf8');
   const failed = new Promise<never>((_, reject) => {
     input.once('error', (cause) =>

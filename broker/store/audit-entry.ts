@@ -8,14 +8,9 @@
  */
 
 import { hash } from 'node:crypto';
+import { EVENT_FIELDS, NO_HASH } from './audit-line.js';
 import { pack, unpack } from './record.js';
 import type { AuditEntry, AuditEvent } from './store.js';
-
-/** In front of the first entry. */
-export const NO_HASH = '0'.repeat(64);
-
-/** Every field of an event, in the order in which they are packed. A new one goes to the end. */
-export const EVENT_FIELDS = ['at', 'action', 'grant', 'parent', 'domain', 'by', 'peer', 'detail'] as const;
 
 export function packEvent(event: AuditEvent): Buffer {
   const fields: Record<string, unknown> = {};

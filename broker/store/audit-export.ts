@@ -1,27 +1,17 @@
 /**
- * The audit log outside of the store: lines of JSON, one for each entry, and a last one that says where it ends. Whoever has
- * the lines can tell whether one of them was changed, taken out or moved.
+ * Verifies an export of the audit log, the lines of audit-line.ts: whether one of them was changed, taken out or moved.
  *
  * What nobody can tell from the lines alone is whether all of them from some place on were made anew, with hashes to match.
  * For that, keep the number and the hash of an entry somewhere else, and compare.
  */
 
-import { AuditChain, EVENT_FIELDS, entryFor } from './audit-entry.js';
+import { AuditChain, entryFor } from './audit-entry.js';
+import { EVENT_FIELDS } from './audit-line.js';
 import type { Anchor } from './scan.js';
 import { type AuditEntry, StoreError } from './store.js';
 
 /** The longest line that is looked at, in characters. An entry has far less. */
 const LONGEST_LINE = 65_536;
-
-/** `previous` and `hash` in hexadecimal, `at` in milliseconds since 1970. */
-export function exportLine({ sequence, previous, hash, ...event }: AuditEntry): object {
-  const fields = EVENT_FIELDS.map((name) => [name, event[name]]).filter(([, value]) => value !== undefined);
-  return { sequence, ...Object.fromEntries(fields), previous, hash };
-}
-
-export function endLine({ sequence, hash }: Anchor): object {
-  return { end: sequence, hash };
-}
 
 /**
  * Checks the lines of an export that begins behind the entry `after`. Gives the last entry.

@@ -6,7 +6,8 @@
  * For a process of its own (store-process.ts): a damaged file can end whoever reads it.
  */
 
-import { AuditChain, auditKey, hashEntry, NO_HASH, readEntry } from './audit-entry.js';
+import { AuditChain, auditKey, hashEntry, readEntry } from './audit-entry.js';
+import { NO_HASH } from './audit-line.js';
 import { checkFormat } from './format.js';
 import type { StoredGrant } from './grant-tree.js';
 import { TABLES, type Table } from './lmdb-tables.js';

@@ -67,7 +67,7 @@ function damage(): void {
   writeFileSync(path, bytes);
 }
 
-describe('sturdy store', () => {
+describe('sturdy store', { timeout: 120_000 }, () => {
   it('checks the store, while the broker runs and when it does not', async () => {
     await mintAndRevoke('one');
     const whole =
@@ -131,7 +131,7 @@ describe('sturdy store', () => {
   });
 });
 
-describe('sturdy audit', () => {
+describe('sturdy audit', { timeout: 120_000 }, () => {
   it('tells the last entries: what, of which grant, by what authority, over which connection', async () => {
     await mintAndRevoke('one');
     const { out } = await sturdy(['audit', 'tail', '-n', '100', ...OPERATOR]);

@@ -54,7 +54,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const marker = () => JSON.parse(readFileSync(join(folder, 'store.json'), 'utf8'));
 
-describe('a store of an older format', () => {
+describe('a store of an older format', { timeout: 120_000 }, () => {
   it('is migrated when it is opened, with its audit log telling so, and what was revoked stays so', async () => {
     const store = await LmdbStore.open(folder, { formats: next });
     expect(store.grants('', 10).map(({ label }) => label)).toEqual(['a label!', 'a label!']);
@@ -141,7 +141,7 @@ describe('a store of an older format', () => {
   });
 });
 
-describe('a store of a newer format', () => {
+describe('a store of a newer format', { timeout: 120_000 }, () => {
   it('is refused by name, by every way to it, and stays as it is', async () => {
     await (await LmdbStore.open(folder, { formats: next })).close();
     const refused = {

@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { LmdbStore } from './built.js';
 
 const MODULE = new URL('../../dist/broker/store/', import.meta.url).href;
-const ROUNDS = 30;
+const ROUNDS = 15;
 
 /** Mints, revokes and stores without end, and says what was acknowledged, at once and synchronously. */
 const PROGRAM = `

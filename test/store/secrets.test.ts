@@ -27,7 +27,9 @@ function filesIn(folder: string): string[] {
   });
 }
 
-it('Only digests of secrets are at rest, wherever they were minted, and in a backup as well', async () => {
+it('Only digests of secrets are at rest, wherever they were minted, and in a backup as well', {
+  timeout: 120_000,
+}, async () => {
   const running = await Running.start();
   const data = join(running.folder, 'data');
   const secrets: Uint8Array[] = [];
