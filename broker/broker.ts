@@ -16,6 +16,7 @@ import {
 } from '../rpc/index.js';
 import { SchemaGraph, sturdySchemaBytes } from '../schema/index.js';
 import { Entrance } from './admission.js';
+import { Audit } from './audit.js';
 import { BROKER_HOME } from './broker-name.js';
 import { Bundler } from './bundler.js';
 import type { Config, DomainConfig } from './config.js';
@@ -29,11 +30,12 @@ import { isListening } from './listening.js';
 import { createLogger } from './log.js';
 import { BrokerHome } from './operator.js';
 import { keepOthersOut, OPERATOR_REF, provideOperatorRef } from './operator-ref.js';
+import { peerOf } from './peer.js';
 import { openPrivateSocket, type PrivateSocket } from './private-socket.js';
 import { Refusals } from './refusals.js';
 import { StartupError } from './startup-error.js';
 import { LmdbStore } from './store/lmdb-store.js';
-import type { Store } from './store/store.js';
+import { type Store, StoreError } from './store/store.js';
 import { Supervisor } from './supervisor.js';
 import { Tally } from './tally.js';
 
@@ -61,6 +63,8 @@ export class Broker {
   readonly #domains = new Map<string, Domain>();
   readonly #homes = new Map<string, Home>();
   readonly #sessions = new Set<Session>();
+  /** How many connections there have been. */
+  #accepted = 0;
   readonly #started = Date.now();
   readonly #refusals: Refusals;
   readonly #budgets: Budgets;
@@ -68,6 +72,7 @@ export class Broker {
   readonly #broken: Tally;
   readonly #bundler: Bundler;
   #store!: Store;
+  #audit!: Audit;
   #grants!: Grants;
   #delegation!: Delegation;
   #supervisor!: Supervisor;
@@ -117,7 +122,8 @@ export class Broker {
   async #start(): Promise<void> {
     await mkdir(this.#config.data, { recursive: true, mode: 0o700 });
     await keepOthersOut(this.#config.data, this.#log);
-    this.#store = await LmdbStore.open(this.#config.data);
+    this.#store = await this.#openStore();
+    this.#audit = new Audit(this.#store, this.#log);
     this.#grants = new Grants(this.#store, this.#homeOf);
     this.#delegation = new Delegation(this.#grants, this.#homeOf);
     this.#entrance = new Entrance({});
@@ -128,6 +134,7 @@ export class Broker {
       new BrokerHome({
         grants: this.#grants,
         domains: this.#domains,
+        store: this.#store,
         homeOf: this.#homeOf,
         health: () => this.health(),
       }),
@@ -149,6 +156,20 @@ export class Broker {
     this.#log.info({ addresses: this.addresses }, 'the broker is ready');
     for (const domain of this.#domains.values()) {
       if (this.#config.domains[domain.name]!.start === 'eager') void domain.running().catch(() => {});
+    }
+  }
+
+  async #openStore(): Promise<Store> {
+    try {
+      return await LmdbStore.open(this.#config.data, {
+        scanning: () => this.#log.warn('the store is not as it was closed, or was not closed: it is scanned'),
+      });
+    } catch (cause) {
+      if (!(cause instanceof StoreError && cause.code === 'ERR_STORE_DAMAGED')) throw cause;
+      throw new StartupError(
+        `${cause.message}. Nothing was changed. \`sturdy store restore BACKUP\` puts a backup in its place, and keeps it aside`,
+        { cause },
+      );
     }
   }
 
@@ -239,13 +260,16 @@ export class Broker {
   }
 
   #accept(socket: Socket): void {
-    const peer = socket.remoteAddress ?? 'unix';
+    const holder = { kind: 'anyone' } as const;
+    const peer = peerOf(holder, socket.remoteAddress, ++this.#accepted);
     const entry = gate({
       grants: this.#grants,
       homeOf: this.#homeOf,
       services: this.#delegation,
-      holder: { kind: 'anyone' },
+      holder,
+      peer,
       refusals: this.#refusals,
+      audit: this.#audit,
     });
     const accounts = this.#budgets.accounts();
     const session = new Session(new StreamTransport(socket, CLIENT_LIMITS, accounts.bytes), {
@@ -265,7 +289,10 @@ export class Broker {
     void session.closed.then((reason) => {
       this.#sessions.delete(session);
       // The code is ours; the message may be the peer's own, and is nobody's to keep.
-      this.#log.debug({ peer, code: reason.code }, 'a connection ended');
+      this.#log.debug(
+        { peer: peer.who, connection: peer.connection, code: reason.code },
+        'a connection ended',
+      );
       if (reason.code !== 'ERR_RPC_CLOSED') this.#broken.add(reason.code);
     });
   }
@@ -311,6 +338,7 @@ export class Broker {
     this.#entrance?.close();
     await this.#private?.close();
     await Promise.all(closing);
+    await this.#audit?.close();
     await this.#store?.close();
     this.#log.info('the broker has stopped');
     this.#log.flush();

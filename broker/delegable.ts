@@ -68,11 +68,13 @@ class DelegableServer {
 
   async attenuate(params: DelegationParams, context: CallContext): Promise<object> {
     const { grant, secret } = await this.#mint(params, context.signal);
-    const { services, account } = this.#membrane;
-    const narrowed = new Membrane(grant, services, undefined, account).outward(this.#held.inner.retain());
+    const { services, account, peer } = this.#membrane;
+    const narrowed = new Membrane(grant, services, undefined, account, peer).outward(
+      this.#held.inner.retain(),
+    );
     return {
       ref: { secret },
-      grant: context.use(grantPower(grant.row, this.grants, this.homeOf)),
+      grant: context.use(grantPower(grant.row, this.grants, this.homeOf, peer)),
       cap: context.use(stubFor(narrowed, null)),
     };
   }
@@ -106,6 +108,7 @@ class DelegableServer {
       label: label ?? '',
       owner: ownerFromWire(sealFor),
       by: `grant ${this.#membrane.grant.row.id}`,
+      peer: this.#membrane.peer,
     });
   }
 

@@ -14,6 +14,7 @@ import { GrantedCapability } from './granted.js';
 import type { Grants } from './grants.js';
 import type { LiveGrant } from './live-grant.js';
 import { Membrane, type MembraneServices } from './membrane.js';
+import { peerOf } from './peer.js';
 import { writtenConstraint } from './policy/constraint.js';
 import { ConstraintTextError } from './policy/constraint-text.js';
 import { parseRate } from './policy/rate.js';
@@ -87,7 +88,9 @@ export class DomainGrants {
     const type = home.graph.interface(wanted.interface);
     const grant = await this.#minted(name, home, wanted);
     const object = new GrantedCapability(home, wanted.object);
-    return { name, interfaceId: type.id, cap: stubFor(new Membrane(grant, services).outward(object), type) };
+    const peer = peerOf({ kind: 'domain', id: this.#options.id }, undefined, null);
+    const membrane = new Membrane(grant, services, undefined, null, peer);
+    return { name, interfaceId: type.id, cap: stubFor(membrane.outward(object), type) };
   }
 
   async #minted(name: string, home: Domain, wanted: DomainConfig['grants'][string]): Promise<LiveGrant> {

@@ -16,10 +16,12 @@ import {
   stubFor,
 } from '../rpc/index.js';
 import { NO_CAPABILITIES, type PointerReader, sturdySchema } from '../schema/index.js';
+import type { Audit } from './audit.js';
 import type { Grants } from './grants.js';
 import type { Home } from './home.js';
 import type { LiveGrant } from './live-grant.js';
 import { Membrane, type MembraneServices } from './membrane.js';
+import type { Peer } from './peer.js';
 import type { Refusals } from './refusals.js';
 import type { GrantOwner } from './store/store.js';
 
@@ -29,7 +31,10 @@ export interface GateOptions {
   readonly services: MembraneServices;
   /** Who is at the other end, as far as it is known. */
   readonly holder: GrantOwner;
+  /** The same, for the audit log. */
+  readonly peer: Peer;
   readonly refusals: Refusals;
+  readonly audit: Audit;
 }
 
 /** What a connection gets at first. */
@@ -79,16 +84,18 @@ class Door {
 
   /** The object behind the reference with this secret, under its grant: a new reference. */
   async restore(secret: Uint8Array, signal?: CallSignal): Promise<Capability> {
-    const { grants, homeOf, holder, refusals } = this.#options;
+    const { grants, homeOf, holder, peer, refusals, audit } = this.#options;
     const grant = grants.find(secret, holder);
     const home = grant === null ? undefined : homeOf(grant.row.domainId);
     if (grant === null || home === undefined) {
       refusals.add();
+      audit.refused(grants.idOf(secret), peer);
       throw new RpcError('failed', 'no such reference', { code: 'ERR_NO_SUCH_REFERENCE' });
     }
-    const object = await home.restore(grant.row.object, signal);
+    const object = await home.restore(grant.row.object, signal, peer);
     const membrane = this.#membraneOf(grant, home);
     const outward = membrane.outward(object);
+    audit.restored(grant.row.id, peer);
     // What is broken, or came when the grant had died, is not wrapped.
     if (!membrane.inUse) this.#membranes.delete(grant.row.id);
     return outward;
@@ -100,7 +107,7 @@ class Door {
     const idle = () => {
       if (this.#membranes.get(grant.row.id) === made) this.#membranes.delete(grant.row.id);
     };
-    const made = new Membrane(grant, this.#options.services, idle, this.#accountAt(home));
+    const made = new Membrane(grant, this.#options.services, idle, this.#accountAt(home), this.#options.peer);
     this.#membranes.set(grant.row.id, made);
     return made;
   }

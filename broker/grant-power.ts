@@ -5,14 +5,24 @@ import { sturdySchema } from '../schema/index.js';
 import type { Grants } from './grants.js';
 import type { Home } from './home.js';
 import { ownerFromWire, ownerToWire } from './owner.js';
+import type { Peer } from './peer.js';
 import { policyFromWire, policyToWire } from './policy.js';
 import type { GrantRow } from './store/store.js';
 
 type HomeOf = (domainId: string) => Home | undefined;
 
-/** Power over the grant of this row, which may be one to a domain that is configured no more: it can still be revoked. */
-export function grantPower(row: GrantRow, grants: Grants, homeOf: HomeOf): Stub {
-  return serve(sturdySchema().interface('Grant'), new GrantServer(row, grants, homeOf));
+/**
+ * Power over the grant of this row, which may be one to a domain that is configured no more: it can still be revoked. `peer`, to
+ * whom it is given, is who does what is done by it; `by` is by what authority.
+ */
+export function grantPower(
+  row: GrantRow,
+  grants: Grants,
+  homeOf: HomeOf,
+  peer: Peer | null,
+  by = `grant ${row.id}`,
+): Stub {
+  return serve(sturdySchema().interface('Grant'), new GrantServer(row, grants, homeOf, peer, by));
 }
 
 /** GrantInfo of the public protocol. */
@@ -44,6 +54,8 @@ class GrantServer {
     private readonly minted: GrantRow,
     private readonly grants: Grants,
     private readonly homeOf: HomeOf,
+    private readonly peer: Peer | null,
+    private readonly by: string,
   ) {}
 
   info(): object {
@@ -64,12 +76,16 @@ class GrantServer {
       policy: policyFromWire(policy),
       label: label ?? '',
       owner: ownerFromWire(sealFor),
-      by: `grant ${this.minted.id}`,
+      by: this.by,
+      peer: this.peer,
     });
-    return { ref: { secret }, grant: context.use(grantPower(grant.row, this.grants, this.homeOf)) };
+    return {
+      ref: { secret },
+      grant: context.use(grantPower(grant.row, this.grants, this.homeOf, this.peer)),
+    };
   }
 
   async revoke(): Promise<object> {
-    return { revoked: await this.grants.revoke(this.minted.id, `grant ${this.minted.id}`) };
+    return { revoked: await this.grants.revoke(this.minted.id, this.by, this.peer) };
   }
 }

@@ -8,6 +8,7 @@ import { RpcError } from '../rpc/index.js';
 import type { Home } from './home.js';
 import { LiveGrant } from './live-grant.js';
 import { MintRate } from './mint-rate.js';
+import { type Peer, peerNote } from './peer.js';
 import { Meters } from './policy/meter.js';
 import { checkedPolicy, EVERYTHING } from './policy.js';
 import { digestOf, mintSecret } from './store/secret.js';
@@ -37,8 +38,10 @@ export interface MintRequest {
   readonly owner?: GrantOwner;
   /** False: a grant that the broker itself holds for somebody, to which there is no reference. */
   readonly withSecret?: boolean;
-  /** Who mints, for the audit. */
+  /** By what authority, for the audit. */
   readonly by: string;
+  /** Over whose connection. Null: the broker by itself. */
+  readonly peer?: Peer | null;
 }
 
 export class Grants {
@@ -95,7 +98,7 @@ export class Grants {
         owner: request.owner ?? { kind: 'anyone' },
         label,
       },
-      { by: request.by },
+      { by: request.by, ...peerNote(request.peer ?? null) },
     );
     // Somebody may have found it since it is on disk: no grant is in use twice.
     return { grant: this.#live.get(row.id)?.deref() ?? this.#bind(row, home), secret };
@@ -108,6 +111,11 @@ export class Grants {
     const grant = this.get(row.id);
     if (grant === null || grant.dead() !== null || !ownedBy(row.owner, holder)) return null;
     return grant;
+  }
+
+  /** The id of the grant that `secret` is or was for, whoever shows it: for the audit log, and for no answer. */
+  idOf(secret: Uint8Array): string | null {
+    return this.store.findByDigest(digestOf(secret))?.id ?? null;
   }
 
   /** The grant of this id, dead or alive; null where there is none or its home is configured no more. */
@@ -130,9 +138,9 @@ export class Grants {
   }
 
   /** Kills the grant and all below it: on disk, then in use. Returns how many died. */
-  async revoke(id: string, by: string): Promise<number> {
+  async revoke(id: string, by: string, peer: Peer | null = null): Promise<number> {
     // The cut comes right behind the commit: how long it takes to count what died is up to whoever minted it.
-    const revoked = await this.store.revokeSubtree(id, { by }, () => this.#cut(id));
+    const revoked = await this.store.revokeSubtree(id, { by, ...peerNote(peer) }, () => this.#cut(id));
     // Where somebody else's revocation came first, its commit was before ours, and so was its cut.
     return revoked.length;
   }

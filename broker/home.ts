@@ -4,6 +4,7 @@
  */
 import type { Account, CallSignal, Capability } from '../rpc/index.js';
 import type { SchemaGraph } from '../schema/index.js';
+import type { Peer } from './peer.js';
 
 /** What an object says of itself. */
 export interface Identity {
@@ -24,9 +25,9 @@ export interface Home {
   account(): Account | null;
   /**
    * The object of this id: a new reference. Starts what must be started. Rejects with RpcError. `signal` is that of the call for
-   * which it is asked: what nobody waits for any more is not asked of a domain any longer.
+   * which it is asked: what nobody waits for any more is not asked of a domain any longer. `peer` is who asks.
    */
-  restore(object: string, signal?: CallSignal): Promise<Capability>;
+  restore(object: string, signal?: CallSignal, peer?: Peer): Promise<Capability>;
   /** Who `capability`, an object as it comes from here, is. Null: it is none of this home. */
   identify(capability: Capability, signal?: CallSignal): Promise<Identity | null>;
 }

@@ -25,6 +25,7 @@ import {
   settled,
 } from '../rpc/index.js';
 import type { Cuttable, LiveGrant } from './live-grant.js';
+import type { Peer } from './peer.js';
 import { IN_LINE, type Verdict } from './policy/verdict.js';
 import { type Passage, WaitingCall } from './waiting-call.js';
 
@@ -54,6 +55,8 @@ export class Membrane {
     private readonly idle: () => void = () => {},
     /** What its holder may have in flight inside. Null: there is no bound. */
     readonly account: Account | null = null,
+    /** Its holder, for the audit log. Null: the broker itself. */
+    readonly peer: Peer | null = null,
   ) {}
 
   /** Whether anything is wrapped by it. */

@@ -2,11 +2,10 @@
 import type { DelegationParams } from '../client/protocol.js';
 import {
   type CallContext,
+  type CallSignal,
   type Capability,
-  capabilityOf,
   RpcError,
   type Stub,
-  serve,
   served,
   settled,
 } from '../rpc/index.js';
@@ -17,7 +16,9 @@ import { grantInfo, grantPower } from './grant-power.js';
 import type { Grants } from './grants.js';
 import type { Home, Identity } from './home.js';
 import { ownerFromWire } from './owner.js';
+import type { Peer } from './peer.js';
 import { policyFromWire } from './policy.js';
+import { MAX_LISTING, type Store } from './store/store.js';
 
 export const OPERATOR_OBJECT = 'operator';
 
@@ -25,6 +26,7 @@ export const OPERATOR_OBJECT = 'operator';
 export interface OperatorPowers {
   readonly grants: Grants;
   readonly domains: ReadonlyMap<string, Domain>;
+  readonly store: Pick<Store, 'audit' | 'lastAudit'>;
   homeOf(domainId: string): Home | undefined;
   health(): { ready: boolean; uptimeMillis: bigint; connections: number; detail: string };
 }
@@ -34,40 +36,45 @@ export class BrokerHome implements Home {
   readonly name = BROKER_HOME;
   readonly graph: SchemaGraph = sturdySchema();
   readonly schema: Uint8Array = sturdySchemaBytes();
-  readonly #operator: OperatorServer;
+  /** Those that were given out: one for each peer that restores it, so that what it does is known to be that peer's. */
+  readonly #operators = new WeakSet<Capability>();
 
-  constructor(powers: OperatorPowers) {
-    this.#operator = new OperatorServer(powers);
-  }
+  constructor(private readonly powers: OperatorPowers) {}
 
   account(): null {
     return null;
   }
 
-  async restore(object: string): Promise<Capability> {
+  async restore(object: string, _signal?: CallSignal, peer: Peer | null = null): Promise<Capability> {
     if (object !== OPERATOR_OBJECT) {
       throw new RpcError(
         'failed',
         `the broker has no object ${JSON.stringify(object)}; it has ${OPERATOR_OBJECT}`,
       );
     }
-    return served(this.graph.interface('Operator'), this.#operator);
+    const operator = served(this.graph.interface('Operator'), new OperatorServer(this.powers, peer));
+    this.#operators.add(operator);
+    return operator;
   }
 
   async identify(capability: Capability): Promise<Identity | null> {
-    using mine = serve(this.graph.interface('Operator'), this.#operator);
-    if (settled(capability) !== capabilityOf(mine)) return null;
+    if (!this.#operators.has(settled(capability))) return null;
     return { object: OPERATOR_OBJECT, interfaceId: this.graph.interface('Operator').id, persistent: true };
   }
 }
 
 const GRANTS_PAGE = 1000;
 
+/** By what authority, for the audit log. */
+const BY = 'operator';
+
 class OperatorServer {
   readonly #powers: OperatorPowers;
+  readonly #peer: Peer | null;
 
-  constructor(powers: OperatorPowers) {
+  constructor(powers: OperatorPowers, peer: Peer | null) {
     this.#powers = powers;
+    this.#peer = peer;
   }
 
   domains(): object {
@@ -97,9 +104,10 @@ class OperatorServer {
       policy: policyFromWire(params.policy),
       label: params.label ?? '',
       owner: ownerFromWire(params.sealFor),
-      by: 'operator',
+      by: BY,
+      peer: this.#peer,
     });
-    return { ref: { secret }, grant: context.use(grantPower(grant.row, grants, homeOf)) };
+    return { ref: { secret }, grant: context.use(grantPower(grant.row, grants, homeOf, this.#peer, BY)) };
   }
 
   grants({ after, limit }: { after: string; limit: number }): object {
@@ -116,11 +124,26 @@ class OperatorServer {
         code: 'ERR_NO_SUCH_GRANT',
       });
     }
-    return { grant: context.use(grantPower(row, grants, homeOf)) };
+    return { grant: context.use(grantPower(row, grants, homeOf, this.#peer, BY)) };
   }
 
   health(): object {
     return this.#powers.health();
+  }
+
+  audit({ after, limit }: { after: bigint; limit: number }): object {
+    const { store } = this.#powers;
+    const entries = store.audit(Number(after), limit === 0 ? MAX_LISTING : limit);
+    return {
+      entries: entries.map(({ sequence, at, previous, hash, ...event }) => ({
+        ...event,
+        sequence: BigInt(sequence),
+        at: BigInt(at),
+        previous: Buffer.from(previous, 'hex'),
+        hash: Buffer.from(hash, 'hex'),
+      })),
+      last: BigInt(store.lastAudit()),
+    };
   }
 
   schema({ domain }: { domain: string }): object {

@@ -132,6 +132,26 @@ export interface Operator extends Stub {
     detail: string;
   }>;
   schema(params: { domain: string }): Pending<{ interfaceId: bigint; schema: Uint8Array }>;
+  audit(params: { after?: bigint; limit?: number }): Pending<{
+    entries: readonly AuditEntry[];
+    last: bigint;
+  }>;
+}
+
+/** Of the texts, those that say nothing of the action are empty. */
+export interface AuditEntry {
+  readonly sequence: bigint;
+  /** Milliseconds since 1970. */
+  readonly at: bigint;
+  readonly action: string;
+  readonly grant: string;
+  readonly parent: string;
+  readonly domain: string;
+  readonly by: string;
+  readonly peer: string;
+  readonly detail: string;
+  readonly previous: Uint8Array;
+  readonly hash: Uint8Array;
 }
 
 export interface DomainInfo {

@@ -53,5 +53,6 @@ export {
   type SocketAddress,
 } from './transport/socket.js';
 export { StreamTransport } from './transport/stream.js';
+export type { Throttle } from './transport/throttle.js';
 export type { Transport, TransportReceiver } from './transport/transport.js';
 export { untilSettled } from './until-settled.js';

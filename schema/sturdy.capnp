@@ -268,6 +268,36 @@ interface Operator {
   schema @7 (domain :Text) -> (interfaceId :UInt64, schema :Data);
   # The interface of the domain's main object, and a CodeGeneratorRequest that contains it. For tools
   # that make policies from text. The domain is not started.
+
+  audit @8 (after :UInt64, limit :UInt32) -> (entries :List(AuditEntry), last :UInt64);
+  # The audit log from behind the entry `after`, at most `limit` entries (0: 1000; never more). `last` is
+  # the number of the last entry there is: what to ask behind to hear only of what is new.
+}
+
+struct AuditEntry {
+  # What was done, for which grant, and who did it. Fields that say nothing of the action are empty.
+
+  sequence @0 :UInt64;
+  # From 1, without a gap.
+  at @1 :Int64;
+  action @2 :Text;
+  # `grant.mint`, `grant.attenuate`, `grant.revoke`, `grant.restore`, `restore.refuse`, `store.restore`,
+  # `store.migrate`; there may be more.
+  grant @3 :Text;
+  parent @4 :Text;
+  # Of `grant.attenuate`: what it was minted from.
+  domain @5 :Text;
+  by @6 :Text;
+  # By what authority: `operator`, `grant ID`, or what the broker did it for.
+  peer @7 :Text;
+  # Over whose connection: `unix`, `tcp 127.0.0.1`, `domain ID`, with its number where it was one connection.
+  detail @8 :Text;
+  previous @9 :Data;
+  # The hash of the entry before; 32 zeros in front of the first.
+  hash @10 :Data;
+  # SHA-256 of the sequence number (8 bytes, big-endian), `previous`, and the other fields that are not
+  # empty, in MessagePack: a map of their names to their values, in the order at, action, grant, parent,
+  # domain, by, peer, detail; `at` as a number as MessagePack writes a JavaScript number.
 }
 
 struct DomainInfo {

@@ -10,6 +10,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { addAudit } from './audit.js';
 import { addCall } from './call.js';
 import { addDomains } from './domains.js';
 import { addGrants } from './grants.js';
@@ -17,6 +18,7 @@ import { addHealth } from './health.js';
 import { addAttenuate, addMint } from './mint.js';
 import { exitCode, printError } from './print.js';
 import { addServe } from './serve.js';
+import { addStore } from './store.js';
 
 function version(): string {
   for (const up of ['../../', '../../../']) {
@@ -47,7 +49,18 @@ const program = new Command('sturdy')
   .showHelpAfterError('(sturdy --help tells more)')
   .exitOverride();
 
-for (const add of [addServe, addHealth, addDomains, addMint, addAttenuate, addGrants, addCall]) add(program);
+const COMMANDS = [
+  addServe,
+  addHealth,
+  addDomains,
+  addMint,
+  addAttenuate,
+  addGrants,
+  addCall,
+  addAudit,
+  addStore,
+];
+for (const add of COMMANDS) add(program);
 
 try {
   await program.parseAsync();

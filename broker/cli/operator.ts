@@ -35,14 +35,17 @@ export function configFile({ config }: GlobalOptions): string | null {
   return config ?? CONFIGS.find((name) => existsSync(name)) ?? null;
 }
 
-/** Connects as the operator, does `work`, and closes the connection. `seconds`: for that, where nothing else was asked for. */
+/**
+ * Connects as the operator, does `work`, and closes the connection. `seconds`: for that, where nothing
+ * else was asked for; null: for any time.
+ */
 export async function asOperator<T>(
   command: Command,
   work: (operator: Operator, session: BrokerSession) => Promise<T>,
-  seconds?: number,
+  seconds?: number | null,
 ): Promise<T> {
   const options = command.optsWithGlobals<GlobalOptions>();
-  const limit = patience(options, seconds);
+  const limit = seconds === null ? null : patience(options, seconds);
   const ref = readReference(`@${await operatorFile(options)}`);
   return connected(ref, limit, (object, session) =>
     work(object.as<Operator>(sturdySchema().interface('Operator')), session),

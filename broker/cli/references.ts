@@ -62,8 +62,17 @@ export interface NewReferenceFile {
   close(): void;
 }
 
-/** A file that only its owner can read. One that exists is never overwritten: it may hold another reference. */
-export function newReferenceFile(path: string): NewReferenceFile {
+/** A new file that only its owner can read. */
+export interface NewPrivateFile {
+  write(text: string): void;
+  /** It is whole, and on disk when this returns. */
+  keep(): void;
+  /** Removes the file, if it was not kept. */
+  close(): void;
+}
+
+/** One that exists is never overwritten: it may hold a reference. */
+export function newPrivateFile(path: string): NewPrivateFile {
   const refusing = <T>(work: () => T): T => {
     try {
       return work();
@@ -78,18 +87,27 @@ export function newReferenceFile(path: string): NewReferenceFile {
     }
   };
   const file = refusing(() => openSync(path, 'wx', 0o600));
-  let written = false;
+  let kept = false;
   return {
-    write(ref) {
-      refusing(() => {
-        writeFileSync(file, `${ref.format()}\n`);
-        fsyncSync(file);
-      });
-      written = true;
+    write: (text) => refusing(() => writeFileSync(file, text)),
+    keep() {
+      refusing(() => fsyncSync(file));
+      kept = true;
     },
     close() {
       closeSync(file);
-      if (!written) rmSync(path, { force: true });
+      if (!kept) rmSync(path, { force: true });
     },
+  };
+}
+
+export function newReferenceFile(path: string): NewReferenceFile {
+  const file = newPrivateFile(path);
+  return {
+    write(ref) {
+      file.write(`${ref.format()}\n`);
+      file.keep();
+    },
+    close: () => file.close(),
   };
 }

@@ -1,17 +1,19 @@
 /**
  * The store in a folder of this machine, in one LMDB file. The default, for one broker.
  *
- * The folder is the broker's own (mode 0700), and locked against a second one.
+ * The folder is the broker's own (mode 0700), and locked against a second one. How it is opened, see store-folder.ts.
  */
 
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { AuditChain, auditKey, readEntry } from './audit-entry.js';
 import { lockFolder } from './folder-lock.js';
+import { FORMATS, type Formats } from './format.js';
 import { ancestry, keyOf, notFound, type Source, type StoredGrant, text } from './grant-tree.js';
 import { isId, newDomainId, newGrantId } from './id.js';
 import { LmdbTables } from './lmdb-tables.js';
 import { pack, unpack } from './record.js';
-import { appendEntry, auditKey, type Root, readEntry, readRoot, writeRoot } from './root-record.js';
+import { appendEntry, type Root, readRoot, writeRoot } from './root-record.js';
 import {
   type AuditEntry,
   type AuditEvent,
@@ -29,7 +31,7 @@ import {
   type Store,
   StoreError,
 } from './store.js';
-import { openRoot } from './store-folder.js';
+import { examineFolder, markClosed, openRoot, STORE_FILE } from './store-folder.js';
 
 /** How many grants of a revoked tree are walked before the event loop gets its turn. */
 const WALK_STEP = 1000;
@@ -45,15 +47,21 @@ interface StoredDomain {
 export interface LmdbStoreOptions {
   /** The clock, in milliseconds since 1970. */
   readonly now?: () => number;
+  /** Told when the whole store begins to be scanned, because it is not as it was closed. */
+  readonly scanning?: () => void;
+  readonly formats?: Formats;
 }
 
 export class LmdbStore implements Store {
   readonly #tables: LmdbTables;
+  readonly #folder: string;
   readonly #release: () => Promise<void>;
   readonly #now: () => number;
+  #closed: Promise<void> | null = null;
 
-  private constructor(tables: LmdbTables, release: () => Promise<void>, now: () => number) {
+  private constructor(tables: LmdbTables, folder: string, release: () => Promise<void>, now: () => number) {
     this.#tables = tables;
+    this.#folder = folder;
     this.#release = release;
     this.#now = now;
   }
@@ -62,18 +70,20 @@ export class LmdbStore implements Store {
    * Opens the store in `folder`, or makes it.
    * @throws StoreError ERR_STORE_HELD, ERR_STORE_DAMAGED, ERR_STORE_FORMAT
    */
-  static async open(folder: string, { now = Date.now }: LmdbStoreOptions = {}): Promise<LmdbStore> {
+  static async open(folder: string, options: LmdbStoreOptions = {}): Promise<LmdbStore> {
+    const { now = Date.now, scanning = () => {}, formats = FORMATS } = options;
     const where = resolve(folder);
     mkdirSync(where, { recursive: true, mode: 0o700 });
     const lock = await lockFolder(where);
     let tables: LmdbTables | undefined;
     try {
-      const path = join(where, 'store.mdb');
+      const before = await examineFolder(where, scanning, formats);
+      const path = join(where, STORE_FILE);
       tables = new LmdbTables(path);
       // The folder may have been there before, open to others.
       for (const file of [path, `${path}-lock`]) chmodSync(file, 0o600);
-      await openRoot(tables, where, now());
-      return new LmdbStore(tables, lock.release, now);
+      await openRoot(tables, where, now(), before, formats);
+      return new LmdbStore(tables, where, lock.release, now);
     } catch (error) {
       await tables?.close();
       await lock.release();
@@ -81,12 +91,25 @@ export class LmdbStore implements Store {
     }
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await this.#tables.settled();
+    try {
+      const root = rootOf(this.#tables);
+      await this.#tables.close();
+      await markClosed(this.#folder, root);
+    } catch {
+      // It stays as one that was not closed, and is scanned when it is opened again.
+    }
     await this.#tables.close();
     await this.#release();
   }
 
-  mintGrant(grant: NewGrant, { by }: AuditNote): Promise<GrantRow> {
+  mintGrant(grant: NewGrant, note: AuditNote): Promise<GrantRow> {
     return this.#tables.transact((transaction) => {
       const { parent, digest, domainId, domain, object, policy, owner, label } = grant;
       const created = this.#now();
@@ -130,7 +153,9 @@ export class LmdbStore implements Store {
       };
       transaction.put('grants', text(id), pack(stored));
       root.counts.grants += 1;
-      appendEntry(transaction, root, { at: created, action: 'grant.mint', grant: id, domain, by });
+      const action = parent === null ? 'grant.mint' : 'grant.attenuate';
+      const from = parent === null ? {} : { parent };
+      appendEntry(transaction, root, { at: created, action, grant: id, ...from, domain, ...note });
       writeRoot(transaction, root);
       return { ...stored, revoked: null };
     });
@@ -163,7 +188,7 @@ export class LmdbStore implements Store {
     return this.#childIds(parent, limit).map((id) => this.#known(id));
   }
 
-  async revokeSubtree(id: string, { by }: AuditNote, committed?: () => void): Promise<string[]> {
+  async revokeSubtree(id: string, note: AuditNote, committed?: () => void): Promise<string[]> {
     const died = await this.#tables.transact((transaction) => {
       if (transaction.get('grants', keyOf(id)) === undefined) throw notFound(`grant ${id}`);
       const { revoked, domain } = ancestry(transaction, id)[0]!;
@@ -172,7 +197,7 @@ export class LmdbStore implements Store {
       const root = rootOf(transaction);
       transaction.put('revocations', text(id), pack({ at }));
       root.counts.revocations += 1;
-      appendEntry(transaction, root, { at, action: 'grant.revoke', grant: id, domain, by });
+      appendEntry(transaction, root, { at, action: 'grant.revoke', grant: id, domain, ...note });
       writeRoot(transaction, root);
       return true;
     });
@@ -316,22 +341,20 @@ export class LmdbStore implements Store {
 
   audit(after: number, limit: number): AuditEntry[] {
     const entries: AuditEntry[] = [];
-    let sequence = Math.max(0, after);
-    const last = this.#tables.get('audit', auditKey(sequence));
-    let previous = last === undefined ? NO_HASH : readEntry(auditKey(sequence), last).hash;
-    for (const record of this.#tables.range('audit', { after: auditKey(sequence), limit: bounded(limit) })) {
+    const behind = Math.min(Math.max(0, Math.trunc(after)), Number.MAX_SAFE_INTEGER);
+    const last = this.#tables.get('audit', auditKey(behind));
+    const chain = new AuditChain(behind, last && readEntry(auditKey(behind), last).hash);
+    for (const record of this.#tables.range('audit', { after: auditKey(behind), limit: bounded(limit) })) {
       const entry = readEntry(...record);
-      sequence += 1;
-      if (entry.sequence !== sequence || entry.previous !== previous) {
-        throw new StoreError(
-          'ERR_STORE_DAMAGED',
-          `the audit log is broken in front of entry ${entry.sequence}`,
-        );
-      }
-      previous = entry.hash;
+      const wrong = chain.follow(entry);
+      if (wrong !== null) throw new StoreError('ERR_STORE_DAMAGED', `the audit log is broken: ${wrong}`);
       entries.push(entry);
     }
     return entries;
+  }
+
+  lastAudit(): number {
+    return rootOf(this.#tables).counts.audit;
   }
 
   #known(id: string): GrantRow {
@@ -399,7 +422,6 @@ function checkQuota(
 
 const ID_LENGTH = 26;
 const LONGEST_KEY = 1024;
-const NO_HASH = '0'.repeat(64);
 
 function storageKey(domainId: string, key: string): Buffer {
   const bytes = text(domainId + key);

@@ -58,7 +58,7 @@ export class LmdbTables {
   readonly #tables: ReadonlyMap<Table, Database<Buffer, Uint8Array>>;
   readonly #pending: Pending[] = [];
   #writing: Promise<void> | null = null;
-  #state: 'open' | 'closed' = 'open';
+  #state: 'open' | 'closing' | 'closed' = 'open';
 
   /** @throws StoreError ERR_STORE_DAMAGED */
   constructor(path: string) {
@@ -117,7 +117,7 @@ export class LmdbTables {
    */
   transact<T>(work: (transaction: Transaction) => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      if (this.#state === 'closed') {
+      if (this.#state !== 'open') {
         reject(closed());
         return;
       }
@@ -126,9 +126,15 @@ export class LmdbTables {
     });
   }
 
+  /** When everything that was asked for is written, or has failed; nothing more is taken. */
+  async settled(): Promise<void> {
+    while (this.#writing !== null) await this.#writing;
+    if (this.#state === 'open') this.#state = 'closing';
+  }
+
   async close(): Promise<void> {
     if (this.#state === 'closed') return;
-    while (this.#writing !== null) await this.#writing;
+    await this.settled();
     this.#state = 'closed';
     await this.#environment.close();
   }
@@ -224,7 +230,7 @@ const MAGIC = 0xbeefc0de;
 const MAGIC_AT = 24;
 
 /** The LMDB addon ends the process when the file is not LMDB's at all, so that is looked at first. */
-function checkHeader(path: string): void {
+export function checkHeader(path: string): void {
   const start = Buffer.alloc(MAGIC_AT + 4);
   let size: number;
   try {

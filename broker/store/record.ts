@@ -63,6 +63,7 @@ function damaged(table: string, key: Uint8Array, found: string): StoreError {
 function describe(table: string, key: Uint8Array): string {
   const bytes = Buffer.from(key);
   if (table === 'storage') return `of table storage for domain ${bytes.subarray(0, 26).toString('latin1')}`;
+  if (table === 'audit' && bytes.length === 8) return `of table audit, entry ${bytes.readBigUInt64BE()},`;
   const isPlain = bytes.every((byte) => byte > 0x20 && byte < 0x7f);
   return `of table ${table} under ${isPlain ? bytes.toString('latin1') : `0x${bytes.toString('hex')}`}`;
 }

@@ -3,18 +3,21 @@
  * what it counts. A damaged LMDB file may read as one with fewer records, and a revocation that is missing would fail
  * open; so opening compares these counts with the tables and refuses a difference.
  *
- * This is not a scan: a record that is damaged inside is found when it is read.
+ * This is not a scan (scan.ts): a record that is damaged inside is found when it is read.
  */
 
-import { hash } from 'node:crypto';
+import { auditKey, auditPayload, hashEntry, readEntry } from './audit-entry.js';
+import { STORE_FORMAT } from './format.js';
 import type { LmdbTables, Table, Transaction } from './lmdb-tables.js';
 import { pack, unpack } from './record.js';
-import { type AuditEntry, type AuditEvent, StoreError } from './store.js';
+import { type AuditEvent, StoreError } from './store.js';
 
 /** The tables whose records the root counts. Those of storage are counted by domain. */
-type Counted = Exclude<Table, 'root' | 'storage'>;
+export type Counted = Exclude<Table, 'root' | 'storage'>;
 
 export interface Root {
+  /** Of the store: see format.ts. */
+  format: number;
   /** Random: tells this store from every other. */
   readonly id: string;
   readonly created: number;
@@ -26,7 +29,7 @@ export interface Root {
 const ROOT_KEY = Buffer.from('root');
 
 export function newRoot(id: string, created: number): Root {
-  return { id, created, counts: { ...NO_RECORDS }, auditHead: new Uint8Array(32) };
+  return { format: STORE_FORMAT, id, created, counts: { ...NO_RECORDS }, auditHead: new Uint8Array(32) };
 }
 
 const NO_RECORDS: Readonly<Record<Counted, number>> = {
@@ -47,8 +50,8 @@ export function readRoot(source: {
   const payload = source.get('root', ROOT_KEY);
   if (payload === undefined) return undefined;
   const root = unpack<Root>(payload);
-  // A store that was made before there was a table has no record in it.
-  return { ...root, counts: { ...NO_RECORDS, ...root.counts } };
+  // The first stores were written before the root named a format, and before there was every table.
+  return { ...root, format: root.format ?? 1, counts: { ...NO_RECORDS, ...root.counts } };
 }
 
 export function writeRoot(transaction: Transaction, root: Root): void {
@@ -58,25 +61,9 @@ export function writeRoot(transaction: Transaction, root: Root): void {
 /** Appends to the audit chain and counts it in `root`, which the caller writes. */
 export function appendEntry(transaction: Transaction, root: Root, event: AuditEvent): void {
   root.counts.audit += 1;
-  const payload = Buffer.concat([root.auditHead, pack(event)]);
+  const payload = auditPayload(root.auditHead, event);
   transaction.put('audit', auditKey(root.counts.audit), payload);
   root.auditHead = hashEntry(root.counts.audit, payload);
-}
-
-export function readEntry(key: Uint8Array, payload: Uint8Array): AuditEntry {
-  const sequence = Number(Buffer.from(key).readBigUInt64BE());
-  return {
-    ...unpack<AuditEvent>(payload.subarray(32)),
-    sequence,
-    previous: Buffer.from(payload.subarray(0, 32)).toString('hex'),
-    hash: hashEntry(sequence, payload).toString('hex'),
-  };
-}
-
-export function auditKey(sequence: number): Buffer {
-  const key = Buffer.alloc(8);
-  key.writeBigUInt64BE(BigInt(sequence));
-  return key;
 }
 
 /** @throws StoreError ERR_STORE_DAMAGED, naming everything that differs. */
@@ -99,8 +86,4 @@ export function checkRoot(tables: LmdbTables, root: Root, where: string): void {
   if (found.length > 0) {
     throw new StoreError('ERR_STORE_DAMAGED', `the store in ${where} is damaged: ${found.join('; ')}`);
   }
-}
-
-function hashEntry(sequence: number, payload: Uint8Array): Buffer {
-  return hash('sha256', Buffer.concat([auditKey(sequence), payload]), 'buffer');
 }

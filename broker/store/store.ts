@@ -114,19 +114,25 @@ export interface DomainRow {
 
 /** Who does it, for the audit entry of a mint or a revoke. */
 export interface AuditNote {
-  /** The identity behind it: a connection, the operator, a grant. */
+  /** The authority behind it: the operator, a grant, the broker itself and why. */
   readonly by: string;
+  /** Who is at the other end of the connection it came over: see broker/peer.ts. */
+  readonly peer?: string;
 }
 
 /** What happened, for the audit log. No secret, and no value that a guest made, belongs in here. */
 export interface AuditEvent {
   readonly at: number;
-  /** `grant.mint`, `grant.revoke`, ... */
+  /** `grant.mint`, `grant.attenuate`, `grant.revoke`, `grant.restore`, `restore.refuse`, `store.restore`, `store.migrate`. */
   readonly action: string;
   readonly grant?: string;
+  /** Of a grant that was minted from another. */
+  readonly parent?: string;
   readonly domain?: string;
-  /** The identity behind it: a connection, the operator. */
+  /** As AuditNote.by. */
   readonly by?: string;
+  /** As AuditNote.peer. */
+  readonly peer?: string;
   readonly detail?: string;
 }
 
@@ -206,8 +212,10 @@ export interface Store {
   listStorage(domainId: string, range: StorageRange): StorageEntry[];
 
   appendAudit(event: Omit<AuditEvent, 'at'>): Promise<void>;
-  /** From behind the sequence number `after`, with the chain checked from each to the next. */
+  /** From behind the sequence number `after`, with the chain checked from each to the next; at most `limit` and MAX_LISTING. */
   audit(after: number, limit: number): AuditEntry[];
+  /** The sequence number of the last entry; 0: there is none. */
+  lastAudit(): number;
 }
 
 export interface StorageRange {
@@ -219,12 +227,16 @@ export interface StorageRange {
 }
 
 export type StoreErrorCode =
-  /** Another broker holds the data folder. */
+  /** Another broker, or a restore, holds the data folder. */
   | 'ERR_STORE_HELD'
   /** What is on disk is not what was written. */
   | 'ERR_STORE_DAMAGED'
   /** Written by a version that this one does not know. */
   | 'ERR_STORE_FORMAT'
+  /** An older state would bring revoked grants back, and nobody has said that it may. */
+  | 'ERR_STORE_UNACKNOWLEDGED'
+  /** The process that was to read it did not start. */
+  | 'ERR_STORE_UNSCANNED'
   | 'ERR_STORE_CLOSED'
   /** The disk did not take it: nothing of the transaction was acknowledged. */
   | 'ERR_STORE_WRITE'

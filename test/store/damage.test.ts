@@ -1,11 +1,11 @@
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LmdbStore } from '../../broker/store/lmdb-store.js';
 import { digestOf, mintSecret } from '../../broker/store/secret.js';
 import type { GrantRow } from '../../broker/store/store.js';
+import { LmdbStore } from './built.js';
 import { grantOf } from './suite.js';
 
 const BY = { by: 'test' };
@@ -85,7 +85,7 @@ describe('a damaged store', () => {
   it.each(TABLES)('is found where any byte of a record is flipped: table %s', async (table) => {
     const original = readFileSync(join(folder, 'store.mdb'));
     let length = 1;
-    for (let at = 0; at < length; at += Math.max(1, Math.floor(length / 12))) {
+    for (let at = 0; at < length; at += Math.max(1, Math.floor(length / 4))) {
       writeFileSync(join(folder, 'store.mdb'), original);
       await tamper(table, (records, key) => {
         const value = Buffer.from(records.getBinary(key)!);
@@ -103,7 +103,7 @@ describe('a damaged store', () => {
     await tamper(table, (records, key) => records.remove(key));
     const damage = {
       code: 'ERR_STORE_DAMAGED',
-      message: expect.stringContaining(`the store in ${folder} is damaged`),
+      message: expect.stringContaining(`the store in ${folder}/store.mdb is damaged`),
     };
     await expect(LmdbStore.open(folder)).rejects.toMatchObject(damage);
   });
@@ -111,7 +111,7 @@ describe('a damaged store', () => {
   it('says what it found', async () => {
     await tamper('revocations', (records, key) => records.remove(key));
     await expect(LmdbStore.open(folder)).rejects.toThrow(
-      /table revocations has 0 records where 1 were written$/,
+      /table revocations has 0 records where 1 were written; the revocation of [0-9a-z]{26} \(audit entry 3\) is missing$/,
     );
   });
 
@@ -129,7 +129,7 @@ describe('a damaged store', () => {
     copyFileSync(path, `${path}.kept`);
     rmSync(path);
     await expect(LmdbStore.open(folder)).rejects.toThrow(/its root record is missing/);
-    truncateSync(path, 0);
+    writeFileSync(path, '');
     await expect(LmdbStore.open(folder)).rejects.toThrow(/its root record is missing/);
     writeFileSync(path, 'not a store'.repeat(1000));
     await expect(LmdbStore.open(folder)).rejects.toMatchObject({ code: 'ERR_STORE_DAMAGED' });

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { LmdbStore } from '../../broker/store/lmdb-store.js';
+import { LmdbStore } from './built.js';
 
 const MODULE = new URL('../../dist/broker/store/lmdb-store.js', import.meta.url).href;
 

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
-import { LmdbStore } from '../../broker/store/lmdb-store.js';
+import { LmdbStore } from './built.js';
 
 const MODULE = new URL('../../dist/broker/store/', import.meta.url).href;
-const ROUNDS = 30;
+const ROUNDS = 15;
 
 /** Mints, revokes and stores without end, and says what was acknowledged, at once and synchronously. */
 const PROGRAM = `

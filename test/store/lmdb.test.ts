@@ -1,4 +1,4 @@
-import { LmdbStore } from '../../broker/store/lmdb-store.js';
+import { LmdbStore } from './built.js';
 import { storeSuite } from './suite.js';
 
 storeSuite('LMDB', (place, options) => LmdbStore.open(place, options));

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { withoutInherited } from '../../broker/inherited.js';
-import { LmdbStore } from '../../broker/store/lmdb-store.js';
+import { LmdbStore } from './built.js';
 
 const MODULE = new URL('../../dist/broker/store/lmdb-store.js', import.meta.url).href;
 

@@ -27,7 +27,46 @@ export function grantOf(domainId: string, more: Partial<NewGrant> = {}): NewGran
   };
 }
 
-export function storeSuite(name: string, open: OpenStore): void {
+/** The verbs of Store. Every one of them is called somewhere in the suite, which the suite sees to. */
+const VERBS: Record<keyof Store, true> = {
+  close: true,
+  mintGrant: true,
+  findByDigest: true,
+  grant: true,
+  lineage: true,
+  grants: true,
+  children: true,
+  revokeSubtree: true,
+  livingChildren: true,
+  reserve: true,
+  reserved: true,
+  domainId: true,
+  domains: true,
+  configuredGrant: true,
+  setConfiguredGrant: true,
+  readStorage: true,
+  writeStorage: true,
+  listStorage: true,
+  appendAudit: true,
+  audit: true,
+  lastAudit: true,
+};
+
+export function storeSuite(name: string, opening: OpenStore): void {
+  const called = new Set<string>();
+  /** Notes which verbs are called. */
+  const open: OpenStore = async (...args) => {
+    const store = await opening(...args);
+    return new Proxy(store, {
+      get(target, verb) {
+        const method = Reflect.get(target, verb) as unknown;
+        if (typeof method !== 'function') return method;
+        called.add(String(verb));
+        return method.bind(target);
+      },
+    });
+  };
+
   describe(`the store: ${name}`, () => {
     let place: string;
     let store: Store;
@@ -369,6 +408,79 @@ export function storeSuite(name: string, open: OpenStore): void {
       expect(store.audit(3, 10)).toEqual([]);
     });
 
+    it('notes in the audit log what a grant was minted from, and over which connection', async () => {
+      const root = await store.mintGrant(grantOf(domain), { by: 'operator', peer: 'unix, connection 1' });
+      const child = await store.mintGrant(grantOf(domain, { parent: root.id }), {
+        by: `grant ${root.id}`,
+        peer: 'tcp 127.0.0.1, connection 2',
+      });
+      await store.revokeSubtree(child.id, { by: 'operator', peer: 'unix, connection 3' });
+      await reopen();
+      const [first, second, third] = store.audit(0, 10);
+      expect(first).toMatchObject({ action: 'grant.mint', peer: 'unix, connection 1' });
+      expect(first).not.toHaveProperty('parent');
+      expect(second).toMatchObject({
+        action: 'grant.attenuate',
+        grant: child.id,
+        parent: root.id,
+        by: `grant ${root.id}`,
+        peer: 'tcp 127.0.0.1, connection 2',
+      });
+      expect(third).toMatchObject({ action: 'grant.revoke', grant: child.id, peer: 'unix, connection 3' });
+    });
+
+    it('writes no audit entry for what was refused, and counts none', async () => {
+      const root = await store.mintGrant(grantOf(domain), BY);
+      await store.revokeSubtree(root.id, BY);
+      await expect(store.mintGrant(grantOf(domain, { parent: root.id }), BY)).rejects.toThrow();
+      await expect(store.revokeSubtree('nothing', BY)).rejects.toThrow();
+      expect(store.lastAudit()).toBe(2);
+      await reopen();
+      expect(store.lastAudit()).toBe(2);
+    });
+
+    it('reads the audit log in pages, and nothing behind its end, wherever that is asked to be', async () => {
+      for (let i = 0; i < 25; i++) await store.appendAudit({ action: 'test', detail: `${i}` });
+      const read: number[] = [];
+      for (let page = store.audit(0, 10); page.length > 0; page = store.audit(read.at(-1)!, 10))
+        read.push(...page.map(({ sequence }) => sequence));
+      expect(read).toEqual(Array.from({ length: 25 }, (_, i) => i + 1));
+      for (const after of [25, 26, 2 ** 40, Number.MAX_SAFE_INTEGER, 2 ** 64])
+        expect(store.audit(after, 10)).toEqual([]);
+      expect(store.audit(-5, 1)).toMatchObject([{ sequence: 1 }]);
+      expect(store.audit(0, 0)).toEqual([]);
+    });
+
+    it('tells that a revocation is on disk before it looks for what died by it', async () => {
+      const root = await store.mintGrant(grantOf(domain), BY);
+      await store.mintGrant(grantOf(domain, { parent: root.id }), BY);
+      let seen: number | null | undefined;
+      const died = store.revokeSubtree(root.id, BY, () => {
+        seen = store.grant(root.id)!.revoked;
+      });
+      expect(await died).toHaveLength(2);
+      expect(seen).toBeTypeOf('number');
+      const again = store.revokeSubtree(root.id, BY, () => expect.unreachable('it was dead already'));
+      expect(await again).toEqual([]);
+    });
+
+    it('counts the living children, and none of what is dead', async () => {
+      const root = await store.mintGrant(grantOf(domain), BY);
+      const children = await Promise.all(
+        Array.from({ length: 5 }, () => store.mintGrant(grantOf(domain, { parent: root.id }), BY)),
+      );
+      await store.mintGrant(grantOf(domain, { parent: children[0]!.id }), BY);
+      expect(store.livingChildren(root.id, 100)).toBe(5);
+      expect(store.livingChildren(root.id, 3)).toBe(3);
+      await store.revokeSubtree(children[1]!.id, BY);
+      expect(store.livingChildren(root.id, 100)).toBe(4);
+      await reopen();
+      expect(store.livingChildren(root.id, 100)).toBe(4);
+      await store.revokeSubtree(root.id, BY);
+      expect(store.livingChildren(root.id, 100)).toBe(0);
+      expect(store.livingChildren('nothing', 100)).toBe(0);
+    });
+
     it('writes what it was asked before it closes, and takes nothing afterwards', async () => {
       const asked = Array.from({ length: 600 }, () => store.mintGrant(grantOf(domain), BY));
       await store.close();
@@ -377,6 +489,10 @@ export function storeSuite(name: string, open: OpenStore): void {
       expect(() => store.grants('', 1)).toThrow(/closed/);
       await reopen();
       expect(store.grants('', 1000)).toHaveLength(600);
+    });
+
+    it('was called by every verb that it has', () => {
+      expect([...called].sort()).toEqual(Object.keys(VERBS).sort());
     });
   });
 }

@@ -14,6 +14,7 @@ import {
 import { constraintText, parseConstraint } from '../../../broker/policy/constraint-text.js';
 import { findField, type Slot } from '../../../broker/policy/field.js';
 import type { ConstraintOperator, ConstraintValue, StoredConstraint } from '../../../broker/store/store.js';
+import { contentBuilder } from '../../../rpc/body.js';
 import { Payload } from '../../../rpc/payload.js';
 import {
   MessageBuilder,
@@ -424,13 +425,13 @@ function refusal(
   graph = everything,
   method = PLAY.id,
 ) {
-  const message = new MessageBuilder();
+  const message = contentBuilder();
   EVERYTHING.encode(params, message.root, { encode: () => 0 });
   const table = compileConstraints(constraints, graph)!;
   const call = {
     interfaceId: LISTENER.id,
     methodId: method,
-    params: new Payload(message.asReader().root, []),
+    params: Payload.built(message),
   };
   return constraintRefusal(table, call, () => 'Listener.play')?.message ?? null;
 }

@@ -1,0 +1,173 @@
+/** Stores of other formats than this version's. There is one format so far; the next one is made up here. */
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Formats, MIGRATIONS, STORE_FORMAT } from '../../broker/store/format.js';
+import type { StoredGrant } from '../../broker/store/grant-tree.js';
+import { pack, unpack } from '../../broker/store/record.js';
+import type { GrantRow } from '../../broker/store/store.js';
+import { LmdbStore, scanStore } from './built.js';
+import { grantOf } from './suite.js';
+
+const BY = { by: 'test' };
+const NEXT = STORE_FORMAT + 1;
+
+/** The next format: every label ends with an exclamation mark. */
+const next: Formats = {
+  current: NEXT,
+  migrations: [
+    ...MIGRATIONS,
+    {
+      from: STORE_FORMAT,
+      migrate(transaction, root, tables) {
+        expect(root.counts.grants).toBe(2);
+        for (const [key, payload] of tables.range('grants', {})) {
+          const grant = unpack<StoredGrant>(payload);
+          transaction.put('grants', key, pack({ ...grant, label: `${grant.label}!` }));
+        }
+      },
+    },
+  ],
+};
+
+let folder: string;
+let grants: GrantRow[];
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'sturdy-format-'));
+  const store = await LmdbStore.open(folder);
+  const domain = await store.domainId('ledger');
+  grants = [await store.mintGrant(grantOf(domain), BY), await store.mintGrant(grantOf(domain), BY)];
+  await store.revokeSubtree(grants[1]!.id, BY);
+  await store.close();
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const marker = () => JSON.parse(readFileSync(join(folder, 'store.json'), 'utf8'));
+
+describe('a store of an older format', { timeout: 120_000 }, () => {
+  it('is migrated when it is opened, with its audit log telling so, and what was revoked stays so', async () => {
+    const store = await LmdbStore.open(folder, { formats: next });
+    expect(store.grants('', 10).map(({ label }) => label)).toEqual(['a label!', 'a label!']);
+    expect(store.grant(grants[1]!.id)!.revoked).toBeTypeOf('number');
+    expect(store.audit(3, 10)).toMatchObject([
+      { action: 'store.migrate', by: 'the broker', detail: `from format ${STORE_FORMAT} to ${NEXT}` },
+    ]);
+    await store.close();
+    expect(marker().format).toBe(NEXT);
+    const again = await LmdbStore.open(folder, { formats: next });
+    expect(again.lastAudit()).toBe(4);
+    expect(again.grants('', 10)[0]!.label).toBe('a label!');
+    await again.close();
+  });
+
+  it('is copied first, and the copy can be opened by the version before', async () => {
+    await (await LmdbStore.open(folder, { formats: next })).close();
+    const copy = join(folder, `store.format-${STORE_FORMAT}.mdb`);
+    expect(statSync(copy).mode & 0o777).toBe(0o600);
+    expect(await scanStore(copy)).toMatchObject({
+      format: STORE_FORMAT,
+      records: { grants: 2, revocations: 1 },
+    });
+    for (const name of ['store.mdb', 'store.json']) rmSync(join(folder, name));
+    copyFileSync(copy, join(folder, 'store.mdb'));
+    const store = await LmdbStore.open(folder);
+    expect(store.grants('', 10).map(({ label }) => label)).toEqual(['a label', 'a label']);
+    await store.close();
+  });
+
+  it('stays as it was where a migration fails, and is migrated by the next that does not', async () => {
+    const failing: Formats = {
+      current: NEXT,
+      migrations: [
+        {
+          from: STORE_FORMAT,
+          migrate(transaction, root, tables) {
+            next.migrations.at(-1)!.migrate(transaction, root, tables);
+            throw new Error('the migration failed');
+          },
+        },
+      ],
+    };
+    await expect(LmdbStore.open(folder, { formats: failing })).rejects.toThrow('the migration failed');
+    const store = await LmdbStore.open(folder);
+    expect(store.grant(grants[0]!.id)!.label).toBe('a label');
+    expect(store.lastAudit()).toBe(3);
+    await store.close();
+    const migrated = await LmdbStore.open(folder, { formats: next });
+    expect(migrated.grant(grants[0]!.id)!.label).toBe('a label!');
+    await migrated.close();
+  });
+
+  it('is migrated once where the broker was killed between the migration and the marker', async () => {
+    const before = readFileSync(join(folder, 'store.json'));
+    await (await LmdbStore.open(folder, { formats: next })).close();
+    writeFileSync(
+      join(folder, 'store.json'),
+      JSON.stringify({ ...JSON.parse(before.toString()), format: NEXT }),
+    );
+    rmSync(join(folder, `store.format-${STORE_FORMAT}.mdb`));
+    // This version's own scan knows only its own format: the marker says that the file is as it was closed.
+    const { closed } = await closedAs(folder);
+    writeFileSync(join(folder, 'store.json'), JSON.stringify({ ...JSON.parse(before.toString()), closed }));
+    const store = await LmdbStore.open(folder, { formats: next });
+    expect(store.grants('', 10)[0]!.label).toBe('a label!');
+    expect(existsSync(join(folder, `store.format-${STORE_FORMAT}.mdb`))).toBe(false);
+    await store.close();
+    expect(marker().format).toBe(NEXT);
+  });
+
+  it('is one without a format in its root record, too: the first ones had none', async () => {
+    const { LmdbTables } = await import('./built.js');
+    const tables = new LmdbTables(join(folder, 'store.mdb'));
+    await tables.transact((transaction) => {
+      const key = Buffer.from('root');
+      const { format: _format, ...first } = unpack<Record<string, unknown>>(transaction.get('root', key)!);
+      transaction.put('root', key, pack(first));
+    });
+    await tables.close();
+    const store = await LmdbStore.open(folder);
+    expect(store.grants('', 10)).toHaveLength(2);
+    await store.close();
+  });
+});
+
+describe('a store of a newer format', { timeout: 120_000 }, () => {
+  it('is refused by name, by every way to it, and stays as it is', async () => {
+    await (await LmdbStore.open(folder, { formats: next })).close();
+    const refused = {
+      code: 'ERR_STORE_FORMAT',
+      message: expect.stringMatching(
+        new RegExp(`the store in .* has format ${NEXT}; this version reads format ${STORE_FORMAT}`),
+      ),
+    };
+    const before = readFileSync(join(folder, 'store.mdb'));
+    await expect(LmdbStore.open(folder)).rejects.toMatchObject(refused);
+    rmSync(join(folder, 'store.json'));
+    await expect(LmdbStore.open(folder)).rejects.toMatchObject(refused);
+    await expect(scanStore(join(folder, 'store.mdb'))).rejects.toMatchObject(refused);
+    expect(readFileSync(join(folder, 'store.mdb')).equals(before)).toBe(true);
+    expect(readdirSync(folder)).not.toContain('store.json');
+  });
+});
+
+async function closedAs(where: string): Promise<{ closed: { size: number; sha256: string } }> {
+  const { createHash } = await import('node:crypto');
+  const bytes = readFileSync(join(where, 'store.mdb'));
+  return { closed: { size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') } };
+}
+
+it('every format before this one has a step that leads on from it', () => {
+  expect(MIGRATIONS.map(({ from }) => from)).toEqual(
+    Array.from({ length: STORE_FORMAT - 1 }, (_, i) => i + 1),
+  );
+});
