@@ -4,7 +4,6 @@
  */
 import type { Logger } from 'pino';
 import {
-  type Account,
   Budgets,
   type CallContext,
   type CallOptions,
@@ -25,6 +24,7 @@ import type { Entrance, Expected } from './admission.js';
 import type { DomainConfig } from './config.js';
 import type { Home, Identity } from './home.js';
 import { ownership } from './ownership.js';
+import { type ClientPace, DomainPace, Lane } from './pace.js';
 import type { Placement, Supervisor } from './supervisor.js';
 
 /** Calls that each client may have in flight here in any case. */
@@ -89,6 +89,7 @@ export class Domain implements Home {
   readonly schema: Uint8Array;
   readonly #options: DomainOptions;
   readonly #budgets: Budgets;
+  readonly #pace = new DomainPace();
   readonly #log: Logger;
   #state: State = { is: 'stopped' };
   #placement: Placement | null = null;
@@ -132,8 +133,8 @@ export class Domain implements Home {
     };
   }
 
-  account(): Account {
-    return this.#budgets.accounts().calls;
+  lane(client: ClientPace): Lane {
+    return new Lane(this.#budgets.accounts().calls, this.#pace, client);
   }
 
   /** Of its main object. */

@@ -41,7 +41,7 @@ export class BrokerHome implements Home {
 
   constructor(private readonly powers: OperatorPowers) {}
 
-  account(): null {
+  lane(): null {
     return null;
   }
 
