@@ -55,7 +55,7 @@ const CLIENT_LIMITS: Partial<ConnectionLimits> = {
   embargoes: 256,
   bytesInFlight: 66 * 1024 * 1024,
   bytesQueued: 66 * 1024 * 1024,
-  messagesPerTurn: 128,
+  messagesPerTurn: 32,
 };
 
 export class Broker {
