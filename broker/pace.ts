@@ -15,7 +15,7 @@ import type { Account, Throttle } from '../rpc/index.js';
 export const AHEAD = 128;
 
 /** The same where another client has called it within CONTENDED milliseconds. */
-export const AHEAD_OF_OTHERS = 16;
+export const AHEAD_OF_OTHERS = 4;
 const CONTENDED = 100;
 
 /** After so long without a return, calls count as begun, in milliseconds. */
