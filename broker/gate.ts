@@ -79,19 +79,30 @@ class Door {
 
   /** The object behind the reference with this secret, under its grant: a new reference. */
   async restore(secret: Uint8Array, signal?: CallSignal): Promise<Capability> {
-    const { grants, homeOf, holder, refusals } = this.#options;
+    const { grants, homeOf, holder } = this.#options;
     const grant = grants.find(secret, holder);
     const home = grant === null ? undefined : homeOf(grant.row.domainId);
-    if (grant === null || home === undefined) {
-      refusals.add();
-      throw new RpcError('failed', 'no such reference', { code: 'ERR_NO_SUCH_REFERENCE' });
-    }
+    if (grant === null || home === undefined) throw this.#refusal();
     const object = await home.restore(grant.row.object, signal);
+    let mayRestore = false;
+    try {
+      // The object comes first: what cannot be had, or is not waited for any more, uses nothing up.
+      signal?.throwIfAborted();
+      mayRestore = await grants.mayRestore(grant, secret);
+    } finally {
+      if (!mayRestore) object.release();
+    }
+    if (!mayRestore) throw this.#refusal();
     const membrane = this.#membraneOf(grant, home);
     const outward = membrane.outward(object);
     // What is broken, or came when the grant had died, is not wrapped.
     if (!membrane.inUse) this.#membranes.delete(grant.row.id);
     return outward;
+  }
+
+  #refusal(): RpcError {
+    this.#options.refusals.add();
+    return new RpcError('failed', 'no such reference', { code: 'ERR_NO_SUCH_REFERENCE' });
   }
 
   #membraneOf(grant: LiveGrant, home: Home): Membrane {

@@ -116,6 +116,7 @@ function exchange(from: Capability, to: Capability): Capability {
 }
 
 export class MembranedCapability extends Capability implements Cuttable {
+  readonly is = 'capability';
   #inner: Capability;
   #resolution: Capability | null = null;
   #left: (() => void) | null;
@@ -226,6 +227,7 @@ export class MembranedCapability extends Capability implements Cuttable {
 
 /** A call that crosses the membrane: its results come back the other way, and it ends when the grant does. */
 class MembranedCall implements CallInProgress, Cuttable {
+  readonly is = 'call';
   readonly #membrane: Membrane;
   readonly #back: Direction;
   #sink: ReturnSink | null;
@@ -249,8 +251,8 @@ class MembranedCall implements CallInProgress, Cuttable {
 
   returned(results: Payload): void {
     if (this.#outcome !== null) return;
-    const dead = this.#membrane.grant.dead();
-    if (dead !== null) this.cut(dead);
+    const withheld = this.#membrane.grant.withholds();
+    if (withheld !== null) this.cut(withheld);
     else this.#end({ results: this.#membrane.pass(results.share(), this.#back) });
   }
 

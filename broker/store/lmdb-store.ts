@@ -7,12 +7,23 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { lockFolder } from './folder-lock.js';
-import { ancestry, keyOf, notFound, type Source, type StoredGrant, text } from './grant-tree.js';
+import { isGood, rotated } from './grant-secrets.js';
+import {
+  ancestry,
+  keyOf,
+  notFound,
+  type Source,
+  type StoredAmendment,
+  type StoredGrant,
+  subtree,
+  text,
+} from './grant-tree.js';
 import { isId, newDomainId, newGrantId } from './id.js';
-import { LmdbTables } from './lmdb-tables.js';
+import { LmdbTables, type Transaction } from './lmdb-tables.js';
 import { pack, unpack } from './record.js';
 import { appendEntry, auditKey, type Root, readEntry, readRoot, writeRoot } from './root-record.js';
 import {
+  type AmendedPolicy,
   type AuditEntry,
   type AuditEvent,
   type AuditNote,
@@ -27,6 +38,7 @@ import {
   type StorageRange,
   type Store,
   StoreError,
+  type TreeRange,
 } from './store.js';
 import { openRoot } from './store-folder.js';
 
@@ -87,7 +99,7 @@ export class LmdbStore implements Store {
 
   mintGrant(grant: NewGrant, { by }: AuditNote): Promise<GrantRow> {
     return this.#tables.transact((transaction) => {
-      const { parent, digest, domainId, domain, object, policy, owner, label } = grant;
+      const { kind, once, parent, digest, domainId, domain, object, policy, owner, label } = grant;
       const created = this.#now();
       const id = newGrantId(created);
       if (transaction.get('grants', text(id)) !== undefined) throw exists(`the grant ${id}`);
@@ -117,6 +129,8 @@ export class LmdbStore implements Store {
       }
       const stored: StoredGrant = {
         id,
+        ...(kind === 'power' ? { kind } : {}),
+        ...(once === true ? { once } : {}),
         parent,
         digest,
         domainId,
@@ -159,7 +173,8 @@ export class LmdbStore implements Store {
   }
 
   children(parent: string, limit?: number): GrantRow[] {
-    return this.#childIds(parent, limit).map((id) => this.#known(id));
+    const range = limit === undefined ? {} : { limit };
+    return Array.from(this.#childIds(parent, range), (id) => this.#known(id));
   }
 
   async revokeSubtree(id: string, { by }: AuditNote, committed?: () => void): Promise<string[]> {
@@ -181,10 +196,76 @@ export class LmdbStore implements Store {
     return this.#walk(id);
   }
 
+  amendPolicy(
+    id: string,
+    amend: (row: GrantRow) => AmendedPolicy,
+    { by, action }: AuditNote & { readonly action: string },
+  ): Promise<GrantRow> {
+    return this.#tables.transact((transaction) => {
+      const row = living(transaction, id);
+      return this.#amend(transaction, row, amend(row), { action, by });
+    });
+  }
+
+  rotateSecret(id: string, digest: Uint8Array, overlap: number, { by }: AuditNote): Promise<GrantRow> {
+    return this.#tables.transact((transaction) => {
+      const row = living(transaction, id);
+      if (digest.length !== 32) throw invalid('the digest of a secret has 32 bytes');
+      if (transaction.get('digests', digest) !== undefined) throw exists('the reference');
+      const { replaced, dropped } = rotated(row, overlap, this.#now());
+      const root = rootOf(transaction);
+      for (const old of dropped) transaction.remove('digests', old);
+      transaction.put('digests', digest, text(id));
+      root.counts.digests += 1 - dropped.length;
+      writeRoot(transaction, root);
+      return this.#amend(transaction, row, { digest, replaced }, { action: 'grant.rotate', by });
+    });
+  }
+
+  useOnce(id: string, digest: Uint8Array, { by }: AuditNote): Promise<boolean> {
+    return this.#tables.transact((transaction) => {
+      const [row] = ancestry(transaction, id);
+      const at = this.#now();
+      if (row?.once !== true || row.revoked !== null || !isGood(row, digest, at)) return false;
+      this.#amend(transaction, row, { used: at }, { action: 'grant.use', by });
+      return true;
+    });
+  }
+
+  /** Writes down what is different now, and who made it so. */
+  #amend(
+    transaction: Transaction,
+    row: GrantRow,
+    change: Partial<StoredAmendment>,
+    { action, by }: { action: string; by: string },
+  ): GrantRow {
+    const { id, domain, policy, digest, amended } = row;
+    const key = text(id);
+    const root = rootOf(transaction);
+    if (transaction.get('amendments', key) === undefined) root.counts.amendments += 1;
+    const made: StoredAmendment = {
+      policy,
+      bound: amended?.bound ?? policy,
+      digest,
+      replaced: amended?.replaced ?? [],
+      used: amended?.used ?? null,
+      ...change,
+    };
+    transaction.put('amendments', key, pack(made));
+    appendEntry(transaction, root, { at: this.#now(), action, grant: id, domain, by });
+    writeRoot(transaction, root);
+    return ancestry(transaction, id)[0]!;
+  }
+
+  subtree(top: string, range: TreeRange): GrantRow[][] {
+    const childIds = (parent: string, after: string) => this.#childIds(parent, { after });
+    return subtree(this.#tables, childIds, top, { ...range, limit: bounded(range.limit) });
+  }
+
   livingChildren(id: string, limit: number): number {
     if (this.grant(id)?.revoked !== null) return 0;
     let living = 0;
-    for (const child of this.#childIds(id, limit)) {
+    for (const child of this.#childIds(id, { limit })) {
       if (this.#tables.get('revocations', text(child)) === undefined) living += 1;
     }
     return living;
@@ -320,10 +401,11 @@ export class LmdbStore implements Store {
     return row;
   }
 
-  #childIds(parent: string, limit?: number): string[] {
-    if (!isId(parent)) return [];
-    const range = { after: text(parent), end: text(`${parent}~`), ...(limit === undefined ? {} : { limit }) };
-    return Array.from(this.#tables.range('children', range), ([key]) => key.subarray(ID_LENGTH).toString());
+  /** In their order, from behind `after`. */
+  *#childIds(parent: string, { after = '', ...limit }: { after?: string; limit?: number } = {}) {
+    if (!isId(parent)) return;
+    const range = { after: text(parent + after), end: text(`${parent}~`), ...limit };
+    for (const [key] of this.#tables.range('children', range)) yield key.subarray(ID_LENGTH).toString();
   }
 
   async #walk(top: string): Promise<string[]> {
@@ -343,6 +425,14 @@ function rootOf(source: Source): Root {
   if (root === undefined)
     throw new StoreError('ERR_STORE_DAMAGED', 'the root record of the store is missing');
   return root;
+}
+
+/** The grant of this id, which is not revoked. */
+function living(source: Source, id: string): GrantRow {
+  if (source.get('grants', keyOf(id)) === undefined) throw notFound(`grant ${id}`);
+  const row = ancestry(source, id)[0]!;
+  if (row.revoked !== null) throw new StoreError('ERR_STORE_REVOKED', `the grant ${id} is revoked`);
+  return row;
 }
 
 function domainOf(source: Source, id: string): StoredDomain {

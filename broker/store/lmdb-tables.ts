@@ -21,6 +21,7 @@ export const TABLES = [
   'digests',
   'children',
   'revocations',
+  'amendments',
   'domainNames',
   'domains',
   'configured',

@@ -26,24 +26,31 @@ export interface Root {
 const ROOT_KEY = Buffer.from('root');
 
 export function newRoot(id: string, created: number): Root {
-  const counts = {
+  return { id, created, counts: noCounts(), auditHead: new Uint8Array(32) };
+}
+
+function noCounts(): Root['counts'] {
+  return {
     grants: 0,
     digests: 0,
     children: 0,
     revocations: 0,
+    amendments: 0,
     domainNames: 0,
     domains: 0,
     configured: 0,
     audit: 0,
   };
-  return { id, created, counts, auditHead: new Uint8Array(32) };
 }
 
 export function readRoot(source: {
   get(table: Table, key: Uint8Array): Buffer | undefined;
 }): Root | undefined {
   const payload = source.get('root', ROOT_KEY);
-  return payload === undefined ? undefined : unpack<Root>(payload);
+  if (payload === undefined) return undefined;
+  const root = unpack<Root>(payload);
+  // A table that is younger than the store has no records in it.
+  return { ...root, counts: { ...noCounts(), ...root.counts } };
 }
 
 export function writeRoot(transaction: Transaction, root: Root): void {

@@ -21,6 +21,8 @@ beforeEach(async () => {
   domain = await store.domainId('ledger');
   root = await store.mintGrant(grantOf(domain), BY);
   child = await store.mintGrant(grantOf(domain, { parent: root.id, digest }), BY);
+  const narrow = ({ policy }: GrantRow) => ({ policy: { ...policy, delegable: false }, bound: policy });
+  await store.amendPolicy(child.id, narrow, { ...BY, action: 'grant.narrow' });
   await store.revokeSubtree(child.id, BY);
   await store.writeStorage(domain, [{ key: 'balance', put: Buffer.from('a hundred') }]);
   await store.close();
@@ -63,7 +65,17 @@ async function readAll(): Promise<void> {
   }
 }
 
-const TABLES = ['root', 'grants', 'digests', 'revocations', 'domainNames', 'domains', 'storage', 'audit'];
+const TABLES = [
+  'root',
+  'grants',
+  'digests',
+  'revocations',
+  'amendments',
+  'domainNames',
+  'domains',
+  'storage',
+  'audit',
+];
 
 describe('a damaged store', () => {
   it('is one that does not come from this test', async () => {

@@ -1,0 +1,31 @@
+/**
+ * What becomes of a grant's policy when somebody with power over it narrows or extends it. No amplification:
+ *
+ * - Each grant has a bound: what it was minted with, until somebody from above says otherwise.
+ * - Its holder moves the policy within the bound. What the holder narrowed, the holder can give back.
+ * - From above (the power over its parent, or the operator's), both are set. What was narrowed from above, the holder cannot give
+ *   back; and what is extended from above can be no more than the parent has, for every policy above binds as well, always.
+ *
+ * Both are conjunctions, so that whatever a policy can say, this holds.
+ */
+import { conjunction } from './policy.js';
+import type { AmendedPolicy, GrantRow, StoredPolicy } from './store/store.js';
+
+export type AmendmentKind = 'narrow' | 'extend';
+
+/** `asked` was checked against the schema. */
+export function amendedPolicy(
+  kind: AmendmentKind,
+  { policy, amended }: GrantRow,
+  asked: StoredPolicy,
+  fromAbove: boolean,
+): AmendedPolicy {
+  const bound = amended?.bound ?? policy;
+  if (kind === 'narrow') {
+    return {
+      policy: conjunction([policy, asked]),
+      bound: fromAbove ? conjunction([bound, asked]) : bound,
+    };
+  }
+  return fromAbove ? { policy: asked, bound: asked } : { policy: conjunction([bound, asked]), bound };
+}
