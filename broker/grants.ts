@@ -216,7 +216,9 @@ export class Grants {
     return inUse;
   }
 
-  async #drain(id: string, inUse: readonly LiveGrant[], millis: number): Promise<number> {
+  async #drain(id: string, ended: readonly LiveGrant[], millis: number): Promise<number> {
+    // Not for what the broker itself is at: that may be this.
+    const inUse = ended.filter(({ isOwn }) => !isOwn);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, millis);

@@ -7,6 +7,7 @@
  */
 import { RpcError } from '../rpc/index.js';
 import type { SchemaGraph } from '../schema/index.js';
+import { BROKER_HOME } from './broker-name.js';
 import { compileMethods, type MethodTable } from './policy.js';
 import type { GrantKind, GrantRow, StoredPolicy } from './store/store.js';
 
@@ -174,12 +175,19 @@ export class LiveGrant {
     return this.#capabilities.size === 0 && this.#calls.size === 0;
   }
 
+  /** Whether it is to an object of the broker's own. */
+  get isOwn(): boolean {
+    return this.row.domainId === BROKER_HOME;
+  }
+
   /**
    * Ends the grant and everything that is under way through it; with `draining` calls that were let through may go on, until
    * this is done without. After the commit, never before.
+   *
+   * What the broker itself is at ends in any case: one of those calls may be the one that revokes.
    */
   revoke({ draining = false } = {}): void {
-    this.#draining = draining && (this.#draining || this.#revoked === null);
+    this.#draining = this.isOwn || (draining && (this.#draining || this.#revoked === null));
     this.#revoked ??= revokedError(this.row.id);
     this.#cut(this.#capabilities, this.#revoked);
     if (!this.#draining) this.#cut(this.#calls, this.#revoked);
