@@ -118,7 +118,8 @@ class GrantServer {
   }
 
   get #by(): { by: string } {
-    return { by: this.standing === 'operator' ? 'operator' : `grant ${this.#id}` };
+    if (this.standing === 'operator') return { by: 'operator' };
+    return { by: `grant ${this.standing === 'above' ? this.minted.parent : this.#id}` };
   }
 
   info(): object {

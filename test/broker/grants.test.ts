@@ -178,6 +178,43 @@ describe('a revocation', () => {
 });
 
 describe('an amendment', () => {
+  const amendExpiry = ({ row }: LiveGrant, expires: number) =>
+    grants.amend(row.id, ({ policy }) => ({ policy: { ...policy, expires }, bound: policy }), {
+      by: 'the test',
+      action: 'grant.narrow',
+    });
+
+  it('of an expiry ends what is under way below the grant at once, or when the time has come, and not before', async () => {
+    const { grant: above } = await mint();
+    const { grant } = await mint({ parent: (await mint({ parent: above })).grant });
+    const cut: string[] = [];
+    const part = (name: string) =>
+      grant.enter({ is: 'call', cut: ({ code }) => void cut.push(`${name}: ${code}`) });
+    part('first');
+    await amendExpiry(above, Date.now() + 3_600_000);
+    expect([grant.dead(), cut]).toEqual([null, []]);
+    await amendExpiry(above, 1);
+    expect(cut).toEqual(['first: ERR_GRANT_EXPIRED']);
+    expect(grant.dead()).toMatchObject({ code: 'ERR_GRANT_EXPIRED' });
+    await amendExpiry(above, 0);
+    expect(grant.dead()).toBeNull();
+    part('second');
+    await amendExpiry(above, Date.now() + 300);
+    expect(cut).toHaveLength(1);
+    await expect
+      .poll(() => cut, { timeout: 20_000 })
+      .toEqual(['first: ERR_GRANT_EXPIRED', 'second: ERR_GRANT_EXPIRED']);
+  });
+
+  it('is not acknowledged, and binds nothing, where the disk does not take it', async () => {
+    const { grant, secret } = await mint();
+    const failing = vi.spyOn(store, 'amendPolicy').mockRejectedValue(new Error('the disk is full'));
+    await expect(amendExpiry(grant, 1)).rejects.toThrow('the disk is full');
+    failing.mockRestore();
+    expect(grant.dead()).toBeNull();
+    await restore(secret!);
+  });
+
   it('has one order on disk and in use, however many come at once', async () => {
     const { grant } = await mint();
     const asked = Array.from({ length: 20 }, (_, i) =>

@@ -19,6 +19,8 @@ const GRANT = sturdy.interface('Grant');
 const NO_SUCH = { type: 'failed', message: 'no such reference' };
 const REVOKED = /the grant was revoked \([0-9a-z]{26}\)/;
 
+const eventually = (ask: () => unknown) => expect.poll(ask, { timeout: 20_000 });
+
 let running: Running;
 let client: Client;
 let operator: AnyStub;
@@ -90,14 +92,14 @@ describe('narrowing', () => {
   it('leaves the calls in flight, unless the grant is dead by it', async () => {
     const { grant, account, ...given } = await root({}, 'patient');
     const waiting = account.statement({});
-    await expect.poll(async () => (await grant.info()).info.calls).toBe(1);
+    await eventually(async () => (await grant.info()).info.calls).toBe(1);
     await grant.narrow({ policy: only('Account.deposit') });
     await expect(account.statement({})).rejects.toMatchObject(refused('statement'));
     await account.deposit({});
     expect((await waiting).name).toBe('at last');
     await grant.extend({});
     const failed = expect(account.statement({})).rejects.toThrow('the grant has expired');
-    await expect.poll(async () => (await grant.info()).info.calls).toBe(1);
+    await eventually(async () => (await grant.info()).info.calls).toBe(1);
     await grant.narrow({ policy: { expires: 1n } });
     await failed;
     await expect(account.balance()).rejects.toThrow('the grant has expired');
@@ -190,14 +192,12 @@ describe('rotating', () => {
       .describe({})
       .then(({ grant: named }: { grant: string }) => ({ id: named }));
     const { ref: last } = await operator.grant({ id }).grant.rotate({ overlap: 1 });
-    await expect
-      .poll(() =>
-        client.gate.restore({ ref: next }).then(
-          () => null,
-          (error: object) => error,
-        ),
-      )
-      .toMatchObject(NO_SUCH);
+    await eventually(() =>
+      client.gate.restore({ ref: next }).then(
+        () => null,
+        (error: object) => error,
+      ),
+    ).toMatchObject(NO_SUCH);
     await expect(client.gate.restore({ ref })).rejects.toMatchObject(NO_SUCH);
     const live = await client.restore(last.secret, ACCOUNT);
     await operator.grant({ id }).grant.rotate({});
@@ -348,10 +348,10 @@ describe('revoking', () => {
     const failed = waiting.map((each) =>
       expect(each).rejects.toMatchObject({ type: 'failed', message: `the grant was revoked (${id})` }),
     );
-    await expect.poll(async () => (await grant.info()).info.calls).toBe(2);
+    await eventually(async () => (await grant.info()).info.calls).toBe(2);
     expect(await grant.revoke({})).toEqual({ revoked: 1, cut: 0, ended: false });
     await Promise.all(failed);
-    await expect.poll(async () => (await account.balance()).cents).toBe(before + 2n);
+    await eventually(async () => (await account.balance()).cents).toBe(before + 2n);
   });
 
   it('with a drain lets what is in flight end, begins nothing else, and answers when it has', async () => {
@@ -360,16 +360,16 @@ describe('revoking', () => {
     const { account: lent } = await child(lender);
     const before = (await account.balance()).cents;
     const [statement, watch] = [lent.statement({}), lent.watch({})];
-    await expect.poll(async () => (await operator.tree({ id: lender.id })).nodes.length).toBe(2);
-    await expect
-      .poll(async () => (await operator.tree({ id: lender.id })).nodes.map(({ info }: AnyStub) => info.calls))
-      .toEqual([0, 2]);
+    await eventually(async () => (await operator.tree({ id: lender.id })).nodes.length).toBe(2);
+    await eventually(async () =>
+      (await operator.tree({ id: lender.id })).nodes.map(({ info }: AnyStub) => info.calls),
+    ).toEqual([0, 2]);
     let answered = false;
     const revoked = lender.grant.revoke({ drain: 600_000 }).then((answer: object) => {
       answered = true;
       return answer;
     });
-    await expect.poll(async () => (await lender.grant.info()).info.state).toBe('revoked');
+    await eventually(async () => (await lender.grant.info()).info.state).toBe('revoked');
     await expect(lent.balance()).rejects.toThrow(REVOKED);
     await expect(lender.account.balance()).rejects.toThrow(REVOKED);
     expect(answered).toBe(false);
@@ -387,13 +387,13 @@ describe('revoking', () => {
     const before = (await account.balance()).cents;
     const waiting = lent.statement({});
     const failed = expect(waiting).rejects.toThrow(REVOKED);
-    await expect.poll(async () => (await grant.info()).info.calls).toBe(1);
+    await eventually(async () => (await grant.info()).info.calls).toBe(1);
     expect(await grant.revoke({ drain: 20 })).toEqual({ revoked: 1, cut: 1, ended: false });
     await failed;
-    await expect.poll(async () => (await account.balance()).cents).toBe(before + 1n);
+    await eventually(async () => (await account.balance()).cents).toBe(before + 1n);
     const other = await child({ account } as Given);
     const gone = expect(other.account.statement({})).rejects.toThrow(REVOKED);
-    await expect.poll(async () => (await other.grant.info()).info.calls).toBe(1);
+    await eventually(async () => (await other.grant.info()).info.calls).toBe(1);
     const answer = await operator.grant({ id: other.id }).grant.revoke({ drain: 20 });
     expect(answer).toEqual({ revoked: 1, cut: 1, ended: true });
     await gone;
@@ -408,10 +408,10 @@ describe('revoking', () => {
     const { account } = await root({}, 'patient');
     const { grant, account: lent } = await child({ account } as Given);
     const failed = expect(lent.statement({})).rejects.toThrow(REVOKED);
-    await expect.poll(async () => (await grant.info()).info.calls).toBe(1);
+    await eventually(async () => (await grant.info()).info.calls).toBe(1);
     await expect(grant.revoke({ drain: 600_001 })).rejects.toThrow('at most 600000');
     const draining = grant.revoke({ drain: 600_000 });
-    await expect.poll(async () => (await grant.info()).info.state).toBe('revoked');
+    await eventually(async () => (await grant.info()).info.state).toBe('revoked');
     expect(await grant.revoke({})).toMatchObject({ revoked: 0 });
     await failed;
     expect(await draining).toEqual({ revoked: 1, cut: 0, ended: false });
@@ -430,7 +430,7 @@ describe('the tree', () => {
       .balance()
       .then(() => right.account.deposit({}, { signal: AbortSignal.timeout(60_000) }));
     waiting.catch(() => {});
-    await expect.poll(async () => (await right.grant.info()).info.calls).toBe(1);
+    await eventually(async () => (await right.grant.info()).info.calls).toBe(1);
     const nodes: AnyStub[] = [];
     for (;;) {
       const page = await operator.tree({ id: top.id, after: nodes.at(-1)?.info.id ?? '', limit: 1 });

@@ -272,7 +272,9 @@ describe('sturdy attenuate and revoke', () => {
 describe('sturdy grants', () => {
   const first = (text: string) => text.split('\n')[0];
 
-  it('draws who holds what from whom, page by page, and says what a revocation would cut before it does', async () => {
+  it('draws who holds what from whom, page by page, and says what a revocation would cut before it does', {
+    timeout: 120_000,
+  }, async () => {
     const { grant, ref } = await minted('tree', '--label', 'the top');
     const below = async (from: string, name: string, ...args: string[]): Promise<string> => {
       const out = join(running.folder, `${name}.ref`);
@@ -350,7 +352,7 @@ describe('sturdy grants', () => {
     expect((await asOperator('grants')).out).toMatch(new RegExp(`\n${grant} +live, used `));
   });
 
-  it('narrow and extend a grant, and rotate its reference', async () => {
+  it('narrow and extend a grant, and rotate its reference', { timeout: 120_000 }, async () => {
     const { ref, grant } = await minted('amended', '--allow', 'Ledger.accounts,Ledger.find');
     const narrowed = await asOperator('grants', 'narrow', grant, '--allow', 'Ledger.find', '--no-delegable');
     expect(narrowed.out).toBe(`grant ${grant} allows: find; not delegable\n`);
