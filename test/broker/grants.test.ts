@@ -119,6 +119,14 @@ describe('a reference that restores once', () => {
   });
 });
 
+describe('a reference that gets another secret', () => {
+  it('is not restored any more by one that was asked for before, where there is no overlap', async () => {
+    const { secret, grant } = await mint();
+    give = async () => void (await grants.rotate(grant.row.id, 0, 'the test'));
+    expect(await refusal(secret!)).toEqual(await refusal(new Uint8Array(33)));
+  });
+});
+
 describe('a sealed reference', () => {
   it('stays sealed when it has another secret, and is not used up by anybody else', async () => {
     const { secret: first, grant } = await mint({ once: true, owner: DOMAIN });
