@@ -103,8 +103,8 @@ export class DomainGrants {
       row !== null &&
       row.domainId === home.id &&
       row.object === wanted.object &&
-      samePolicy(row.policy, policy);
-    // One that was revoked stays revoked: the configuration does not overrule the operator.
+      samePolicy(row.amended?.minted ?? row.policy, policy);
+    // One that was revoked stays revoked, and one that was narrowed, narrow: the configuration does not overrule the operator.
     const kept = same ? grants.get(row.id) : null;
     if (kept !== null) return kept;
     const { grant } = await grants.mint({

@@ -42,6 +42,10 @@ class SlowDisk {
     this.#fault = fault;
   }
 
+  reserved(id: string): Record<Bounded, number> {
+    return { calls: this.#used.get(`${id} calls`) ?? 0, bytes: this.#used.get(`${id} bytes`) ?? 0 };
+  }
+
   async reserve(id: string, what: Bounded, amount: number, limit: number): Promise<number> {
     this.asked.push(`${id}: ${amount} ${what}`);
     if (this.#held !== null) await new Promise<void>((resolve) => this.#held!.push(resolve));
