@@ -65,8 +65,8 @@ export class DomainGrants {
   }
 
   #powers(): NamedGrant[] {
-    const { id, name, config, store, log } = this.#options;
-    const all = powers({ domainId: id, domain: name, store, log });
+    const { id, name, config, store, log, grants } = this.#options;
+    const all = powers({ domainId: id, domain: name, store, log, now: () => grants.clock.now() });
     return Object.entries(config.powers)
       .filter(([, granted]) => granted)
       .map(([power]) => {

@@ -23,6 +23,7 @@ import {
 } from '../rpc/index.js';
 import { type InterfaceType, type SchemaGraph, sturdySchema } from '../schema/index.js';
 import type { Entrance, Expected } from './admission.js';
+import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import type { DomainConfig } from './config.js';
 import type { Home, Identity } from './home.js';
 import { Idleness } from './idleness.js';
@@ -65,6 +66,7 @@ export interface DomainOptions {
   readonly supervisor: Supervisor;
   readonly entrance: Entrance;
   readonly log: Logger;
+  readonly clock?: Clock;
 }
 
 /** A running thread. */
@@ -95,6 +97,7 @@ export class Domain implements Home {
   readonly #options: DomainOptions;
   readonly #budgets: Budgets;
   readonly #log: Logger;
+  readonly #clock: Clock;
   #state: State = { is: 'stopped' };
   #placement: Placement | null = null;
   #starts = 0;
@@ -108,7 +111,8 @@ export class Domain implements Home {
   #reason = '';
   /** Why its program could not be made, in full. */
   #fault: string | null = null;
-  #retry: NodeJS.Timeout | null = null;
+  /** How the next try is given up. */
+  #retry: (() => void) | null = null;
   #closing = false;
 
   constructor(options: DomainOptions) {
@@ -119,6 +123,7 @@ export class Domain implements Home {
     this.name = options.name;
     this.graph = options.graph;
     this.schema = options.schema;
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
     this.#log = options.log.child({ domain: options.name });
   }
 
@@ -211,10 +216,10 @@ export class Domain implements Home {
     if (state.is === 'running') return Promise.resolve(state.instance);
     if (state.is === 'starting') return state.ready;
     if (state.is === 'ending') return state.ended.then(() => this.running());
-    if (state.is === 'failed' && Date.now() < state.until) {
+    if (state.is === 'failed' && this.#clock.now() < state.until) {
       return Promise.reject(
         this.#unavailable(
-          `${this.#reason}; tried ${this.#failures} times, again in ${state.until - Date.now()} ms`,
+          `${this.#reason}; tried ${this.#failures} times, again in ${state.until - this.#clock.now()} ms`,
         ),
       );
     }
@@ -336,7 +341,7 @@ export class Domain implements Home {
         const kept = restorer.dup() as Instance['restorer'];
         const idleness = this.#idleness(session, kept, traffic);
         if (idleness !== null) void session.closed.then(() => idleness.stop());
-        enter({ session, restorer: kept, since: Date.now(), idleness });
+        enter({ session, restorer: kept, since: this.#clock.now(), idleness });
       },
       failed: ({ message }: { message: string }) => refuse(new Error(message)),
       own: ({ cap }: { cap: Stub | null }, { signal }: CallContext) => ownership(cap, this, signal),
@@ -392,11 +397,10 @@ export class Domain implements Home {
     const pause = doublings === 0 ? 0 : Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (doublings - 1));
     this.#reason = reason;
     this.#detail = fault ?? reason;
-    this.#state = { is: 'failed', until: Date.now() + pause };
+    this.#state = { is: 'failed', until: this.#clock.now() + pause };
     this.#log.error({ failures: this.#failures, pause }, `domain failed: ${this.#detail}`);
     if (this.#options.config.start === 'eager' && !this.#closing && this.#stopping === null) {
-      this.#retry = setTimeout(() => void this.running().catch(() => {}), pause);
-      this.#retry.unref();
+      this.#retry = this.#clock.after(pause, () => void this.running().catch(() => {}));
     }
   }
 
@@ -430,7 +434,7 @@ export class Domain implements Home {
   }
 
   #settleEnd(instance: Instance, reason: string): void {
-    if (Date.now() - instance.since > RECOVERED) this.#failures = 0;
+    if (this.#clock.now() - instance.since > RECOVERED) this.#failures = 0;
     if (this.#stopping !== null) this.#stopped(reason);
     // One that ran may be started again at once, for the first time.
     else this.#failed(`it ended: ${reason}`, this.#failures);
@@ -469,7 +473,7 @@ export class Domain implements Home {
   }
 
   async #end(reason: string): Promise<void> {
-    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#retry?.();
     this.#retry = null;
     if (this.#state.is === 'starting') {
       const { end, ready } = this.#state;

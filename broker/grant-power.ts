@@ -34,7 +34,7 @@ export function grantInfo(row: GrantRow, grants: Grants): object {
 /** By its own policy or that of a grant above it. */
 function hasExpired(row: GrantRow, grants: Grants): boolean {
   const { expires } = row.policy;
-  if (expires !== 0 && expires <= Date.now()) return true;
+  if (expires !== 0 && expires <= grants.clock.now()) return true;
   const parent = row.parent === null ? null : grants.row(row.parent);
   return parent !== null && hasExpired(parent, grants);
 }

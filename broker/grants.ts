@@ -5,6 +5,7 @@
  * Durable first: nothing is acknowledged, and nothing is cut, before it is on disk.
  */
 import { RpcError } from '../rpc/index.js';
+import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import type { Home } from './home.js';
 import { LiveGrant } from './live-grant.js';
 import { MintRate } from './mint-rate.js';
@@ -51,6 +52,7 @@ export class Grants {
     private readonly store: Store,
     /** The home of this id; undefined where it is configured no more. */
     private readonly homeOf: (domainId: string) => Home | undefined,
+    readonly clock: Clock = SYSTEM_CLOCK,
   ) {}
 
   /** Mints a grant. On disk when this resolves. `secret` is null where none was asked for. */
@@ -78,7 +80,7 @@ export class Grants {
         code: 'ERR_GRANT_OBJECT',
       });
     }
-    if (parent !== null) this.#rate.take(parent.root.row.id);
+    if (parent !== null) this.#rate.take(parent.root.row.id, this.clock.now());
     const secret = request.withSecret === false ? null : mintSecret();
     const row = await this.store.mintGrant(
       {
@@ -118,7 +120,7 @@ export class Grants {
     const parent = row.parent === null ? null : this.get(row.parent);
     if (row.parent !== null && parent === null)
       throw new Error(`grant ${row.id} has no parent ${row.parent}`);
-    const grant = new LiveGrant(row, parent, home.graph);
+    const grant = new LiveGrant(row, parent, home.graph, this.clock);
     this.#live.set(row.id, new WeakRef(grant));
     this.#forgotten.register(grant, row.id);
     return grant;

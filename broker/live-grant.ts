@@ -7,6 +7,7 @@
  */
 import { RpcError } from '../rpc/index.js';
 import type { SchemaGraph } from '../schema/index.js';
+import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import { compileMethods, type MethodTable } from './policy.js';
 import type { GrantRow, StoredPolicy } from './store/store.js';
 
@@ -15,15 +16,13 @@ export interface Cuttable {
   cut(reason: RpcError): void;
 }
 
-/** The longest time that a timer can be set to, in milliseconds. */
-const LONGEST_TIMER = 2 ** 31 - 1;
-
 export class LiveGrant {
   readonly #methods: MethodTable;
   readonly #underway = new Set<Cuttable>();
   /** Its own expiry or an ancestor's, whichever is first; 0: never. */
   readonly #expires: number;
-  #expiry: NodeJS.Timeout | null = null;
+  /** How the wait for it is given up. */
+  #expiry: (() => void) | null = null;
   #revoked: RpcError | null = null;
 
   /** `graph` has the interfaces that the policy names; what it has no more, the policy allows no more. */
@@ -31,6 +30,7 @@ export class LiveGrant {
     readonly row: GrantRow,
     readonly parent: LiveGrant | null,
     private readonly graph: SchemaGraph,
+    private readonly clock: Clock = SYSTEM_CLOCK,
   ) {
     this.#methods = compileMethods(row.policy, graph);
     const above = parent === null ? 0 : parent.#expires;
@@ -54,7 +54,7 @@ export class LiveGrant {
   }
 
   /** Why nothing may be done through it, or null while it is alive. */
-  dead(now = Date.now()): RpcError | null {
+  dead(now = this.clock.now()): RpcError | null {
     if (this.#revoked !== null) return this.#revoked;
     if (this.#expires !== 0 && now >= this.#expires) return expiredError();
     return this.parent?.dead(now) ?? null;
@@ -95,7 +95,7 @@ export class LiveGrant {
   leave(part: Cuttable): void {
     this.#underway.delete(part);
     if (this.#underway.size === 0 && this.#expiry !== null) {
-      clearTimeout(this.#expiry);
+      this.#expiry();
       this.#expiry = null;
     }
   }
@@ -113,16 +113,11 @@ export class LiveGrant {
   }
 
   #awaitExpiry(): void {
-    const remaining = this.#expires - Date.now();
-    this.#expiry = setTimeout(
-      () => {
-        this.#expiry = null;
-        if (Date.now() < this.#expires) this.#awaitExpiry();
-        else this.#cut(expiredError());
-      },
-      Math.max(0, Math.min(remaining, LONGEST_TIMER)),
-    );
-    this.#expiry.unref();
+    this.#expiry = this.clock.after(this.#expires - this.clock.now(), () => {
+      this.#expiry = null;
+      if (this.clock.now() < this.#expires) this.#awaitExpiry();
+      else this.#cut(expiredError());
+    });
   }
 
   /** The lists of it and of those above it, from the root down: the effective policy is all of them together. */
