@@ -184,7 +184,8 @@ export class Domain implements Home {
     const state = this.#state;
     const end = settled(capability);
     if (end instanceof ImportedCapability && end.successor instanceof WakingCapability) {
-      return end.successor.home === this ? end.successor.identity : null;
+      const { home, isGone, identity } = end.successor;
+      return home === this && !isGone ? identity : null;
     }
     if (state.is !== 'running' || !(end instanceof RemoteCapability)) return null;
     if (end.connection !== state.instance.session.connection) return null;

@@ -10,9 +10,11 @@ import {
   type Call,
   type CallInProgress,
   Capability,
+  isGone,
   QueuedCapability,
   type ReturnSink,
   type RpcError,
+  settled,
 } from '../rpc/index.js';
 import type { Home, Identity } from './home.js';
 
@@ -51,6 +53,12 @@ export class WakingCapability extends Capability {
       },
     );
     return target;
+  }
+
+  /** Whether it is live no more: its domain ended otherwise than by going to sleep. */
+  get isGone(): boolean {
+    const state = this.#state;
+    return state.is === 'broken' || (state.is === 'awake' && isGone(settled(state.target)));
   }
 
   get isWaking(): boolean {
