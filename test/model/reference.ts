@@ -63,10 +63,10 @@ export type Cap =
 
 export type Refusal = 'revoked' | 'expired' | 'method' | 'disconnected';
 
-/** What is to be expected of a call: every reason to refuse it, and whether it may be gone for all that is known. */
+/** What is to be expected of a call: every reason to refuse it, and those for which it may be refused or not. */
 export interface Expectation {
   readonly refusals: ReadonlySet<Refusal>;
-  readonly maybeGone: boolean;
+  readonly maybe: ReadonlySet<Refusal>;
 }
 
 interface DomainState {
@@ -133,17 +133,26 @@ export class Reference {
       if (dead !== null) refusals.add(dead);
       if (current.direction === 'out' && !this.allows(grant, method)) refusals.add('method');
     }
-    let maybeGone = false;
+    const maybe = new Set<Refusal>();
     if (current.is === 'callback' && !this.clients.has(current.client)) refusals.add('disconnected');
     if (current.is === 'object') {
       const { life, stops, sleeps } = this.domains.get(current.domain)!;
       if (current.life !== life) {
         // What slept when its domain was woken for another, and crashed, was not there to be lost.
-        if (sleeps && current.id !== null && current.stops === stops) maybeGone = true;
+        if (sleeps && current.id !== null && current.stops === stops) maybe.add('disconnected');
         else refusals.add('disconnected');
       }
     }
-    return { refusals, maybeGone };
+    return { refusals, maybe };
+  }
+
+  /**
+   * Of a call on what a call on `target` will return, before it has: `cap` by then. Nobody knows yet that it is the holder's
+   * own, if it is: it may be held to the list of the grant.
+   */
+  expectsEarly(target: Cap, cap: Cap, method: Method): Expectation {
+    const { refusals, maybe } = this.expects(cap, method);
+    return { refusals, maybe: new Set([...maybe, ...this.expects(target, method).refusals]) };
   }
 
   /** `value`, as whoever is called on `target` gets it when the caller passes it. */
@@ -180,8 +189,8 @@ export class Reference {
     if (this.dead(grant) !== null || !this.delegable(grant)) return false;
     const { inner } = cap;
     if (inner.is !== 'object' || inner.domain !== grant.domain || inner.id === null) return false;
-    const { refusals, maybeGone } = this.expects(inner, 'read');
-    return refusals.size > 0 ? false : maybeGone ? null : true;
+    const { refusals, maybe } = this.expects(inner, 'read');
+    return refusals.size > 0 ? false : maybe.size > 0 ? null : true;
   }
 
   // ---- what happens ---------------------------------------------------------------------------------------------

@@ -9,6 +9,16 @@ import { type AnyStub, asDelegable, type Client } from '../broker/running.js';
 import { Random } from '../hostile/fuzz.js';
 import { CELL, MODEL_DOMAINS, PEER, SLEEPER } from './domains.js';
 import {
+  type Asked,
+  type Failure,
+  failureIn,
+  type Outcome,
+  policyOf,
+  refusalOf,
+  shown,
+  within,
+} from './outcomes.js';
+import {
   type Cap,
   type Expectation,
   endOf,
@@ -20,7 +30,6 @@ import {
   outward,
   placeOf,
   Reference,
-  type Refusal,
 } from './reference.js';
 import { System } from './system.js';
 
@@ -82,28 +91,11 @@ interface Hold {
   error: Failure | null;
 }
 
-interface Failure {
-  readonly type: string;
-  readonly message: string;
-}
-
 /** What was under way when the broker was killed. */
 interface Unacknowledged {
   /** By label; with the secret, where it was told. */
   readonly minted: ReadonlyMap<string, { readonly domain: string; readonly secret: Uint8Array | null }>;
   readonly revoking: readonly Grant[];
-}
-
-/** One of both. */
-interface Outcome<T> {
-  readonly value?: T;
-  readonly error?: Failure;
-}
-
-interface Asked {
-  readonly place: string;
-  readonly number: number;
-  readonly refused: string;
 }
 
 export interface WalkReport {
@@ -272,7 +264,7 @@ class Walk {
 
   /** Holds what a call on `cap` came to against what the model says. Gives whether it went through. */
   #judge(what: string, cap: Cap, expected: Expectation, failure: Failure | null): boolean {
-    const { refusals, maybeGone } = expected;
+    const { refusals, maybe } = expected;
     const told = failure === null ? null : refusalOf(failure);
     this.#note(`${what} on ${shown(cap)}: ${failure === null ? 'went through' : failure.message}`);
     this.#calls[told ?? (failure === null ? 'through' : 'failed')] =
@@ -281,7 +273,7 @@ class Walk {
       if (refusals.size > 0) this.#fault(`${what} on ${shown(cap)} went through, and is ${[...refusals]}`);
       return true;
     }
-    const fits = told !== null && (refusals.has(told) || (maybeGone && told === 'disconnected'));
+    const fits = told !== null && (refusals.has(told) || maybe.has(told));
     if (!fits) {
       this.#fault(`${what} on ${shown(cap)} failed with ${failure.message}, and is ${[...refusals]}`);
     }
@@ -340,7 +332,8 @@ class Walk {
     if (grant === null) {
       const { cap, stub } = held!;
       const calls = methods.map((method) => this.#try<Asked>(stub[method]!({ token: ++this.#token })));
-      this.#checkOrder(cap, methods, await Promise.all(calls));
+      const expected = methods.map((method) => this.#reference.expects(cap, method));
+      this.#checkOrder(cap, expected, await Promise.all(calls));
       return;
     }
     // Through a promise: of what a reference will be restored to.
@@ -358,15 +351,15 @@ class Walk {
       for (const { error } of [...outcomes, restored]) this.#checkNoSuch(grant, error);
       return;
     }
-    const object = this.#reference.object(grant.domain, grant.object);
-    this.#checkOrder(outward(this.#membrane(peer, grant), object), [...methods, 'read'], outcomes);
+    const cap = outward(this.#membrane(peer, grant), this.#reference.object(grant.domain, grant.object));
+    const expected = [...methods, 'read' as const].map((method) => this.#reference.expects(cap, method));
+    this.#checkOrder(cap, expected, outcomes);
   }
 
-  #checkOrder(cap: Cap, methods: readonly ('read' | 'write')[], outcomes: readonly Outcome<Asked>[]): void {
+  #checkOrder(cap: Cap, expected: readonly Expectation[], outcomes: readonly Outcome<Asked>[]): void {
     let last = 0;
     for (const [i, { value, error }] of outcomes.entries()) {
-      const method = methods[i]!;
-      if (!this.#judge(method, cap, this.#reference.expects(cap, method), error ?? null)) continue;
+      if (!this.#judge(`call ${i} of a burst`, cap, expected[i]!, error ?? null)) continue;
       this.#checkPlace(cap, value!.place);
       if (value!.number <= last) {
         this.#fault(`call ${i} of a burst on ${shown(cap)} arrived as ${value!.number}, behind ${last}`);
@@ -379,7 +372,7 @@ class Walk {
     const held = this.#target();
     if (held === null || this.#holds.length >= MOST_HOLDS) return;
     const expected = this.#reference.expects(held.cap, 'hold');
-    if (expected.maybeGone) return;
+    if (expected.maybe.size > 0) return;
     const given = new AbortController();
     const pending = held.stub.hold!({ token: ++this.#token }, { signal: given.signal });
     if (expected.refusals.size > 0) {
@@ -402,12 +395,13 @@ class Walk {
     for (const hold of [...this.#holds]) {
       const { cap } = hold.held;
       const expected = this.#reference.expects(cap, 'hold');
-      const { refusals, maybeGone } = expected;
-      if (refusals.size === 0 && (hold.error === null || maybeGone)) {
+      const { refusals, maybe } = expected;
+      if (refusals.size === 0 && (hold.error === null || maybe.size > 0)) {
         if (hold.error !== null) this.#holds.splice(this.#holds.indexOf(hold), 1);
         continue;
       }
-      if (!(await within(hold.outcome))) this.#fault(`a call in flight on ${shown(cap)} did not end`);
+      if (!(await within(PATIENCE, hold.outcome)))
+        this.#fault(`a call in flight on ${shown(cap)} did not end`);
       this.#judge('a call in flight', cap, expected, hold.error);
       this.#holds.splice(this.#holds.indexOf(hold), 1);
     }
@@ -469,7 +463,9 @@ class Walk {
     }
     using cell = value!.cell;
     calls.push(...[early, cell].map((each) => this.#try<Asked>(each.read!({ token: ++this.#token }))));
-    this.#checkOrder(cap, ['read', 'read', 'read', 'read'], await Promise.all(calls));
+    const before = this.#reference.expectsEarly(held.cap, cap, 'read');
+    const after = this.#reference.expects(cap, 'read');
+    this.#checkOrder(cap, [before, before, after, after], await Promise.all(calls));
   }
 
   async #peer() {
@@ -516,7 +512,7 @@ class Walk {
     const domain = this.#domainOf(held.cap);
     const cap = this.#reference.passed(held.cap, argument);
     this.#reference.domains.get(domain)!.kept.set(slot, cap);
-    if (this.#reference.expects(cap, 'read').maybeGone) return;
+    if (this.#reference.expects(cap, 'read').maybe.size > 0) return;
     const own = this.#reference.own(cap, domain);
     const refused = failureIn(value!.own).type !== '';
     if (own === null ? !refused : value!.own !== own) {
@@ -530,8 +526,8 @@ class Walk {
     const { kept } = this.#reference.domains.get(domain)!;
     const cap = kept.get(slot);
     if (cap === undefined) return true;
-    const { refusals, maybeGone } = this.#reference.expects(cap, 'read');
-    const gone = maybeGone || [...refusals].some((each) => each !== 'method');
+    const { refusals, maybe } = this.#reference.expects(cap, 'read');
+    const gone = maybe.size > 0 || [...refusals].some((each) => each !== 'method');
     kept.delete(slot);
     return domain === SLEEPER && gone;
   }
@@ -1100,40 +1096,4 @@ class Walk {
       this.system.seen.push({ where: 'what a client prints', bytes: Buffer.from(text) });
     }
   }
-}
-
-function policyOf(methods: Methods, expires: number, delegable: boolean): object {
-  return {
-    methods: methods === 'all' ? { all: null } : { only: [{ interface: CELL.id, methods: [...methods] }] },
-    expires: BigInt(expires),
-    delegable,
-  };
-}
-
-function refusalOf({ type, message }: Failure): Refusal | null {
-  if (message.includes('the grant was revoked')) return 'revoked';
-  if (message.includes('the grant has expired')) return 'expired';
-  if (message.includes('the grant does not allow')) return 'method';
-  return type === 'disconnected' ? 'disconnected' : null;
-}
-
-/** As a domain says it: `type: message`. */
-function failureIn(text: string): Failure {
-  const found = /^(failed|overloaded|disconnected|unimplemented): (.*)$/s.exec(text);
-  return { type: found?.[1] ?? '', message: found?.[2] ?? '' };
-}
-
-function shown(cap: Cap): string {
-  const through = layers(cap).map(({ direction, through: { grant } }) => `${direction} ${grant.id}`);
-  return [...through, placeOf(cap)].join(' > ');
-}
-
-async function within(promise: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), PATIENCE);
-  });
-  const ended = await Promise.race([promise.then(() => true as const), late]);
-  clearTimeout(timer);
-  return ended;
 }
