@@ -371,7 +371,11 @@ export class Domain implements Home {
   #sleep({ session }: Instance, held: ReadonlyMap<ImportedCapability, Identity>): void {
     if (this.#stopping !== null) return;
     for (const each of held.keys()) each.retain();
-    for (const waker of this.#wakers.values()) waker.sleep();
+    for (const [id, waker] of this.#wakers) {
+      // One that a crash has broken stays so, and is nobody's successor.
+      if (waker.isGone) this.#wakers.delete(id);
+      else waker.sleep();
+    }
     for (const [each, identity] of held) {
       each.succeed(this.#waker(identity));
       each.release();

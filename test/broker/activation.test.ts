@@ -347,6 +347,12 @@ describe('a live capability', () => {
     const again = await client.restore(ref.secret, ACCOUNT);
     expect(await again.balance()).toEqual({ cents: 0n });
     await expect(account.balance()).rejects.toMatchObject({ type: 'disconnected' });
+    // Another sleep does not mend it, and what was restored in the meantime does not share its fate.
+    await asleep('crashing');
+    await expect(account.balance()).rejects.toMatchObject({ type: 'disconnected' });
+    expect(await info('crashing')).toMatchObject({ state: 'asleep' });
+    expect(await again.balance()).toEqual({ cents: 0n });
+    await expect(account.balance()).rejects.toMatchObject({ type: 'disconnected' });
   });
 
   it('that sleeps breaks when the operator stops the domain', async () => {
