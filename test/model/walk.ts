@@ -24,6 +24,7 @@ import {
   endOf,
   type Grant,
   layers,
+  lineage,
   type Membrane,
   type Method,
   type Methods,
@@ -240,8 +241,8 @@ class Walk {
   }
 
   /** One that leads to an object of a domain. */
-  #target(): Held | null {
-    return this.#any(({ cap }) => endOf(cap).is !== 'callback');
+  #target(suits: (held: Held) => boolean = () => true): Held | null {
+    return this.#any((held) => endOf(held.cap).is !== 'callback' && suits(held));
   }
 
   #domainOf(cap: Cap): string {
@@ -368,8 +369,11 @@ class Walk {
     }
   }
 
-  async #hold() {
-    const held = this.#target();
+  /** Mostly on what will expire, or else on any. */
+  async #hold(on: Held | null = null) {
+    const expires = ({ cap }: Held) =>
+      layers(cap).some(({ through }) => through.grant.expires > this.#reference.now);
+    const held = on ?? (this.#random.chance(3) ? null : this.#target(expires)) ?? this.#target();
     if (held === null || this.#holds.length >= MOST_HOLDS) return;
     const expected = this.#reference.expects(held.cap, 'hold');
     if (expected.maybe.size > 0) return;
@@ -738,13 +742,23 @@ class Walk {
     }
   }
 
+  /** Of the grants between `cap` and its holder, and those above them, those that can be revoked. */
+  #revocables(cap: Cap): Grant[] {
+    return layers(cap)
+      .flatMap(({ through }) => lineage(through.grant))
+      .filter((grant) => !this.#kept.has(grant) && this.#reference.dead(grant) === null);
+  }
+
   #revocable(): Grant | null {
     return this.#randomGrant((each) => !this.#kept.has(each));
   }
 
   async #revoke() {
-    const grant = this.#revocable();
+    // Mostly one through which something is held, and a call in flight.
+    const held = this.#random.chance(4) ? null : this.#target(({ cap }) => this.#revocables(cap).length > 0);
+    const grant = held === null ? this.#revocable() : this.#random.pick(this.#revocables(held.cap));
     if (grant === null) return;
+    if (held !== null) await this.#hold(held);
     const { revoked } = await this.#revokeById(grant.id);
     const dying = this.#reference.revoke(grant);
     this.#note(`revoked ${grant.id}, and ${dying.length} died`);
