@@ -359,6 +359,7 @@ export class Domain implements Home {
       traffic,
       idleMillis,
       identify: (capability) => this.identify(capability),
+      isOwn: ({ row: { owner } }) => owner.kind === 'domain' && owner.id === this.id,
       isWaking: () => [...this.#wakers.values()].some(({ isWaking }) => isWaking),
       onIdle: (held) => {
         const state = this.#state;

@@ -11,6 +11,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { type Capability, type ImportedCapability, isGone, type Session, settled } from '../rpc/index.js';
 import type { Identity } from './home.js';
+import type { LiveGrant } from './live-grant.js';
 import { MembranedCapability } from './membrane.js';
 
 /** How long nothing may have happened once everything was found to be idle, in milliseconds. */
@@ -33,6 +34,8 @@ export interface IdlenessOptions {
   traffic(): number;
   readonly idleMillis: number;
   identify(capability: Capability): Promise<Identity | null>;
+  /** Whether a grant is one of those that the configuration gives to the domain. */
+  isOwn(grant: LiveGrant): boolean;
   /** Whether something is under way that no table shows. */
   isWaking(): boolean;
   /** Told once, when it is idle, with all that others hold of it. No message comes or goes before this returns. */
@@ -125,11 +128,15 @@ export class Idleness {
     if (underWay || this.#options.isWaking()) return 'a call is under way';
     for (const each of this.#held()) if (each.unresolved) return 'somebody holds a promise of its own';
     for (const each of connection.heldByPeer()) {
-      if (each instanceof MembranedCapability && each.direction === 'in' && !isGone(settled(each.inner))) {
+      if (each instanceof MembranedCapability && this.#wasPassed(each))
         return 'it holds what was passed to it';
-      }
     }
     return null;
+  }
+
+  /** Whether somebody passed it to the domain: its own objects that came home, too, but not what it has through its grants. */
+  #wasPassed({ direction, inner, membrane: { grant } }: MembranedCapability): boolean {
+    return !(direction === 'out' && this.#options.isOwn(grant)) && !isGone(settled(inner));
   }
 
   *#held(): Iterable<ImportedCapability> {

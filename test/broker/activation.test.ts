@@ -328,6 +328,20 @@ describe('a domain is kept awake', () => {
     await asleep('kept');
   });
 
+  it('by an object of its own that came home to it', async () => {
+    const account = await restored('kept', 'home');
+    const { watch } = await account.watch({ watcher: account.as(ledgerGraph.interface('Watcher')) });
+    await watch.stop();
+    const { watch: second } = await account.watch({ watcher: account.as(ledgerGraph.interface('Watcher')) });
+    second[Symbol.dispose]();
+    watch[Symbol.dispose]();
+    await staysAwake('it holds what was passed to it');
+    const { watch: again } = await account.watch({ watcher: null });
+    await again.stop();
+    again[Symbol.dispose]();
+    await asleep('kept');
+  });
+
   it('by nothing but a policy that says nothing of sleep', async () => {
     await mainOf('awake');
     await new Promise((resolve) => setTimeout(resolve, 4 * IDLE));

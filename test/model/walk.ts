@@ -163,6 +163,8 @@ class Walk {
       }),
     );
     await this.#adoptConfigured();
+    // Something that can be revoked, to begin with.
+    for (const domain of DOMAINS) await this.#mintRoot(domain, 'a', 'all', 0, true);
     this.#secrets.push(await this.system.operatorSecret());
     const until = Date.now() + millis;
     while (Date.now() < until) await this.#step();
@@ -575,7 +577,7 @@ class Walk {
   #randomGrant(suits: (grant: Grant) => boolean): Grant | null {
     const suitable = [...this.#reference.grants.values()].filter(suits);
     // Mostly those that are alive.
-    const alive = suitable.filter((each) => this.#reference.dead(each) === null);
+    const alive = suitable.filter((each) => this.#reference.dead(each) === null && !this.#kept.has(each));
     const from = alive.length > 0 && !this.#random.chance(6) ? alive : suitable;
     return from.length === 0 ? null : this.#random.pick(from);
   }

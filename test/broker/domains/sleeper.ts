@@ -28,7 +28,7 @@ export default async function start(world: Sleeper) {
     });
   };
   await count('starts');
-  const kept: object[] = [];
+  const kept: Disposable[] = [];
 
   const account = (name: string) => {
     const memos: string[] = [];
@@ -45,9 +45,12 @@ export default async function start(world: Sleeper) {
       statement: () => ({ name, entries: memos.map((memo) => ({ memo })) }),
       next: () => new Promise(() => {}),
       // With a watcher, it keeps that; the watch has no id.
-      watch: ({ watcher }: { watcher: { dup(): object } | null }) => {
+      watch: ({ watcher }: { watcher: { dup(): Disposable } | null }) => {
         if (watcher !== null) kept.push(watcher.dup());
-        return { watch: { stop: () => kept.splice(0) && {} } };
+        const stop = () => {
+          for (const each of kept.splice(0)) each[Symbol.dispose]();
+        };
+        return { watch: { stop } };
       },
     });
   };
