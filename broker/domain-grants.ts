@@ -6,7 +6,7 @@
  * leaves one too many, which the next one revokes, and never one that is dead for no decision of the operator's.
  */
 import type { Logger } from 'pino';
-import { RpcError, type Stub, serve, stubFor } from '../rpc/index.js';
+import { type Account, RpcError, type Stub, serve, stubFor } from '../rpc/index.js';
 import { type SchemaGraph, sturdySchema, sturdySchemaBytes } from '../schema/index.js';
 import type { DomainConfig } from './config.js';
 import type { Domain } from './domain.js';
@@ -54,7 +54,8 @@ export class DomainGrants {
   async forInstance(): Promise<NamedGrant[]> {
     const { config } = this.#options;
     const given: NamedGrant[] = this.#powers();
-    for (const name of Object.keys(config.grants)) given.push(await this.#grant(name));
+    const accounts = new Map<Domain, Account>();
+    for (const name of Object.keys(config.grants)) given.push(await this.#grant(name, accounts));
     return given;
   }
 
@@ -69,8 +70,8 @@ export class DomainGrants {
   }
 
   #powers(): NamedGrant[] {
-    const { id, name, config, store, log } = this.#options;
-    const all = powers({ domainId: id, domain: name, store, log });
+    const { id, name, config, store, log, grants } = this.#options;
+    const all = powers({ domainId: id, domain: name, store, log, now: () => grants.clock.now() });
     return Object.entries(config.powers)
       .filter(([, granted]) => granted)
       .map(([power]) => {
@@ -79,7 +80,8 @@ export class DomainGrants {
       });
   }
 
-  async #grant(name: string): Promise<NamedGrant> {
+  /** `accounts`: what this instance may have in flight at each domain. */
+  async #grant(name: string, accounts: Map<Domain, Account>): Promise<NamedGrant> {
     const { config, domains, services, at } = this.#options;
     const wanted = config.grants[name]!;
     const home = domains.get(wanted.domain);
@@ -88,8 +90,10 @@ export class DomainGrants {
     const type = home.graph.interface(wanted.interface);
     const grant = await this.#minted(name, home, wanted);
     const object = new GrantedCapability(home, wanted.object);
+    const account = accounts.get(home) ?? home.account();
+    accounts.set(home, account);
     const peer = peerOf({ kind: 'domain', id: this.#options.id }, undefined, null);
-    const membrane = new Membrane(grant, services, undefined, null, peer);
+    const membrane = new Membrane(grant, services, undefined, account, peer);
     return { name, interfaceId: type.id, cap: stubFor(membrane.outward(object), type) };
   }
 

@@ -71,7 +71,7 @@ export function powerOf(capability: Capability): string | null {
 export function grantInfo(lineage: readonly GrantRow[], grants: Grants): object {
   const row = lineage[0]!;
   const { amended } = row;
-  const now = Date.now();
+  const now = grants.clock.now();
   return {
     id: row.id,
     parent: row.parent ?? '',

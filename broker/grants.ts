@@ -6,6 +6,7 @@
  */
 import { RpcError } from '../rpc/index.js';
 import type { AmendmentKind } from './amendments.js';
+import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import type { Home } from './home.js';
 import { LiveGrant, startsPowers } from './live-grant.js';
 import { MintRate } from './mint-rate.js';
@@ -66,8 +67,9 @@ export class Grants {
     private readonly store: Store,
     /** The home of this id; undefined where it is configured no more. */
     private readonly homeOf: (domainId: string) => Home | undefined,
+    readonly clock: Clock = SYSTEM_CLOCK,
   ) {
-    this.#meters = new Meters({ store });
+    this.#meters = new Meters({ store, now: () => clock.now() });
   }
 
   /** Mints a grant. On disk when this resolves. `secret` is null where none was asked for. */
@@ -98,7 +100,7 @@ export class Grants {
         code: 'ERR_GRANT_OBJECT',
       });
     }
-    if (parent !== null) this.#rate.take(parent.root.row.id);
+    if (parent !== null) this.#rate.take(parent.root.row.id, this.clock.now());
     const secret = request.withSecret === false ? null : mintSecret();
     const row = await this.store.mintGrant(
       {
@@ -126,7 +128,7 @@ export class Grants {
     if (row === null) return null;
     const grant = this.get(row.id);
     if (grant === null || grant.dead() !== null || !ownedBy(row.owner, holder)) return null;
-    return isGood(row, digest, Date.now()) ? grant : null;
+    return isGood(row, digest, this.clock.now()) ? grant : null;
   }
 
   /**
@@ -136,7 +138,7 @@ export class Grants {
   async mayRestore({ row }: LiveGrant, secret: Uint8Array, peer: Peer | null = null): Promise<boolean> {
     const digest = digestOf(secret);
     // Its domain may have taken its time, and another secret may have replaced this one.
-    if (!isGood(row, digest, Date.now())) return false;
+    if (!isGood(row, digest, this.clock.now())) return false;
     return row.once !== true || this.store.useOnce(row.id, digest, noteOf('gate', peer));
   }
 
@@ -166,7 +168,7 @@ export class Grants {
 
   #takeRate(id: string): void {
     const root = this.lineage(id).at(-1);
-    if (root !== undefined) this.#rate.take(root.id);
+    if (root !== undefined) this.#rate.take(root.id, this.clock.now());
   }
 
   /** Whichever amendment came last is what is on disk. */
@@ -199,7 +201,7 @@ export class Grants {
     const parent = row.parent === null ? null : this.get(row.parent);
     if (row.parent !== null && parent === null)
       throw new Error(`grant ${row.id} has no parent ${row.parent}`);
-    const grant = new LiveGrant(row, parent, home.graph, this.#meters.of(row));
+    const grant = new LiveGrant(row, parent, home.graph, this.#meters.of(row), this.clock);
     this.#live.set(row.id, new WeakRef(grant));
     this.#forgotten.register(grant, row.id);
     return grant;

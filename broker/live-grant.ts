@@ -9,6 +9,7 @@
 import { type Call, type Payload, RpcError } from '../rpc/index.js';
 import type { SchemaGraph } from '../schema/index.js';
 import { BROKER_HOME } from './broker-name.js';
+import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import { type ConstraintTable, compileConstraints, constraintRefusal } from './policy/constraint.js';
 import { Line, type Waiting } from './policy/line.js';
 import { isMetered, type Meter } from './policy/meter.js';
@@ -21,9 +22,6 @@ export interface Cuttable {
   readonly is: 'capability' | 'waiting' | 'call';
   cut(reason: RpcError): void;
 }
-
-/** The longest time that a timer can be set to, in milliseconds. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** How many calls may wait through one grant for what they are counted by to be reserved. */
 export const MAX_WAITING = 1024;
@@ -54,7 +52,8 @@ export class LiveGrant {
   readonly #calls = new Set<Cuttable>();
   /** Those in use right below it: they hold it, and it does not hold them. */
   readonly #below = new Set<WeakRef<LiveGrant>>();
-  #expiry: NodeJS.Timeout | null = null;
+  /** How the wait for it is given up. */
+  #expiry: (() => void) | null = null;
   #revoked: RpcError | null = null;
   /** It is revoked, and the calls in flight may go on until they have ended. */
   #draining = false;
@@ -69,6 +68,7 @@ export class LiveGrant {
     readonly parent: LiveGrant | null,
     private readonly graph: SchemaGraph,
     meter: Meter | null = null,
+    private readonly clock: Clock = SYSTEM_CLOCK,
   ) {
     this.#row = row;
     this.#binding = startsPowers(row.kind, parent?.row.kind) ? null : parent;
@@ -153,7 +153,7 @@ export class LiveGrant {
   }
 
   /** Why nothing may be done through it, or null while it is alive. */
-  dead(now = Date.now()): RpcError | null {
+  dead(now = this.clock.now()): RpcError | null {
     const revoked = this.revokedBy;
     if (revoked !== null) return revoked;
     return this.#expires !== 0 && now >= this.#expires ? expiredError() : null;
@@ -331,19 +331,17 @@ export class LiveGrant {
   #awaitExpiry(): void {
     this.#stopAwaitingExpiry();
     if (this.#expires === 0 || this.#isIdle) return;
-    const remaining = Math.max(0, this.#expires - Date.now());
     // Later in any case: what enters is not to be cut before it is in.
-    this.#expiry = setTimeout(() => this.#endExpired(), Math.min(remaining, LONGEST_TIMER));
-    this.#expiry.unref();
+    this.#expiry = this.clock.after(Math.max(0, this.#expires - this.clock.now()), () => this.#endExpired());
   }
 
   #endExpired(): void {
-    if (this.#expires === 0 || Date.now() < this.#expires) return this.#awaitExpiry();
+    if (this.#expires === 0 || this.clock.now() < this.#expires) return this.#awaitExpiry();
     for (const parts of [this.#capabilities, this.#waiting, this.#calls]) this.#cut(parts, expiredError());
   }
 
   #stopAwaitingExpiry(): void {
-    if (this.#expiry !== null) clearTimeout(this.#expiry);
+    this.#expiry?.();
     this.#expiry = null;
   }
 

@@ -180,10 +180,14 @@ export interface GrantNode {
 export interface DomainInfo {
   readonly id: string;
   readonly name: string;
-  readonly state: 'stopped' | 'starting' | 'running' | 'failed';
+  readonly state: 'stopped' | 'starting' | 'running' | 'failed' | 'asleep';
   readonly detail: string;
   readonly starts: number;
   readonly hostPid: number;
+  /** How often it was started from its sleep since the broker started. */
+  readonly wakes: number;
+  /** Of one that is put to sleep when it is idle: for how long nothing has come from it or gone to it. */
+  readonly idleMillis: bigint;
 }
 
 /** What every capability that comes from a broker answers besides its own interface. The caller disposes it. */

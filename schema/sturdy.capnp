@@ -397,7 +397,15 @@ struct DomainInfo {
     running @2;
     failed @3;
     # It could not be started, or died too often; it is tried again after a pause.
+    asleep @4;
+    # It was idle, and was stopped by its policy (idleMillis). Live capabilities to its objects are good: the
+    # first call on one, or the next restore, starts it again.
   }
+  wakes @6 :UInt32;
+  # How often it was started from its sleep since the broker started.
+  idleMillis @7 :UInt64;
+  # Of a domain that is put to sleep when it is idle, and runs: for how long nothing has come from it or gone
+  # to it. Otherwise 0.
 }
 
 # ---- Powers: the world, as capabilities. A domain has those that its configuration grants it. --------

@@ -109,7 +109,7 @@ export class Meter {
 
 export interface MetersOptions {
   readonly store: Pick<Store, 'reserve' | 'reserved'>;
-  /** Milliseconds, of a clock that is never set back. */
+  /** Milliseconds of a clock; one that is set gives nobody more than the bursts. */
   readonly now?: () => number;
 }
 
@@ -147,7 +147,8 @@ export class Meters {
   }
 
   #sweep(): void {
-    if (this.#kept.size >= MAX_METERS && this.now() - this.#swept < SWEEP_PAUSE) return;
+    const pause = Math.abs(this.now() - this.#swept);
+    if (this.#kept.size >= MAX_METERS && pause < SWEEP_PAUSE) return;
     this.#swept = this.now();
     const idle = [...this.#kept].filter(([, meter]) => !meter.mustBeKept);
     for (const [id, meter] of idle) if (!meter.holds) this.#kept.delete(id);

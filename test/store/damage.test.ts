@@ -114,7 +114,7 @@ describe('a damaged store', () => {
   it('says what it found', async () => {
     await tamper('revocations', (records, key) => records.remove(key));
     await expect(LmdbStore.open(folder)).rejects.toThrow(
-      /table revocations has 0 records where 1 were written; the revocation of [0-9a-z]{26} \(audit entry 3\) is missing$/,
+      /table revocations has 0 records where 1 were written; the revocation of [0-9a-z]{26} \(audit entry 4\) is missing$/,
     );
   });
 
