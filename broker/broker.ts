@@ -31,6 +31,7 @@ import { isListening } from './listening.js';
 import { createLogger } from './log.js';
 import { BrokerHome } from './operator.js';
 import { keepOthersOut, OPERATOR_REF, provideOperatorRef } from './operator-ref.js';
+import { ClientPace } from './pace.js';
 import { peerOf } from './peer.js';
 import { openPrivateSocket, type PrivateSocket } from './private-socket.js';
 import { Refusals } from './refusals.js';
@@ -55,7 +56,7 @@ const CLIENT_LIMITS: Partial<ConnectionLimits> = {
   embargoes: 256,
   bytesInFlight: 66 * 1024 * 1024,
   bytesQueued: 66 * 1024 * 1024,
-  messagesPerTurn: 128,
+  messagesPerTurn: 32,
 };
 
 export class Broker {
@@ -268,6 +269,7 @@ export class Broker {
   #accept(socket: Socket): void {
     const holder = { kind: 'anyone' } as const;
     const peer = peerOf(holder, socket.remoteAddress, ++this.#accepted);
+    const pace = new ClientPace();
     const entry = gate({
       grants: this.#grants,
       homeOf: this.#homeOf,
@@ -275,10 +277,11 @@ export class Broker {
       holder,
       peer,
       refusals: this.#refusals,
+      pace,
       audit: this.#audit,
     });
     const accounts = this.#budgets.accounts();
-    const session = new Session(new StreamTransport(socket, CLIENT_LIMITS, accounts.bytes), {
+    const session = new Session(new StreamTransport(socket, CLIENT_LIMITS, accounts.bytes, pace), {
       ...entry,
       limits: CLIENT_LIMITS,
       accounts,

@@ -76,10 +76,8 @@ class DelegableServer {
 
   async attenuate(params: DelegationParams, context: CallContext): Promise<object> {
     const { grant, secret } = await this.#mint(params, context.signal);
-    const { services, account, peer } = this.#membrane;
-    const narrowed = new Membrane(grant, services, undefined, account, peer).outward(
-      this.#held.inner.retain(),
-    );
+    const { services, lane, peer } = this.#membrane;
+    const narrowed = new Membrane(grant, services, undefined, lane, peer).outward(this.#held.inner.retain());
     return {
       ref: { secret },
       grant: context.use(grantPower(grant.row, this.grants, this.homeOf, peer)),

@@ -6,7 +6,7 @@
  * leaves one too many, which the next one revokes, and never one that is dead for no decision of the operator's.
  */
 import type { Logger } from 'pino';
-import { type Account, RpcError, type Stub, serve, stubFor } from '../rpc/index.js';
+import { RpcError, type Stub, serve, stubFor } from '../rpc/index.js';
 import { type SchemaGraph, sturdySchema, sturdySchemaBytes } from '../schema/index.js';
 import type { DomainConfig } from './config.js';
 import type { Domain } from './domain.js';
@@ -14,6 +14,7 @@ import { GrantedCapability } from './granted.js';
 import type { Grants } from './grants.js';
 import type { LiveGrant } from './live-grant.js';
 import { Membrane, type MembraneServices } from './membrane.js';
+import { ClientPace, type Lane } from './pace.js';
 import { peerOf } from './peer.js';
 import { writtenConstraint } from './policy/constraint.js';
 import { ConstraintTextError } from './policy/constraint-text.js';
@@ -54,8 +55,8 @@ export class DomainGrants {
   async forInstance(): Promise<NamedGrant[]> {
     const { config } = this.#options;
     const given: NamedGrant[] = this.#powers();
-    const accounts = new Map<Domain, Account>();
-    for (const name of Object.keys(config.grants)) given.push(await this.#grant(name, accounts));
+    const lanes = new Map<Domain, Lane>();
+    for (const name of Object.keys(config.grants)) given.push(await this.#grant(name, lanes));
     return given;
   }
 
@@ -80,8 +81,8 @@ export class DomainGrants {
       });
   }
 
-  /** `accounts`: what this instance may have in flight at each domain. */
-  async #grant(name: string, accounts: Map<Domain, Account>): Promise<NamedGrant> {
+  /** `lanes`: what this instance has in flight at each domain. */
+  async #grant(name: string, lanes: Map<Domain, Lane>): Promise<NamedGrant> {
     const { config, domains, services, at } = this.#options;
     const wanted = config.grants[name]!;
     const home = domains.get(wanted.domain);
@@ -90,10 +91,11 @@ export class DomainGrants {
     const type = home.graph.interface(wanted.interface);
     const grant = await this.#minted(name, home, wanted);
     const object = new GrantedCapability(home, wanted.object);
-    const account = accounts.get(home) ?? home.account();
-    accounts.set(home, account);
+    // How far it is ahead holds up nobody's connection: it has one for all that it calls.
+    const lane = lanes.get(home) ?? home.lane(new ClientPace());
+    lanes.set(home, lane);
     const peer = peerOf({ kind: 'domain', id: this.#options.id }, undefined, null);
-    const membrane = new Membrane(grant, services, undefined, account, peer);
+    const membrane = new Membrane(grant, services, undefined, lane, peer);
     return { name, interfaceId: type.id, cap: stubFor(membrane.outward(object), type) };
   }
 

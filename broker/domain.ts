@@ -4,7 +4,6 @@
  */
 import type { Logger } from 'pino';
 import {
-  type Account,
   Budgets,
   type CallContext,
   type CallOptions,
@@ -28,6 +27,7 @@ import type { DomainConfig } from './config.js';
 import type { Home, Identity } from './home.js';
 import { Idleness } from './idleness.js';
 import { ownership } from './ownership.js';
+import { type ClientPace, DomainPace, Lane } from './pace.js';
 import type { Placement, Supervisor } from './supervisor.js';
 import { WakingCapability } from './waking.js';
 
@@ -96,6 +96,7 @@ export class Domain implements Home {
   readonly schema: Uint8Array;
   readonly #options: DomainOptions;
   readonly #budgets: Budgets;
+  readonly #pace = new DomainPace();
   readonly #log: Logger;
   readonly #clock: Clock;
   #state: State = { is: 'stopped' };
@@ -152,8 +153,8 @@ export class Domain implements Home {
     };
   }
 
-  account(): Account {
-    return this.#budgets.accounts().calls;
+  lane(client: ClientPace): Lane {
+    return new Lane(this.#budgets.accounts().calls, this.#pace, client);
   }
 
   /** Of its main object. */

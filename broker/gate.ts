@@ -5,7 +5,6 @@
  * even whether the reference ever existed.
  */
 import {
-  type Account,
   type CallContext,
   type CallSignal,
   type Capability,
@@ -21,6 +20,7 @@ import type { Grants } from './grants.js';
 import type { Home } from './home.js';
 import type { LiveGrant } from './live-grant.js';
 import { Membrane, type MembraneServices } from './membrane.js';
+import type { ClientPace, Lane } from './pace.js';
 import type { Peer } from './peer.js';
 import type { Refusals } from './refusals.js';
 import type { GrantOwner } from './store/store.js';
@@ -34,6 +34,8 @@ export interface GateOptions {
   /** The same, for the audit log. */
   readonly peer: Peer;
   readonly refusals: Refusals;
+  /** How far its calls may be ahead of the domains. */
+  readonly pace: ClientPace;
   readonly audit: Audit;
 }
 
@@ -76,7 +78,7 @@ class Door {
   readonly #options: GateOptions;
   /** One membrane for each grant that was restored here: what this holder passes in, it gets back as its own. */
   readonly #membranes = new Map<string, Membrane>();
-  readonly #accounts = new Map<Home, Account | null>();
+  readonly #lanes = new Map<Home, Lane | null>();
 
   constructor(options: GateOptions) {
     this.#options = options;
@@ -119,16 +121,16 @@ class Door {
     const idle = () => {
       if (this.#membranes.get(grant.row.id) === made) this.#membranes.delete(grant.row.id);
     };
-    const made = new Membrane(grant, this.#options.services, idle, this.#accountAt(home), this.#options.peer);
+    const made = new Membrane(grant, this.#options.services, idle, this.#laneAt(home), this.#options.peer);
     this.#membranes.set(grant.row.id, made);
     return made;
   }
 
-  #accountAt(home: Home): Account | null {
-    const known = this.#accounts.get(home);
+  #laneAt(home: Home): Lane | null {
+    const known = this.#lanes.get(home);
     if (known !== undefined) return known;
-    const made = home.account();
-    this.#accounts.set(home, made);
+    const made = home.lane(this.#options.pace);
+    this.#lanes.set(home, made);
     return made;
   }
 }

@@ -2,8 +2,9 @@
  * Where the target of a grant lives: something that can find its objects again by their ids. A domain is a home, and the
  * broker is one, for its own objects.
  */
-import type { Account, CallSignal, Capability } from '../rpc/index.js';
+import type { CallSignal, Capability } from '../rpc/index.js';
 import type { SchemaGraph } from '../schema/index.js';
+import type { ClientPace, Lane } from './pace.js';
 import type { Peer } from './peer.js';
 
 /** What an object says of itself. */
@@ -22,7 +23,7 @@ export interface Home {
   /** The same, as the CodeGeneratorRequest that it was loaded from. */
   readonly schema: Uint8Array;
   /** For a new client: what it may have in flight here, within what all of them may. Null: there is no bound. */
-  account(): Account | null;
+  lane(client: ClientPace): Lane | null;
   /**
    * The object of this id: a new reference. Starts what must be started. Rejects with RpcError. `signal` is that of the call for
    * which it is asked: what nobody waits for any more is not asked of a domain any longer. `peer` is who asks.

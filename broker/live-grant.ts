@@ -357,8 +357,8 @@ export function startsPowers(kind: GrantKind | undefined, above: GrantKind | und
 }
 
 /** What a payload counts as: the message that it came in, which is no smaller than what is passed on of it. */
-function bytesOf({ content }: Payload): number {
-  return content.messageWords * 8;
+function bytesOf({ body }: Payload): number {
+  return body.bytes;
 }
 
 function revokedError(id: string): RpcError {

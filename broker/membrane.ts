@@ -13,9 +13,9 @@
  * the line of its grant, where what it is counted by has to be reserved on disk first.
  */
 import {
-  type Account,
   BrokenCapability,
   type Call,
+  type CallHints,
   type CallInProgress,
   Capability,
   capabilityIn,
@@ -25,9 +25,13 @@ import {
   settled,
 } from '../rpc/index.js';
 import type { Cuttable, LiveGrant } from './live-grant.js';
+import type { Lane } from './pace.js';
 import type { Peer } from './peer.js';
 import { IN_LINE, type Verdict } from './policy/verdict.js';
 import { type Passage, WaitingCall } from './waiting-call.js';
+
+const NO_HINTS: CallHints = Object.freeze({});
+const NO_PIPELINING: CallHints = Object.freeze({ noPromisePipelining: true });
 
 /** Which way a capability went through the membrane. */
 type Direction = 'out' | 'in';
@@ -53,8 +57,8 @@ export class Membrane {
     readonly services: MembraneServices,
     /** Told whenever nothing is wrapped by it any more. */
     private readonly idle: () => void = () => {},
-    /** What its holder may have in flight inside. Null: there is no bound. */
-    readonly account: Account | null = null,
+    /** What its holder has in flight inside. Null: there is no bound. */
+    readonly lane: Lane | null = null,
     /** Its holder, for the audit log. Null: the broker itself. */
     readonly peer: Peer | null = null,
   ) {}
@@ -225,14 +229,15 @@ export class MembranedCapability extends Capability implements Cuttable, Passage
 
   /** Hands on a call that may pass. */
   forward(call: Call, sink: ReturnSink): CallInProgress {
-    const { grant, account } = this.membrane;
-    if (this.direction === 'out' && account?.take(1) === false) {
+    const { grant, lane } = this.membrane;
+    const number = this.direction === 'out' && lane !== null ? lane.enter() : 0;
+    if (number === null) {
       grant.giveBack(call);
       call.params.release();
       const why = `domain ${grant.row.domain} has as many calls in flight as it may (limits.callsInFlight)`;
       return BrokenCapability.failing(new RpcError('overloaded', why, { code: 'ERR_DOMAIN_BUSY' }), sink);
     }
-    return new MembranedCall(this, call, sink);
+    return new MembranedCall(this, call, sink, number);
   }
 
   #wait(call: Call, sink: ReturnSink): CallInProgress {
@@ -276,20 +281,27 @@ class MembranedCall implements CallInProgress, Cuttable {
   #cut = false;
   /** Whether it counts as in flight. */
   #counted: boolean;
+  /** Its number in the lane. 0: it goes to no domain. */
+  readonly #number: number;
 
-  constructor(target: MembranedCapability, call: Call, sink: ReturnSink) {
+  constructor(target: MembranedCapability, call: Call, sink: ReturnSink, number: number) {
     this.#membrane = target.membrane;
     this.#back = target.direction;
     this.#sink = sink;
-    this.#counted = target.direction === 'out';
+    this.#number = number;
+    this.#counted = number > 0;
     this.#membrane.grant.enter(this);
     const params = this.#membrane.pass(call.params, this.#back === 'out' ? 'in' : 'out');
-    const inner = target.inner.call({ interfaceId: call.interfaceId, methodId: call.methodId, params }, this);
+    // Of the caller's hints that alone is passed on which it cannot go back on here: its answer takes no pipelined calls.
+    const hints = call.hints?.noPromisePipelining === true ? NO_PIPELINING : NO_HINTS;
+    const { interfaceId, methodId } = call;
+    const inner = target.inner.call({ interfaceId, methodId, params, hints }, this);
     if (this.#sink === null || this.#cut) inner.finish();
     else this.#inner = inner;
   }
 
   returned(results: Payload): void {
+    this.#begun();
     if (this.#outcome !== null) return;
     const { grant } = this.#membrane;
     const refusal = grant.refusesResults(results);
@@ -305,6 +317,7 @@ class MembranedCall implements CallInProgress, Cuttable {
   }
 
   failed(error: RpcError): void {
+    this.#begun();
     this.#end({ error });
   }
 
@@ -325,9 +338,13 @@ class MembranedCall implements CallInProgress, Cuttable {
     else this.#sink?.failed(outcome.error);
   }
 
+  #begun(): void {
+    if (this.#number > 0) this.#membrane.lane?.returned(this.#number);
+  }
+
   #leave(): void {
     this.#membrane.grant.leave(this);
-    if (this.#counted) this.#membrane.account?.give(1);
+    if (this.#counted) this.#membrane.lane?.leave();
     this.#counted = false;
   }
 

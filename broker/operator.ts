@@ -45,7 +45,7 @@ export class BrokerHome implements Home {
     this.#powers = powers;
   }
 
-  account(): null {
+  lane(): null {
     return null;
   }
 

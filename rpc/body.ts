@@ -27,6 +27,8 @@ const NOTHING_BEFORE: readonly Uint8Array[] = Object.freeze([]);
 export interface Body {
   /** A reader of the content, within limits. */
   readonly content: PointerReader;
+  /** The size of what it is in: the message of a peer, or what was built here, with the slot of the content. */
+  readonly bytes: number;
   /**
    * A message with this content, and no envelope yet.
    * @throws MessageError where the content has to be copied and is malformed.
@@ -43,9 +45,12 @@ export function contentBuilder(initialWords = 32): MessageBuilder {
 export class BuiltBody implements Body {
   #content: PointerReader | null = null;
   #sent = false;
+  readonly bytes: number;
 
-  /** Takes over `builder`, one of `contentBuilder`'s. */
-  constructor(private readonly builder: MessageBuilder) {}
+  /** Takes over `builder`, one of `contentBuilder`'s, to which nothing more of the content is added. */
+  constructor(private readonly builder: MessageBuilder) {
+    this.bytes = (1 + builder.words - HEADROOM.words) * 8;
+  }
 
   get content(): PointerReader {
     this.#content ??= this.builder.asReader().root;
@@ -99,6 +104,10 @@ export class ReceivedBody implements Body {
   ) {
     const { segments } = message;
     writeFar(segments[0]!, 0, segments.length, 0);
+  }
+
+  get bytes(): number {
+    return this.message.bytes;
   }
 
   get content(): PointerReader {

@@ -80,6 +80,11 @@ export class MessageBuilder {
     return new PointerBuilder(this, word);
   }
 
+  /** Words that are used. */
+  get words(): number {
+    return this.#used;
+  }
+
   /** What was built, from the word `start` on: a view, good until more is written. */
   segment(start = 0): Uint8Array<ArrayBuffer> {
     const { buffer } = this.#slab.bytes;

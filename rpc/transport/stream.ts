@@ -21,6 +21,9 @@ const BATCH_BYTES = 64 * 1024;
 /** What a write begins with: enough for a few calls, and cheap. */
 const FIRST_BATCH_BYTES = 4 * 1024;
 
+/** How many times its size a buffer may have that is kept for a segment in it. */
+const SLACK = 1.25;
+
 /** Taken when the module is loaded: a locked-down realm may not have it any more. */
 const soon = queueMicrotask;
 
@@ -94,7 +97,7 @@ export class StreamTransport implements Transport {
       writeHeader(bytes, 0, segments);
       this.#stream.cork();
       this.#write(bytes);
-      for (const segment of segments) this.#write(segment);
+      for (const segment of segments) this.#write(byItself(segment));
       this.#stream.uncork();
       return;
     }
@@ -220,6 +223,11 @@ export class StreamTransport implements Transport {
     this.#stream.destroy();
     this.#receiver?.closed(reason);
   }
+}
+
+/** A segment that may wait for long: not as a view that keeps far more than itself. */
+function byItself(segment: Uint8Array): Uint8Array {
+  return segment.buffer.byteLength > SLACK * segment.length ? Uint8Array.from(segment) : segment;
 }
 
 function lost(cause: Error): RpcError {

@@ -11,6 +11,7 @@ import { Domain } from '../../broker/domain.js';
 import { gate } from '../../broker/gate.js';
 import { Grants } from '../../broker/grants.js';
 import { createLogger } from '../../broker/log.js';
+import { ClientPace } from '../../broker/pace.js';
 import { peerOf } from '../../broker/peer.js';
 import { Refusals } from '../../broker/refusals.js';
 import { LmdbStore } from '../../broker/store/lmdb-store.js';
@@ -120,7 +121,8 @@ describe('a call that is cancelled', () => {
     const holder = { kind: 'anyone' } as const;
     const peer = peerOf(holder, undefined, 1);
     const audit = new Audit(store, log);
-    using own = gate({ grants, homeOf, services, holder, peer, refusals, audit }).bootstrap;
+    const pace = new ClientPace();
+    using own = gate({ grants, homeOf, services, holder, peer, refusals, audit, pace }).bootstrap;
     const pending = (own as AnyStub).restore({ ref: { secret } });
     pending.catch(() => {});
     await expect.poll(() => slow.begun).toBe(1);

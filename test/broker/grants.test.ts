@@ -10,6 +10,7 @@ import { Grants } from '../../broker/grants.js';
 import type { Home } from '../../broker/home.js';
 import type { LiveGrant } from '../../broker/live-grant.js';
 import { createLogger } from '../../broker/log.js';
+import { ClientPace } from '../../broker/pace.js';
 import { peerOf } from '../../broker/peer.js';
 import { Refusals } from '../../broker/refusals.js';
 import { LmdbStore } from '../../broker/store/lmdb-store.js';
@@ -42,7 +43,7 @@ beforeEach(async () => {
     name: 'clock',
     graph,
     schema: sturdySchemaBytes(),
-    account: () => null,
+    lane: () => null,
     restore: async () => {
       await give();
       return served(graph.interface('Clock'), clock);
@@ -66,7 +67,16 @@ async function restore(secret: Uint8Array, holder: GrantOwner = { kind: 'anyone'
   const services = new Delegation(grants, homeOf);
   const refusals = new Refusals(log);
   const peer = peerOf(holder, undefined, 1);
-  using own = gate({ grants, homeOf, services, holder, peer, refusals, audit }).bootstrap;
+  using own = gate({
+    grants,
+    homeOf,
+    services,
+    holder,
+    peer,
+    refusals,
+    audit,
+    pace: new ClientPace(),
+  }).bootstrap;
   const { cap } = await (own as AnyStub).restore({ ref: { secret } });
   return (cap as AnyStub).as<AnyStub>(graph.interface('Clock'));
 }

@@ -16,7 +16,7 @@ class SlowHome implements Home {
   readonly schema = sturdySchemaBytes();
   readonly asked: { object: string; give(found: Capability): void; fail(error: RpcError): void }[] = [];
 
-  account(): null {
+  lane(): null {
     return null;
   }
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { LiveGrant, MAX_WAITING } from '../../../broker/live-grant.js';
 import { Membrane, type MembraneServices } from '../../../broker/membrane.js';
+import { ClientPace, DomainPace, Lane } from '../../../broker/pace.js';
 import { Meters } from '../../../broker/policy/meter.js';
 import { EVERYTHING } from '../../../broker/policy.js';
 import type { Bounded, GrantRow, StoredPolicy } from '../../../broker/store/store.js';
@@ -324,7 +325,8 @@ describe('the calls of a grant', () => {
     const account = new Budgets({ calls: { share: 1, pool: 0 } }).accounts().calls;
     const rates = [{ calls: 1, perMillis: 86_400_000, burst: 3 }];
     const grant = world.grant('g', { maxCalls: 200, rates });
-    const facet = new Membrane(grant, NO_SERVICES, undefined, account).outward(object.capability());
+    const lane = new Lane(account, new DomainPace(), new ClientPace());
+    const facet = new Membrane(grant, NO_SERVICES, undefined, lane).outward(object.capability());
     const first = call(facet, 1);
     await quiet();
     for (let i = 0; i < 10; i++) expect(result(call(facet, 2))).toBe('ERR_DOMAIN_BUSY');
