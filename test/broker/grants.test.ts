@@ -129,6 +129,35 @@ describe('a reference that restores once', () => {
     for (const answer of answers.filter((each) => each !== null)) expect(answer).toEqual(stranger);
   });
 
+  it('that was used up is refused and audited like any other, and its use with who used it', async () => {
+    const { secret, grant } = await mint({ once: true });
+    const uid = { kind: 'unixUser', uid: 7 } as const;
+    await restore(secret!, uid);
+    expect(await refusal(secret!, uid)).toEqual(await refusal(new Uint8Array(33)));
+    // One that loses while the domain starts is refused in the same place.
+    const other = await mint({ once: true });
+    await Promise.all([refusal(other.secret!, uid), refusal(other.secret!, uid)]);
+    await audit.close();
+    const entries = store.audit(0, 100);
+    const of = (action: string) => entries.filter((each) => each.action === action);
+    expect(of('grant.use')).toMatchObject([
+      { grant: grant.row.id, by: 'gate', peer: 'unix uid 7, connection 1' },
+      { grant: other.grant.row.id, by: 'gate', peer: 'unix uid 7, connection 1' },
+    ]);
+    const refused = of('restore.refuse').map(({ grant: id, peer, detail }) => [
+      id,
+      peer,
+      detail!.slice(0, 7),
+    ]);
+    expect(refused.sort()).toEqual(
+      [
+        [grant.row.id, 'unix uid 7', '1 time '],
+        [other.grant.row.id, 'unix uid 7', '1 time '],
+        [undefined, 'unix', '1 time '],
+      ].sort(),
+    );
+  });
+
   it('that is revoked while it is being restored is not good any more', async () => {
     const { secret, grant } = await mint({ once: true });
     give = async () => void (await grants.revoke(grant.row.id, 'the test'));

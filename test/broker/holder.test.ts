@@ -1,5 +1,10 @@
 /** What the holder of the power over a grant can do, at a real broker. */
+
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { writtenConstraint } from '../../broker/policy/constraint.js';
+import { constraintToWire } from '../../broker/policy/constraint-wire.js';
+import { scanFolder } from '../store/built.js';
 import {
   type AnyStub,
   asDelegable,
@@ -115,6 +120,116 @@ describe('narrowing', () => {
     await grant.revoke();
     for (const method of ['narrow', 'extend', 'rotate', 'save', 'attenuate'])
       await expect(grant[method]!({})).rejects.toThrow('revoked');
+  });
+});
+
+describe('constraints and counts', () => {
+  const where = (...texts: string[]) => ({
+    constraints: texts.map((text) => constraintToWire(writtenConstraint(text, ledgerGraph))),
+  });
+  const overCount = (count: number, { id }: Given) => ({
+    message: `the grant's ${count} calls are used up (${id})`,
+  });
+
+  it('bind what is live when it is narrowed to them, and below it, also after a restart', async () => {
+    const above = await root();
+    const below = await child(above);
+    const live = [above.account, below.account, await restored(below)];
+    const many = (each: AnyStub) => each.statement({ page: { limit: 9 } });
+    for (const each of live) await expect(many(each)).rejects.toThrow('there is no statement here');
+    const { policy } = await above.grant.narrow({ policy: where('Account.statement.page.limit<=5') });
+    expect(policy.constraints).toHaveLength(1);
+    await below.grant.narrow({ policy: where('Account.statement.page.limit>=2') });
+    for (const each of live) {
+      await expect(many(each)).rejects.toMatchObject({ message: expect.stringContaining('limit') });
+      await expect(each.statement({ page: { limit: 3 } })).rejects.toThrow('there is no statement here');
+      expect((await each.balance()).cents).toBeGreaterThan(0n);
+    }
+    await expect(below.account.statement({ page: { limit: 1 } })).rejects.toThrow('allows Account.statement only where');
+    const described = await asDelegable(below.account).describe();
+    expect(described.policy.constraints).toHaveLength(2);
+    await restart();
+    const again = await restored(below);
+    for (const limit of [1, 9]) await expect(again.statement({ page: { limit } })).rejects.toThrow('allows Account.statement only where');
+    await expect(again.statement({ page: { limit: 3 } })).rejects.toThrow('there is no statement here');
+  });
+
+  it('hold a live grant to a smaller count, and no extension gives a call back', async () => {
+    const above = await root();
+    const given = await child(above, { policy: { maxCalls: 6n } });
+    const { account, grant } = given;
+    for (let i = 0; i < 3; i++) await account.balance();
+    await grant.narrow({ policy: { maxCalls: 4n } });
+    await account.balance();
+    await expect(account.balance()).rejects.toMatchObject(overCount(4, given));
+    await grant.narrow({ policy: { maxCalls: 2n } });
+    await expect(account.balance()).rejects.toMatchObject(overCount(2, given));
+    // Within the bound, whatever is asked for: of six, two are left.
+    expect((await grant.extend({ policy: { maxCalls: 1000n } })).policy.maxCalls).toBe(6n);
+    for (let i = 0; i < 2; i++) await (await restored(given)).balance();
+    await expect(account.balance()).rejects.toMatchObject(overCount(6, given));
+    await grant.extend({});
+    await expect(account.balance()).rejects.toMatchObject(overCount(6, given));
+    // From above there may be more: of eight, two.
+    const { grant: fromAbove } = await above.grant.child({ id: given.id });
+    await fromAbove.extend({ policy: { maxCalls: 8n } });
+    await restart();
+    const again = await restored(given);
+    for (let i = 0; i < 2; i++) await again.balance();
+    await expect(again.balance()).rejects.toMatchObject(overCount(8, given));
+  });
+
+  it('of one that was not counted bind what is live below it too', async () => {
+    const above = await root();
+    const below = await child(await child(above));
+    await below.account.balance();
+    await above.grant.narrow({ policy: { maxCalls: 2n } });
+    await below.account.balance();
+    await above.account.balance();
+    await expect(below.account.balance()).rejects.toMatchObject(overCount(2, above));
+  });
+
+  it('are refused where they come to more than a policy may say', async () => {
+    const { grant, account } = await root();
+    const rate = (calls: number) => ({ calls, perMillis: 1000, burst: calls });
+    for (const calls of [1001, 1002, 1003, 1004]) await grant.narrow({ policy: { rates: [rate(calls)] } });
+    await expect(grant.narrow({ policy: { rates: [rate(1005)] } })).rejects.toThrow('5 rates; at most 4');
+    expect((await grant.info()).info.policy.rates).toHaveLength(4);
+    await account.balance();
+  });
+
+  it('are in the audit log with who amended, over which connection, and in the store that is checked', async () => {
+    const given = await root({ once: true }).catch(() => null);
+    expect(given).not.toBeNull();
+    const { grant, id } = given!;
+    await grant.narrow({ policy: { maxCalls: 5n } });
+    await grant.extend({ policy: {} });
+    const other = await root();
+    await other.grant.rotate({ overlap: 10_000 });
+    await operator.grant({ id: other.id }).grant.revoke({ drain: 1000 });
+    const { last } = await operator.audit({ limit: 1 });
+    const { entries } = await operator.audit({ after: last > 40n ? last - 40n : 0n });
+    type Told = { action: string; grant: string; by: string; peer: string };
+    const of = (wanted: string) =>
+      entries
+        .filter((each: Told) => each.grant === wanted)
+        .map(({ action, by, peer }: Told) => [action, by, peer]);
+    const peer = expect.stringMatching(/^(unix|tcp 127\.0\.0\.1).*, connection \d+$/);
+    expect(of(id)).toEqual([
+      ['grant.mint', 'operator', peer],
+      ['grant.use', 'gate', peer],
+      ['grant.narrow', `grant ${id}`, peer],
+      ['grant.extend', `grant ${id}`, peer],
+    ]);
+    expect(of(other.id)).toEqual([
+      ['grant.mint', 'operator', peer],
+      ['grant.rotate', `grant ${other.id}`, peer],
+      ['grant.revoke', 'operator', peer],
+    ]);
+    await running.stop({ keep: true });
+    const { records } = await scanFolder(join(running.folder, 'data'));
+    expect(records['amendments']).toBeGreaterThan(1);
+    await start(running.folder);
   });
 });
 
