@@ -216,7 +216,7 @@ describe('a domain that is idle', () => {
     const doomed = (cap as AnyStub).as<AnyStub>(ACCOUNT);
     await asleep('sleeper');
     const { wakes } = await info('sleeper');
-    expect(await grant.revoke()).toEqual({ revoked: 1 });
+    expect(await grant.revoke()).toMatchObject({ revoked: 1, cut: 0, ended: false });
     await expect(doomed.balance()).rejects.toThrow('the grant was revoked');
     expect(await info('sleeper')).toMatchObject({ state: 'asleep', wakes });
     // One that is revoked while the domain wakes for it does not arrive either.

@@ -145,12 +145,17 @@ describe('constraints and counts', () => {
       await expect(each.statement({ page: { limit: 3 } })).rejects.toThrow('there is no statement here');
       expect((await each.balance()).cents).toBeGreaterThan(0n);
     }
-    await expect(below.account.statement({ page: { limit: 1 } })).rejects.toThrow('allows Account.statement only where');
+    await expect(below.account.statement({ page: { limit: 1 } })).rejects.toThrow(
+      'allows Account.statement only where',
+    );
     const described = await asDelegable(below.account).describe();
     expect(described.policy.constraints).toHaveLength(2);
     await restart();
     const again = await restored(below);
-    for (const limit of [1, 9]) await expect(again.statement({ page: { limit } })).rejects.toThrow('allows Account.statement only where');
+    for (const limit of [1, 9])
+      await expect(again.statement({ page: { limit } })).rejects.toThrow(
+        'allows Account.statement only where',
+      );
     await expect(again.statement({ page: { limit: 3 } })).rejects.toThrow('there is no statement here');
   });
 
