@@ -110,7 +110,18 @@ export const AIMS: readonly Aim[] = [
     over: { subject: 'brokered', workload: echo(256), measure: 'rate' },
     under: { subject: 'policy', workload: echo(256), measure: 'rate' },
     meaning:
-      'What it costs to check each call against the methods that the grant allows. (Calls a second without one, by calls a second with one.)',
+      'What it costs to check each call against the methods that the grant allows, one argument, and a rate. (Calls a second without one, by calls a second with one.)',
+  },
+  {
+    name: 'fairness',
+    what: 'brokered, p99, depth 1, beside 100,000 calls in flight',
+    beside: 'without them',
+    sense: 'at most',
+    bounds: both(3, 1.5),
+    over: { subject: 'crowded', workload: echo(1), measure: 'p99' },
+    under: { subject: 'brokered', workload: echo(1), measure: 'p99' },
+    meaning:
+      'What one client feels of another that asks for as much as it can. On one core the other client takes a good part of the core for itself.',
   },
   {
     name: 'payload-4k',

@@ -1,7 +1,7 @@
 /**
- * The rounds of a run. In each, every subject has its turn on every placement, with fresh processes, and nothing else of
- * the bench runs meanwhile: what the machine does to one round it does to all subjects, and ratios are taken within a
- * round.
+ * The rounds of a run. On each placement the processes of every subject are started once and warmed up, so that what is
+ * measured is compiled code; then every subject has its turn in each round, and the others are idle meanwhile. What the
+ * machine does to one round it does to all subjects, and ratios are taken within a round.
  */
 
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -35,81 +35,150 @@ const PATIENCE_SECONDS = 30;
 export async function measure(options: RoundOptions): Promise<{ results: Result[]; problems: string[] }> {
   const results = new Map<string, { readonly result: Result; readonly samples: (Sample | null)[] }>();
   const problems: string[] = [];
-  for (let round = 0; round < options.rounds; round++) {
-    for (const placement of options.placements) {
-      // Whoever is first in one round is last in the next.
-      for (const [i] of options.subjects.entries()) {
-        const subject = options.subjects[(i + round) % options.subjects.length]!;
-        options.progress(
-          `round ${round + 1} of ${options.rounds}, ${PLACEMENT_TITLES[placement]}: ${subject.title}`,
-        );
-        const note = (workload: Workload, sample: Sample) => {
-          const name = workloadName(workload);
-          const key = `${placement} ${subject.name} ${name}`;
-          let entry = results.get(key);
-          if (entry === undefined) {
-            const samples = new Array<Sample | null>(options.rounds).fill(null);
-            entry = { samples, result: { placement, subject: subject.name, workload: name, samples } };
-            results.set(key, entry);
-          }
-          entry.samples[round] = sample;
-        };
+  for (const placement of options.placements) {
+    const where = PLACEMENT_TITLES[placement];
+    const stands: Stand[] = [];
+    const failed = (subject: Subject, when: string, error: unknown): void => {
+      problems.push(`${subject.title}, ${when}, ${where}: ${(error as Error).message.replace(/\s+/g, ' ')}`);
+    };
+    try {
+      for (const subject of options.subjects) {
+        options.progress(`${where}: ${subject.title} is started and warmed up`);
         try {
-          await turn(subject, placement, options, note);
+          stands.push(await Stand.open(subject, placement, options.warmSeconds));
         } catch (error) {
-          const what = `${subject.title}, round ${round + 1}, ${PLACEMENT_TITLES[placement]}`;
-          problems.push(`${what}: ${(error as Error).message.replace(/\s+/g, ' ')}`);
+          failed(subject, 'at its start', error);
         }
       }
+      for (let round = 0; round < options.rounds; round++) {
+        // Whoever is first in one round is last in the next.
+        const turns = stands.map((_, i) => stands[(i + round) % stands.length]!);
+        for (const stand of turns.filter(({ over }) => !over)) {
+          const { subject } = stand;
+          options.progress(`${where}, round ${round + 1} of ${options.rounds}: ${subject.title}`);
+          try {
+            await stand.turn(options, (workload, sample) => {
+              const name = workloadName(workload);
+              const key = `${placement} ${subject.name} ${name}`;
+              let entry = results.get(key);
+              if (entry === undefined) {
+                const samples = new Array<Sample | null>(options.rounds).fill(null);
+                entry = { samples, result: { placement, subject: subject.name, workload: name, samples } };
+                results.set(key, entry);
+              }
+              entry.samples[round] = sample;
+            });
+          } catch (error) {
+            failed(subject, `round ${round + 1}`, error);
+            await stand.close();
+          }
+        }
+      }
+    } finally {
+      for (const stand of stands) await stand.close();
     }
   }
   return { results: [...results.values()].map(({ result }) => result), problems };
 }
 
-async function turn(
-  subject: Subject,
-  placement: Placement,
-  { workloads, seconds, warmSeconds }: RoundOptions,
-  note: (workload: Workload, sample: Sample) => void,
-): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'sturdy-bench-'));
-  const children: Child[] = [];
-  const stage: Stage = {
-    folder,
-    start(command) {
-      const child = new Child(command, placement === 'core' ? ONE_CORE : null);
-      children.push(child);
-      return child;
-    },
-  };
-  try {
+/** The processes of one subject on one placement. */
+class Stand {
+  over = false;
+  readonly #children: Child[] = [];
+  readonly #folder: string;
+  readonly #pids: Partial<Record<Role, number>> = {};
+  #client: Child | null = null;
+  #crowd: Child | null = null;
+
+  private constructor(
+    readonly subject: Subject,
+    folder: string,
+  ) {
+    this.#folder = folder;
+  }
+
+  static async open(subject: Subject, placement: Placement, warmSeconds: number): Promise<Stand> {
+    const stand = new Stand(subject, await mkdtemp(join(tmpdir(), 'sturdy-bench-')));
+    try {
+      await stand.#start(placement);
+      for (const kind of subject.chain === null ? (['echo'] as const) : (['echo', 'chain'] as const)) {
+        await stand.#carryOut({ kind, bytes: SMALL, depth: 256 }, warmSeconds / 2);
+      }
+      return stand;
+    } catch (error) {
+      const explained = stand.#explained(error);
+      await stand.close();
+      throw explained;
+    }
+  }
+
+  async #start(placement: Placement): Promise<void> {
+    const { subject } = this;
+    const stage: Stage = {
+      folder: this.#folder,
+      start: (command) => {
+        const child = new Child(command, placement === 'core' ? ONE_CORE : null);
+        this.#children.push(child);
+        return child;
+      },
+    };
     const arranged = await (subject.arrange?.(stage) ?? arrangeServer(subject, stage));
     const client = stage.start(arranged.client);
     await client.ready();
-    const pids: Partial<Record<Role, number>> = { ...arranged.pids, client: client.pid };
-    const carryOut = async (workload: Workload, time: number): Promise<Measured> => {
-      client.say(orderLine({ workload, seconds: time }));
-      return JSON.parse(await client.line(time + PATIENCE_SECONDS)) as Measured;
-    };
+    this.#client = client;
+    if (arranged.crowd !== undefined) {
+      this.#crowd = stage.start(arranged.crowd);
+      await this.#crowd.ready();
+    }
+    Object.assign(this.#pids, arranged.pids, { client: client.pid });
+  }
 
-    for (const kind of subject.chain === null ? (['echo'] as const) : (['echo', 'chain'] as const)) {
-      await carryOut({ kind, bytes: SMALL, depth: 256 }, warmSeconds / 2);
+  async turn(
+    { workloads, seconds }: RoundOptions,
+    note: (workload: Workload, sample: Sample) => void,
+  ): Promise<void> {
+    const { chain, only } = this.subject;
+    const names = only?.map(workloadName);
+    try {
+      await this.#tellCrowd('go', 'going');
+      for (const workload of workloads) {
+        if (workload.kind === 'chain' && chain === null) continue;
+        if (names?.includes(workloadName(workload)) === false) continue;
+        await this.#carryOut(workload, seconds / 10); // For what has not been run for a while.
+        const before = cpuTimes(this.#pids);
+        const measured = await this.#carryOut(workload, names === undefined ? seconds : 10 * seconds);
+        note(workload, sampleOf(measured, before, cpuTimes(this.#pids)));
+      }
+      await this.#tellCrowd('stop', 'stopped');
+    } catch (error) {
+      throw this.#explained(error);
     }
-    for (const workload of workloads) {
-      if (workload.kind === 'chain' && subject.chain === null) continue;
-      await carryOut(workload, seconds / 10); // For what has not been run before.
-      const before = cpuTimes(pids);
-      const measured = await carryOut(workload, seconds);
-      note(workload, sampleOf(measured, before, cpuTimes(pids)));
-    }
-  } catch (error) {
-    // What the broker logged may say why.
+  }
+
+  async #carryOut(workload: Workload, time: number): Promise<Measured> {
+    this.#client!.say(orderLine({ workload, seconds: time }));
+    return JSON.parse(await this.#client!.line(time + PATIENCE_SECONDS)) as Measured;
+  }
+
+  async #tellCrowd(order: string, answer: string): Promise<void> {
+    if (this.#crowd === null) return;
+    this.#crowd.say(order);
+    const said = await this.#crowd.line(PATIENCE_SECONDS);
+    if (said !== answer) throw new Error(`the flood said ${JSON.stringify(said)}; expected ${answer}`);
+  }
+
+  /** What the broker logged may say why. */
+  #explained(error: unknown): Error {
     const { message } = error as Error;
-    const logs = children.map((child) => child.log(2)).filter((log) => !message.includes(log));
-    throw new Error([message, ...logs].join('; '), { cause: error });
-  } finally {
-    for (const child of children.reverse()) await child.end();
-    await rm(folder, { recursive: true, force: true });
+    const logs = this.#children.map((child) => child.log(2)).filter((log) => !message.includes(log));
+    return new Error([message, ...logs].join('; '), { cause: error });
+  }
+
+  async close(): Promise<void> {
+    if (this.over) return;
+    this.over = true;
+    for (const child of this.#children.reverse()) await child.end();
+    await rm(this.#folder, { recursive: true, force: true });
   }
 }
 

@@ -3,16 +3,20 @@
  *
  * A domain begins with calls in the order in which they come. So a call that has returned says that everything that was
  * forwarded before it has begun, and what was forwarded after the last such call may still wait its turn there. Of these a client
- * may have AHEAD; what else it has sent stays in its own connection, in order, and nothing more is read from it. So the call of
- * another client finds no more than that in front of it, however many a client has in flight.
+ * may have AHEAD, and few as long as others have calls there, too; what else it has sent stays in its own connection, in order, and
+ * nothing more is read from it. So the call of another client finds no more than that in front of it, however many are in flight.
  *
  * Calls that have begun and wait for something themselves hold nobody up: they count no more as soon as one that came later has
  * returned, or, where nothing returns at all, after a while.
  */
 import type { Account, Throttle } from '../rpc/index.js';
 
-/** Calls of one client that one domain may not have begun with. */
+/** Calls of one client that one domain may not have begun with, where no other client calls it. */
 export const AHEAD = 128;
+
+/** The same where another client has called it within CONTENDED milliseconds. */
+export const AHEAD_OF_OTHERS = 16;
+const CONTENDED = 100;
 
 /** After so long without a return, calls count as begun, in milliseconds. */
 const PATIENCE = 20;
@@ -22,10 +26,22 @@ export class DomainPace {
   #forwarded = 0;
   #begun = 0;
   readonly #waiting = new Set<Lane>();
+  /** Whose call was the last, and when another's was. */
+  #last: Lane | null = null;
+  #contended = Number.NEGATIVE_INFINITY;
 
-  /** Another call goes there: its number. */
-  forward(): number {
+  /** Another call of that lane goes there: its number. */
+  forward(lane: Lane): number {
+    if (this.#last !== lane) {
+      if (this.#last !== null) this.#contended = Date.now();
+      this.#last = lane;
+    }
     return ++this.#forwarded;
+  }
+
+  /** How far each lane may be ahead now. */
+  get ahead(): number {
+    return Date.now() - this.#contended < CONTENDED ? AHEAD_OF_OTHERS : AHEAD;
   }
 
   /** The highest number of a call that it has certainly begun with. */
@@ -65,9 +81,9 @@ export class Lane {
   /** Another call is forwarded: its number. Null: the client may have no more in flight. */
   enter(): number | null {
     if (!this.account.take(1)) return null;
-    const call = this.domain.forward();
+    const call = this.domain.forward(this);
     this.#ahead.push(call);
-    if (this.#ahead.length - this.#next >= AHEAD) this.#measure();
+    if (this.#ahead.length - this.#next >= AHEAD_OF_OTHERS) this.#measure();
     return call;
   }
 
@@ -93,7 +109,7 @@ export class Lane {
       this.#ahead.splice(0, this.#next);
       this.#next = 0;
     }
-    if (this.#ahead.length - this.#next >= AHEAD) this.#fill();
+    if (this.#ahead.length - this.#next >= this.domain.ahead) this.#fill();
     else this.#drain();
   }
 

@@ -105,8 +105,10 @@ export class Connection {
   readonly #answers = new Map<number, Answer>();
   readonly #embargoes = new Map<number, Embargo>();
   readonly #embargoIds = new IdAllocator();
-  /** Ids of the peer's that are free, though a Finish or a pipelined message may still come for them. */
+  /** Ids of the peer's that are free, though a Finish or a pipelined message may still come for them: the latest of them. */
   readonly #closedEarly = new Set<number>();
+  /** Whether there were more of them: then what is not known may be one. */
+  #closedForgotten = false;
   /** Questions that were asked for pipelining only. */
   #pipelineOnlyAsked = 0;
   #pipelineOnlyHonoured = true;
@@ -578,11 +580,17 @@ export class Connection {
     if (this.#answers.has(questionId)) {
       throw new ProtocolViolation(`question ${questionId} was asked while it is in use`);
     }
-    if (this.#closedEarly.size >= this.limits.answers) {
-      throw new ProtocolViolation(`${this.#closedEarly.size} questions were declined (limit answers)`);
-    }
-    this.#closedEarly.add(questionId);
+    this.#rememberClosed(questionId);
     this.#sendUnimplemented(reader);
+  }
+
+  #rememberClosed(id: number): void {
+    if (this.#closedEarly.size >= this.limits.answers) {
+      const [oldest] = this.#closedEarly;
+      this.#closedEarly.delete(oldest!);
+      this.#closedForgotten = true;
+    }
+    this.#closedEarly.add(id);
   }
 
   #newAnswer(id: number): Answer {
@@ -733,7 +741,7 @@ export class Connection {
 
   /** What a place in the results of a question is that was closed before its Finish: broken. Null if there is none. */
   #closedAnswer(questionId: number): Capability | null {
-    if (!this.#closedEarly.has(questionId)) return null;
+    if (!this.#closedEarly.has(questionId) && !this.#closedForgotten) return null;
     return new BrokenCapability(
       new RpcError('failed', `question ${questionId} was pipelined on, and has returned no capabilities`, {
         code: 'ERR_RPC_NO_PIPELINING',
@@ -774,7 +782,7 @@ export class Connection {
       if (answer.redirected) this.#sendReturn(answer, layout.Return.resultsSentElsewhere);
       return;
     }
-    const early = this.#closesEarly(answer) && results.capabilities.length === 0;
+    const early = answer.noPipelining && results.capabilities.length === 0;
     try {
       const message = results.body.compose();
       writeReturn(message.envelope, answer.id, early);
@@ -789,16 +797,10 @@ export class Connection {
     if (early) this.#closeEarly(answer);
   }
 
-  /** Whether `answer` needs no Finish if there are no capabilities in its results. */
-  #closesEarly(answer: Answer): boolean {
-    // A Finish may come all the same, so that such ids are remembered, within the limit.
-    return answer.noPipelining && this.#closedEarly.size < this.limits.answers;
-  }
-
   /** The peer was told that it need not finish `answer`. */
   #closeEarly(answer: Answer): void {
     this.#answers.delete(answer.id);
-    this.#closedEarly.add(answer.id);
+    this.#rememberClosed(answer.id);
     answer.finish();
   }
 
@@ -810,7 +812,7 @@ export class Connection {
   }
 
   #sendException(answer: Answer, error: RpcError): void {
-    const early = this.#closesEarly(answer);
+    const early = answer.noPipelining;
     this.#transmit((message) => {
       const builder = this.#beginReturn(message, answer, layout.Return.exception);
       builder.setBool(layout.Return.noFinishNeeded, early);
@@ -870,7 +872,7 @@ export class Connection {
     const answer = this.#answers.get(id);
     if (answer === undefined) {
       // "The caller may still send a `Finish` message if it wants, which will be silently ignored by the callee."
-      if (this.#closedEarly.delete(id)) return;
+      if (this.#closedEarly.delete(id) || this.#closedForgotten) return;
       throw new ProtocolViolation(`Finish of question ${id}, which does not exist`);
     }
     const running = this.#endAnswer(answer, true);

@@ -140,8 +140,8 @@ const METHOD = `## How it is measured
   returns. It counts as one call. Subjects marked with * cannot pipeline, and make four round trips.
 - Clients and servers are processes of their own on unix sockets, but for the piscina task, whose thread is in its client. The
   load is the same code for all (\`bench/load.ts\`), but for C++, which has a copy of it.
-- **Rounds**: in each, every subject has its turn, with fresh processes and a second to warm up, while nothing else of the bench
-  runs. Ratios are taken within a round.
+- **Rounds**: the processes of every subject are started once on each placement and run for 3 s before anything is measured. In each
+  round every subject has its turn, while those of the others are idle. Ratios are taken within a round.
 - **Calls a second** counts all calls from the first to the last return. **p50 and p99** are of one call in ${SAMPLED} where more than one
   is under way.
 - **CPU time** is read from /proc for each process, all of its threads, before and after a measurement. \`broker\` is the relay for the

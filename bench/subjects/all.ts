@@ -5,6 +5,7 @@ import { subject as capnpTs } from './capnp-ts.js';
 import { subject as capnweb } from './capnweb.js';
 import { subject as captp } from './captp.js';
 import { subject as cpp } from './cpp.js';
+import { subject as crowded } from './crowded.js';
 import { subject as direct } from './direct.js';
 import { subject as grpc } from './grpc.js';
 import { subject as piscina } from './piscina.js';
@@ -19,6 +20,7 @@ export const SUBJECTS: readonly Subject[] = [
   direct,
   brokered,
   policy,
+  crowded,
   cpp,
   capnpTs,
   capnweb,

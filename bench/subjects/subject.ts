@@ -5,6 +5,7 @@
  */
 
 import type { Child } from '../child.js';
+import type { Workload } from '../workload.js';
 
 export interface Subject {
   /** That of its file. */
@@ -17,6 +18,8 @@ export interface Subject {
   readonly side: 'ours' | 'yardstick' | 'peer';
   /** Four calls in one round trip, in four, or not at all. */
   readonly chain: 'pipelined' | 'sequential' | null;
+  /** The workloads that it is for; without them, all. Each is measured for ten times as long as the others'. */
+  readonly only?: readonly Workload[];
   /** What it needs besides this package's own dependencies. */
   readonly needs: 'nothing' | 'packages' | 'c++';
 
@@ -53,6 +56,8 @@ export interface Stage {
 export interface Arranged {
   /** The program of the client, which says `ready` and takes orders from its standard input. */
   readonly client: readonly string[];
+  /** A program that is in the way while it is measured: says `ready`, and `going` and `stopped` when it is told `go` and `stop`. */
+  readonly crowd?: readonly string[];
   /** The processes that serve it, by what they are. */
   readonly pids: Partial<Record<Exclude<Role, 'client'>, number>>;
 }

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { AHEAD, ClientPace, DomainPace, Lane } from '../../broker/pace.js';
+import { AHEAD, AHEAD_OF_OTHERS, ClientPace, DomainPace, Lane } from '../../broker/pace.js';
 import { Budgets, DEFAULT_LIMITS } from '../../rpc/index.js';
 import { StreamTransport } from '../../rpc/transport/stream.js';
 
@@ -44,6 +44,15 @@ describe('a client that is far ahead of a domain', () => {
     const [call] = enter(steady, 1);
     expect([greedy.isFull, other.isFull]).toEqual([true, false]);
     steady.returned(call!);
+    expect(greedy.isFull).toBe(false);
+    // Now that there is another, few are enough; and again as many as before when it has not called for a while.
+    enter(flood, AHEAD_OF_OTHERS - 1);
+    expect(greedy.isFull).toBe(false);
+    const last = enter(flood, 1).at(-1)!;
+    expect(greedy.isFull).toBe(true);
+    flood.returned(last);
+    vi.advanceTimersByTime(100);
+    enter(flood, AHEAD - 1);
     expect(greedy.isFull).toBe(false);
   });
 
