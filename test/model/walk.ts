@@ -208,7 +208,7 @@ class Walk {
       [4, 'forge', () => this.#forge()],
       [4, 'drop', () => this.#drop()],
       [3, 'listing', () => this.#checkListing()],
-      [4, 'expire', () => this.#advance(1000 * (1 + random.below(20)))],
+      [4, 'expire', () => this.#expire()],
       [2, 'disconnect', () => this.#disconnect()],
       [2, 'rest', () => new Promise((resolve) => setTimeout(resolve, 400))],
       [1, 'crash', () => this.#crash()],
@@ -374,7 +374,9 @@ class Walk {
   /** Mostly on what will expire, or else on any. */
   async #hold(on: Held | null = null) {
     const expires = ({ cap }: Held) =>
-      layers(cap).some(({ through }) => through.grant.expires > this.#reference.now);
+      layers(cap).some(({ through }) =>
+        lineage(through.grant).some((grant) => grant.expires > this.#reference.now),
+      );
     const held = on ?? (this.#random.chance(3) ? null : this.#target(expires)) ?? this.#target();
     if (held === null || this.#holds.length >= MOST_HOLDS) return;
     const expected = this.#reference.expects(held.cap, 'hold');
@@ -882,6 +884,15 @@ class Walk {
   }
 
   // ---- time, crashes, restarts --------------------------------------------------------------------------------
+
+  /** To the moment at which a call in flight is to end, if there is one; or on by some seconds. */
+  async #expire() {
+    const ends = this.#holds
+      .flatMap(({ held }) => layers(held.cap).flatMap(({ through }) => lineage(through.grant)))
+      .map(({ expires }) => expires - this.#reference.now)
+      .filter((millis) => millis > 0);
+    await this.#advance(ends.length > 0 ? Math.min(...ends) : 1000 * (1 + this.#random.below(20)));
+  }
 
   async #advance(millis: number) {
     await this.system.advance(millis);
