@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { type StoredGrant, text } from '../../broker/store/grant-tree.js';
 import { newGrantId } from '../../broker/store/id.js';
-import { LmdbStore } from '../../broker/store/lmdb-store.js';
-import { LmdbTables, type Transaction } from '../../broker/store/lmdb-tables.js';
+import type { Transaction } from '../../broker/store/lmdb-tables.js';
 import { pack, unpack } from '../../broker/store/record.js';
-import { readRoot, writeRoot } from '../../broker/store/root-record.js';
+import { appendEntry, readRoot, writeRoot } from '../../broker/store/root-record.js';
+import { LmdbStore, LmdbTables } from './built.js';
 import { grantOf } from './suite.js';
 
 const DESCENDANTS = 100_000;
@@ -24,7 +24,7 @@ function counted(): Cost[] {
   const costs: Cost[] = [];
   const { transact } = LmdbTables.prototype;
   vi.spyOn(LmdbTables.prototype, 'transact').mockImplementation(function <T>(
-    this: LmdbTables,
+    this: InstanceType<typeof LmdbTables>,
     work: (transaction: Transaction) => T,
   ): Promise<T> {
     return transact.call(this, (transaction) => {
@@ -66,11 +66,13 @@ async function grow(folder: string): Promise<{ root: string; alone: string; last
     const size = Math.min(5000, DESCENDANTS + 1 - ids.length);
     await tables.transact((transaction) => {
       const made = Array.from({ length: size }, () => newGrantId());
+      const record = readRoot(transaction)!;
       for (const id of made) {
         transaction.put('grants', text(id), pack({ ...pattern, id, parent }));
         transaction.put('children', text(parent + id), Buffer.alloc(0));
+        // As the scan wants it, which comes before the store is opened.
+        appendEntry(transaction, record, { at: 1, action: 'grant.attenuate', grant: id, parent, ...BY });
       }
-      const record = readRoot(transaction)!;
       record.counts.grants += size;
       record.counts.children += size;
       writeRoot(transaction, record);
