@@ -32,8 +32,11 @@ export interface AdmissionServer {
   own(params: { cap: Stub | null }, context: CallContext): Promise<object>;
 }
 
-/** Makes the admission of the domain whose thread is at the other end of `session`. */
-export type Admit = (session: Session) => AdmissionServer;
+/**
+ * Makes the admission of the domain whose thread is at the other end of `session`. `traffic` gives how many bytes went there
+ * and came from there so far.
+ */
+export type Admit = (session: Session, traffic: () => number) => AdmissionServer;
 
 /** A domain that may come in. */
 export interface Expected {
@@ -95,7 +98,7 @@ export class Entrance {
         entered = expected.domain;
         this.#expected.delete(key);
         if (expected.timer !== null) clearTimeout(expected.timer);
-        return { admission: expected.admit(session) };
+        return { admission: expected.admit(session, () => socket.bytesRead + socket.bytesWritten) };
       },
     });
     const transport = new StreamTransport(socket, this.limits);

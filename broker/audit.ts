@@ -8,6 +8,7 @@
  * bounded memory.
  */
 import type { Logger } from 'pino';
+import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import type { Peer } from './peer.js';
 import type { AuditEvent, Store } from './store/store.js';
 
@@ -39,6 +40,7 @@ export class Audit {
   constructor(
     private readonly store: Pick<Store, 'appendAudit'>,
     private readonly log: Pick<Logger, 'error' | 'info'>,
+    private readonly clock: Clock = SYSTEM_CLOCK,
   ) {}
 
   restored(grant: string, peer: Peer): void {
@@ -68,7 +70,7 @@ export class Audit {
     this.#timer ??= this.#wait();
   }
 
-  #add(key: string, event: Counted['event'], count: number, since = Date.now()): void {
+  #add(key: string, event: Counted['event'], count: number, since = this.clock.now()): void {
     const known = this.#counted.get(key);
     if (known === undefined) this.#counted.set(key, { event, count, since });
     else known.count += count;
@@ -85,7 +87,7 @@ export class Audit {
   }
 
   #due(): string[] {
-    const now = Date.now();
+    const now = this.clock.now();
     for (const [key, at] of this.#written) if (now - at >= AGAIN) this.#written.delete(key);
     return [...this.#counted.keys()].filter((key) => !this.#written.has(key)).slice(0, BATCH);
   }
@@ -99,7 +101,7 @@ export class Audit {
         const detail = `${count} ${count === 1 ? 'time' : 'times'} since ${new Date(since).toISOString()}`;
         try {
           await this.store.appendAudit({ ...event, detail });
-          this.#written.set(key, Date.now());
+          this.#written.set(key, this.clock.now());
           return null;
         } catch (error) {
           this.#add(key, event, count, since);

@@ -19,6 +19,7 @@ import { Entrance } from './admission.js';
 import { Audit } from './audit.js';
 import { BROKER_HOME } from './broker-name.js';
 import { Bundler } from './bundler.js';
+import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import type { Config, DomainConfig } from './config.js';
 import { Delegation } from './delegable.js';
 import { Domain } from './domain.js';
@@ -61,6 +62,7 @@ const CLIENT_LIMITS: Partial<ConnectionLimits> = {
 export class Broker {
   readonly #config: Config;
   readonly #log: Logger;
+  readonly #clock: Clock;
   readonly #domains = new Map<string, Domain>();
   readonly #homes = new Map<string, Home>();
   readonly #sessions = new Set<Session>();
@@ -82,9 +84,10 @@ export class Broker {
   #listeners: Listener[] = [];
   #state: { is: 'starting' } | { is: 'ready' } | { is: 'stopping'; done: Promise<void> } = { is: 'starting' };
 
-  private constructor(config: Config, log: Logger) {
+  private constructor(config: Config, log: Logger, clock: Clock) {
     this.#config = config;
     this.#log = log;
+    this.#clock = clock;
     this.#refusals = new Refusals(log);
     const pool = config.listen.limits.messageMiB * 1024 * 1024;
     this.#budgets = new Budgets({ bytes: { ...DEFAULT_BUDGETS.bytes, pool } });
@@ -99,8 +102,9 @@ export class Broker {
    * Starts a broker. Ready when this resolves. Rejects with StartupError, saying what is wrong and what would be right; what
    * was brought up by then is taken down again.
    */
-  static async start(config: Config, options: { log?: Logger } = {}): Promise<Broker> {
-    const broker = new Broker(config, options.log ?? createLogger(config.log));
+  static async start(config: Config, options: { log?: Logger; clock?: Clock } = {}): Promise<Broker> {
+    const { log = createLogger(config.log), clock = SYSTEM_CLOCK } = options;
+    const broker = new Broker(config, log, clock);
     try {
       await broker.#start();
     } catch (error) {
@@ -124,8 +128,8 @@ export class Broker {
     await mkdir(this.#config.data, { recursive: true, mode: 0o700 });
     await keepOthersOut(this.#config.data, this.#log);
     this.#store = await this.#openStore();
-    this.#audit = new Audit(this.#store, this.#log);
-    this.#grants = new Grants(this.#store, this.#homeOf);
+    this.#audit = new Audit(this.#store, this.#log, this.#clock);
+    this.#grants = new Grants(this.#store, this.#homeOf, this.#clock);
     this.#delegation = new Delegation(this.#grants, this.#homeOf);
     this.#entrance = new Entrance({});
     this.#private = await openPrivateSocket((socket) => this.#entrance.accept(socket));
@@ -163,6 +167,7 @@ export class Broker {
   async #openStore(): Promise<Store> {
     try {
       return await LmdbStore.open(this.#config.data, {
+        now: () => this.#clock.now(),
         scanning: () => this.#log.warn('the store is not as it was closed, or was not closed: it is scanned'),
       });
     } catch (cause) {
@@ -232,6 +237,7 @@ export class Broker {
       supervisor: this.#supervisor,
       entrance: this.#entrance,
       log: this.#log,
+      clock: this.#clock,
     });
     this.#domains.set(name, domain);
     this.#homes.set(id, domain);

@@ -107,6 +107,8 @@ const domain = z.strictObject({
     })
     .prefault({}),
   start: z.enum(['eager', 'onDemand']).default('onDemand'),
+  /** How long it has to be idle to be put to sleep. Never, without it. */
+  idleMillis: z.int().min(100).max(86_400_000).optional(),
 });
 
 const schema = z
@@ -152,7 +154,14 @@ const schema = z
         message: `'${BROKER_HOME}' is the name of the broker itself; a domain needs another`,
       });
     }
-    for (const [from, { grants, powers }] of Object.entries(config.domains)) {
+    for (const [from, { grants, powers, start, idleMillis }] of Object.entries(config.domains)) {
+      if (start === 'eager' && idleMillis !== undefined) {
+        context.addIssue({
+          code: 'custom',
+          path: ['domains', from, 'idleMillis'],
+          message: "a domain with start: 'eager' is always there, and never sleeps; leave out one of the two",
+        });
+      }
       for (const [as, { domain: to }] of Object.entries(grants)) {
         const at = ['domains', from, 'grants', as];
         if (!Object.hasOwn(config.domains, to)) {

@@ -60,9 +60,17 @@ class DelegableServer {
     return this.#held.membrane;
   }
 
-  async save({ sealFor }: { sealFor?: Owner }, { signal }: CallContext): Promise<object> {
+  save(params: { sealFor?: Owner }, { signal }: CallContext): Promise<object> {
+    return this.#save(params, false, signal);
+  }
+
+  saveOnce(params: { sealFor?: Owner }, { signal }: CallContext): Promise<object> {
+    return this.#save(params, true, signal);
+  }
+
+  async #save({ sealFor }: { sealFor?: Owner }, once: boolean, signal: CallSignal): Promise<object> {
     const { label } = this.#membrane.grant.row;
-    const { secret } = await this.#mint({ ...(sealFor && { sealFor }), label }, signal);
+    const { secret } = await this.#mint({ ...(sealFor && { sealFor }), label, once }, signal);
     return { sturdyRef: { secret } };
   }
 
@@ -87,7 +95,7 @@ class DelegableServer {
     };
   }
 
-  async #mint({ policy, label, sealFor }: DelegationParams, signal: CallSignal) {
+  async #mint({ policy, label, sealFor, once }: DelegationParams, signal: CallSignal) {
     const { home, identity } = await this.#target(signal);
     if (!identity.persistent) {
       throw new RpcError(
@@ -105,6 +113,7 @@ class DelegableServer {
       policy: policyFromWire(policy),
       label: label ?? '',
       owner: ownerFromWire(sealFor),
+      once: once ?? false,
       by: `grant ${this.#membrane.grant.row.id}`,
       peer: this.#membrane.peer,
     });

@@ -14,6 +14,7 @@ import { GrantedCapability } from './granted.js';
 import type { Grants } from './grants.js';
 import type { LiveGrant } from './live-grant.js';
 import { Membrane, type MembraneServices } from './membrane.js';
+import { ClientPace, type Lane } from './pace.js';
 import { peerOf } from './peer.js';
 import { writtenConstraint } from './policy/constraint.js';
 import { ConstraintTextError } from './policy/constraint-text.js';
@@ -54,7 +55,8 @@ export class DomainGrants {
   async forInstance(): Promise<NamedGrant[]> {
     const { config } = this.#options;
     const given: NamedGrant[] = this.#powers();
-    for (const name of Object.keys(config.grants)) given.push(await this.#grant(name));
+    const lanes = new Map<Domain, Lane>();
+    for (const name of Object.keys(config.grants)) given.push(await this.#grant(name, lanes));
     return given;
   }
 
@@ -69,8 +71,8 @@ export class DomainGrants {
   }
 
   #powers(): NamedGrant[] {
-    const { id, name, config, store, log } = this.#options;
-    const all = powers({ domainId: id, domain: name, store, log });
+    const { id, name, config, store, log, grants } = this.#options;
+    const all = powers({ domainId: id, domain: name, store, log, now: () => grants.clock.now() });
     return Object.entries(config.powers)
       .filter(([, granted]) => granted)
       .map(([power]) => {
@@ -79,7 +81,8 @@ export class DomainGrants {
       });
   }
 
-  async #grant(name: string): Promise<NamedGrant> {
+  /** `lanes`: what this instance has in flight at each domain. */
+  async #grant(name: string, lanes: Map<Domain, Lane>): Promise<NamedGrant> {
     const { config, domains, services, at } = this.#options;
     const wanted = config.grants[name]!;
     const home = domains.get(wanted.domain);
@@ -88,8 +91,11 @@ export class DomainGrants {
     const type = home.graph.interface(wanted.interface);
     const grant = await this.#minted(name, home, wanted);
     const object = new GrantedCapability(home, wanted.object);
+    // How far it is ahead holds up nobody's connection: it has one for all that it calls.
+    const lane = lanes.get(home) ?? home.lane(new ClientPace());
+    lanes.set(home, lane);
     const peer = peerOf({ kind: 'domain', id: this.#options.id }, undefined, null);
-    const membrane = new Membrane(grant, services, undefined, null, peer);
+    const membrane = new Membrane(grant, services, undefined, lane, peer);
     return { name, interfaceId: type.id, cap: stubFor(membrane.outward(object), type) };
   }
 
@@ -103,8 +109,8 @@ export class DomainGrants {
       row !== null &&
       row.domainId === home.id &&
       row.object === wanted.object &&
-      samePolicy(row.policy, policy);
-    // One that was revoked stays revoked: the configuration does not overrule the operator.
+      samePolicy(row.amended?.minted ?? row.policy, policy);
+    // One that was revoked stays revoked, and one that was narrowed, narrow: the configuration does not overrule the operator.
     const kept = same ? grants.get(row.id) : null;
     if (kept !== null) return kept;
     const { grant } = await grants.mint({

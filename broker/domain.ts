@@ -1,6 +1,6 @@
 /**
  * One domain: started when it is needed, ended when it is told to or when its thread dies, and tried again after a pause
- * when it fails. The home of its objects.
+ * when it fails. One that may sleep is ended when it is idle, and what others hold of it wakes it. The home of its objects.
  */
 import type { Logger } from 'pino';
 import {
@@ -12,6 +12,7 @@ import {
   capabilityOf,
   causeOf,
   deferred,
+  ImportedCapability,
   RemoteCapability,
   RpcError,
   type Session,
@@ -21,11 +22,14 @@ import {
 } from '../rpc/index.js';
 import { type InterfaceType, type SchemaGraph, sturdySchema } from '../schema/index.js';
 import type { Entrance, Expected } from './admission.js';
+import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import type { DomainConfig } from './config.js';
 import type { Home, Identity } from './home.js';
+import { Idleness } from './idleness.js';
 import { ownership } from './ownership.js';
 import { type ClientPace, DomainPace, Lane } from './pace.js';
 import type { Placement, Supervisor } from './supervisor.js';
+import { WakingCapability } from './waking.js';
 
 /** Calls that each client may have in flight here in any case. */
 const CLIENT_SHARE = 8;
@@ -62,6 +66,7 @@ export interface DomainOptions {
   readonly supervisor: Supervisor;
   readonly entrance: Entrance;
   readonly log: Logger;
+  readonly clock?: Clock;
 }
 
 /** A running thread. */
@@ -71,10 +76,12 @@ interface Instance {
     restore(params: { object: Uint8Array }, options: CallOptions): PromiseLike<unknown> & { cap: Stub };
   };
   readonly since: number;
+  /** Where it is put to sleep when it is idle. */
+  readonly idleness: Idleness | null;
 }
 
 type State =
-  | { readonly is: 'stopped' }
+  | { readonly is: 'stopped' | 'asleep' }
   /** `end` is how the start is given up. */
   | { readonly is: 'starting'; readonly ready: Promise<Instance>; readonly end: AbortController }
   | { readonly is: 'running'; readonly instance: Instance }
@@ -91,17 +98,22 @@ export class Domain implements Home {
   readonly #budgets: Budgets;
   readonly #pace = new DomainPace();
   readonly #log: Logger;
+  readonly #clock: Clock;
   #state: State = { is: 'stopped' };
   #placement: Placement | null = null;
   #starts = 0;
+  #wakes = 0;
   #failures = 0;
+  /** What others hold of its objects since it slept, by their ids. Not owned. */
+  readonly #wakers = new Map<string, WakingCapability>();
   /** For the operator. */
   #detail = '';
   /** What of it is told to whoever asks for one of its objects. */
   #reason = '';
   /** Why its program could not be made, in full. */
   #fault: string | null = null;
-  #retry: NodeJS.Timeout | null = null;
+  /** How the next try is given up. */
+  #retry: (() => void) | null = null;
   #closing = false;
 
   constructor(options: DomainOptions) {
@@ -112,6 +124,7 @@ export class Domain implements Home {
     this.name = options.name;
     this.graph = options.graph;
     this.schema = options.schema;
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
     this.#log = options.log.child({ domain: options.name });
   }
 
@@ -122,14 +135,21 @@ export class Domain implements Home {
     detail: string;
     starts: number;
     hostPid: number;
+    wakes: number;
+    idleMillis: bigint;
   } {
+    const state = this.#state;
+    const idleness = state.is === 'running' ? state.instance.idleness : null;
+    const kept = idleness === null || idleness.keptBy === '' ? '' : `it could sleep, but ${idleness.keptBy}`;
     return {
       id: this.id,
       name: this.name,
-      state: this.#state.is === 'ending' ? 'stopped' : this.#state.is,
-      detail: this.#detail,
+      state: state.is === 'ending' ? 'stopped' : state.is,
+      detail: this.#detail === '' ? kept : this.#detail,
       starts: this.#starts,
       hostPid: this.#placement?.hostPid ?? 0,
+      wakes: this.#wakes,
+      idleMillis: BigInt(idleness?.idleMillis ?? 0),
     };
   }
 
@@ -164,6 +184,10 @@ export class Domain implements Home {
   async identify(capability: Capability, signal?: CallSignal): Promise<Identity | null> {
     const state = this.#state;
     const end = settled(capability);
+    if (end instanceof ImportedCapability && end.successor instanceof WakingCapability) {
+      const { home, isGone, identity } = end.successor;
+      return home === this && !isGone ? identity : null;
+    }
     if (state.is !== 'running' || !(end instanceof RemoteCapability)) return null;
     if (end.connection !== state.instance.session.connection) return null;
     using identified = stubFor(end.retain(), sturdySchema().interface('Identified')) as Stub & {
@@ -194,13 +218,14 @@ export class Domain implements Home {
     if (state.is === 'running') return Promise.resolve(state.instance);
     if (state.is === 'starting') return state.ready;
     if (state.is === 'ending') return state.ended.then(() => this.running());
-    if (state.is === 'failed' && Date.now() < state.until) {
+    if (state.is === 'failed' && this.#clock.now() < state.until) {
       return Promise.reject(
         this.#unavailable(
-          `${this.#reason}; tried ${this.#failures} times, again in ${state.until - Date.now()} ms`,
+          `${this.#reason}; tried ${this.#failures} times, again in ${state.until - this.#clock.now()} ms`,
         ),
       );
     }
+    if (state.is === 'asleep') this.#wakes++;
     const end = new AbortController();
     const ready = this.#start(end.signal);
     this.#state = { is: 'starting', ready, end };
@@ -234,10 +259,10 @@ export class Domain implements Home {
     try {
       const made = await this.#program(entered);
       program = made;
-      expected = this.#options.entrance.expect(this.name, (session) => {
+      expected = this.#options.entrance.expect(this.name, (session, traffic) => {
         // Nobody is let in to a start that is over.
         entered.catch(() => session.close('its start was given up'));
-        return this.#admit(session, made, enter, refuse);
+        return this.#admit(session, traffic, made, enter, refuse);
       });
       const { limits, group, trusted } = this.#options.config;
       const placed = await this.#options.supervisor.start({
@@ -290,6 +315,7 @@ export class Domain implements Home {
 
   #admit(
     session: Session,
+    traffic: () => number,
     program: Program,
     enter: (instance: Instance) => void,
     refuse: (error: Error) => void,
@@ -315,11 +341,61 @@ export class Domain implements Home {
       },
       ready: async ({ restorer }: { restorer: Stub }) => {
         const kept = restorer.dup() as Instance['restorer'];
-        enter({ session, restorer: kept, since: Date.now() });
+        const idleness = this.#idleness(session, kept, traffic);
+        if (idleness !== null) void session.closed.then(() => idleness.stop());
+        enter({ session, restorer: kept, since: this.#clock.now(), idleness });
       },
       failed: ({ message }: { message: string }) => refuse(new Error(message)),
       own: ({ cap }: { cap: Stub | null }, { signal }: CallContext) => ownership(cap, this, signal),
     };
+  }
+
+  /** The watch over whether an instance is idle, where it is to sleep then. */
+  #idleness(session: Session, restorer: Stub, traffic: () => number): Idleness | null {
+    const { idleMillis } = this.#options.config;
+    if (idleMillis === undefined) return null;
+    return new Idleness({
+      session,
+      restorer: settled(capabilityOf(restorer)),
+      traffic,
+      idleMillis,
+      identify: (capability) => this.identify(capability),
+      isOwn: ({ row: { owner } }) => owner.kind === 'domain' && owner.id === this.id,
+      isWaking: () => [...this.#wakers.values()].some(({ isWaking }) => isWaking),
+      onIdle: (held) => {
+        const state = this.#state;
+        if (state.is === 'running' && state.instance.session === session) this.#sleep(state.instance, held);
+      },
+    });
+  }
+
+  /** Ends an instance that is idle. In this turn, whatever others hold of it gets something in its place that wakes it. */
+  #sleep({ session }: Instance, held: ReadonlyMap<ImportedCapability, Identity>): void {
+    if (this.#stopping !== null) return;
+    for (const each of held.keys()) each.retain();
+    for (const [id, waker] of this.#wakers) {
+      // One that a crash has broken stays so, and is nobody's successor.
+      if (waker.isGone) this.#wakers.delete(id);
+      else waker.sleep();
+    }
+    for (const [each, identity] of held) {
+      each.succeed(this.#waker(identity));
+      each.release();
+    }
+    this.#restingState = 'asleep';
+    session.close(`domain ${this.name} sleeps`);
+    void this.#stop('it was idle');
+  }
+
+  /** What wakes the domain for the object of this id: a new reference. */
+  #waker(identity: Identity): WakingCapability {
+    const known = this.#wakers.get(identity.object);
+    if (known !== undefined) return known.retain();
+    const made = new WakingCapability(this, identity, () => {
+      if (this.#wakers.get(identity.object) === made) this.#wakers.delete(identity.object);
+    });
+    this.#wakers.set(identity.object, made);
+    return made;
   }
 
   /** Records a failure and sets the pause before the next try: `doublings` times the first. */
@@ -328,11 +404,10 @@ export class Domain implements Home {
     const pause = doublings === 0 ? 0 : Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (doublings - 1));
     this.#reason = reason;
     this.#detail = fault ?? reason;
-    this.#state = { is: 'failed', until: Date.now() + pause };
+    this.#state = { is: 'failed', until: this.#clock.now() + pause };
     this.#log.error({ failures: this.#failures, pause }, `domain failed: ${this.#detail}`);
     if (this.#options.config.start === 'eager' && !this.#closing && this.#stopping === null) {
-      this.#retry = setTimeout(() => void this.running().catch(() => {}), pause);
-      this.#retry.unref();
+      this.#retry = this.#clock.after(pause, () => void this.running().catch(() => {}));
     }
   }
 
@@ -366,26 +441,38 @@ export class Domain implements Home {
   }
 
   #settleEnd(instance: Instance, reason: string): void {
-    if (Date.now() - instance.since > RECOVERED) this.#failures = 0;
+    if (this.#clock.now() - instance.since > RECOVERED) this.#failures = 0;
     if (this.#stopping !== null) this.#stopped(reason);
     // One that ran may be started again at once, for the first time.
     else this.#failed(`it ended: ${reason}`, this.#failures);
   }
 
   #stopped(reason: string): void {
-    this.#state = { is: 'stopped' };
+    this.#state = { is: this.#restingState };
     this.#detail = reason;
     this.#log.info(`domain stopped: ${reason}`);
   }
 
   /** The stop that is under way. */
   #stopping: Promise<void> | null = null;
+  /** What it will be when that is done. */
+  #restingState: 'stopped' | 'asleep' = 'stopped';
 
   /**
    * Ends the thread, if there is one, and a start, if one is under way. Live capabilities to its objects break; its
    * references stay good.
    */
   stop(reason: string): Promise<void> {
+    this.#restingState = 'stopped';
+    const error = new RpcError('disconnected', `domain ${this.name} ended: ${reason}`, {
+      code: 'ERR_DOMAIN_GONE',
+    });
+    for (const waker of [...this.#wakers.values()]) waker.break(error);
+    this.#wakers.clear();
+    return this.#stop(reason);
+  }
+
+  #stop(reason: string): Promise<void> {
     this.#stopping ??= this.#end(reason).finally(() => {
       this.#stopping = null;
     });
@@ -393,7 +480,7 @@ export class Domain implements Home {
   }
 
   async #end(reason: string): Promise<void> {
-    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#retry?.();
     this.#retry = null;
     if (this.#state.is === 'starting') {
       const { end, ready } = this.#state;
@@ -407,7 +494,7 @@ export class Domain implements Home {
       this.#ended(placement, reason);
       await this.#untilSettled();
     }
-    this.#state = { is: 'stopped' };
+    this.#state = { is: this.#restingState };
   }
 
   async #untilSettled(): Promise<void> {

@@ -86,21 +86,33 @@ class Door {
 
   /** The object behind the reference with this secret, under its grant: a new reference. */
   async restore(secret: Uint8Array, signal?: CallSignal): Promise<Capability> {
-    const { grants, homeOf, holder, peer, refusals, audit } = this.#options;
+    const { grants, homeOf, holder, peer, audit } = this.#options;
     const grant = grants.find(secret, holder);
     const home = grant === null ? undefined : homeOf(grant.row.domainId);
-    if (grant === null || home === undefined) {
-      refusals.add();
-      audit.refused(grants.idOf(secret), peer);
-      throw new RpcError('failed', 'no such reference', { code: 'ERR_NO_SUCH_REFERENCE' });
-    }
+    if (grant === null || home === undefined) throw this.#refusal(secret);
     const object = await home.restore(grant.row.object, signal, peer);
+    let mayRestore = false;
+    try {
+      // The object comes first: what cannot be had, or is not waited for any more, uses nothing up.
+      signal?.throwIfAborted();
+      mayRestore = await grants.mayRestore(grant, secret, peer);
+    } finally {
+      if (!mayRestore) object.release();
+    }
+    if (!mayRestore) throw this.#refusal(secret);
     const membrane = this.#membraneOf(grant, home);
     const outward = membrane.outward(object);
     audit.restored(grant.row.id, peer);
     // What is broken, or came when the grant had died, is not wrapped.
     if (!membrane.inUse) this.#membranes.delete(grant.row.id);
     return outward;
+  }
+
+  #refusal(secret: Uint8Array): RpcError {
+    const { grants, peer, refusals, audit } = this.#options;
+    refusals.add();
+    audit.refused(grants.idOf(secret), peer);
+    return new RpcError('failed', 'no such reference', { code: 'ERR_NO_SUCH_REFERENCE' });
   }
 
   #membraneOf(grant: LiveGrant, home: Home): Membrane {

@@ -31,4 +31,6 @@ export interface Home {
   restore(object: string, signal?: CallSignal, peer?: Peer): Promise<Capability>;
   /** Who `capability`, an object as it comes from here, is. Null: it is none of this home. */
   identify(capability: Capability, signal?: CallSignal): Promise<Identity | null>;
+  /** Ends what its objects run in, where that can be ended: live capabilities to them break, references stay good. */
+  stop?(reason: string): Promise<void>;
 }

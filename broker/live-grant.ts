@@ -2,75 +2,144 @@
  * A grant in use: its row, bound to the live grants above it. The one place that says whether a call may go through.
  *
  * Authority only shrinks down the tree: a call is allowed when the grant and every ancestor of it allow it, now. A policy is
- * compiled once, when the grant is first used, into one look-up a grant; what it counts is counted here and at every ancestor,
- * or nowhere. When the grant dies, by being revoked or by
- * expiring, it or one above it, everything that is under way through it is cut.
+ * compiled when the grant is first used, and when it is amended, into one look-up a grant; what it counts is counted here and at
+ * every ancestor, or nowhere. When the grant dies, by being revoked or by expiring, it or one above it, everything that is under
+ * way through it is cut.
  */
 import { type Call, type Payload, RpcError } from '../rpc/index.js';
 import type { SchemaGraph } from '../schema/index.js';
+import { BROKER_HOME } from './broker-name.js';
+import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import { type ConstraintTable, compileConstraints, constraintRefusal } from './policy/constraint.js';
 import { Line, type Waiting } from './policy/line.js';
 import { isMetered, type Meter } from './policy/meter.js';
 import { IN_LINE, type Verdict } from './policy/verdict.js';
 import { compileMethods, type MethodTable } from './policy.js';
-import type { GrantRow, StoredPolicy } from './store/store.js';
+import type { GrantKind, GrantRow, StoredPolicy } from './store/store.js';
 
-/** Something that ends when its grant does: a capability that came through it, a call in flight. */
+/** Something that ends when its grant does: a capability that came through it, a call that waits to pass, a call in flight. */
 export interface Cuttable {
+  readonly is: 'capability' | 'waiting' | 'call';
   cut(reason: RpcError): void;
 }
-
-/** The longest time that a timer can be set to, in milliseconds. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** How many calls may wait through one grant for what they are counted by to be reserved. */
 export const MAX_WAITING = 1024;
 
+/** Takes a grant that nobody uses any more from among those below its parent. */
+const forgotten = new FinalizationRegistry<{ below: Set<WeakRef<LiveGrant>>; ref: WeakRef<LiveGrant> }>(
+  ({ below, ref }) => below.delete(ref),
+);
+
 export class LiveGrant {
-  readonly #methods: MethodTable;
-  readonly #constraints: ConstraintTable | null;
-  readonly #meter: Meter | null;
-  /** Whether something is counted, here or above. */
-  readonly #metered: boolean;
+  #row: GrantRow;
+  /** The grant above it whose policy binds it, besides its own: a power is not bound by what may be done with the object. */
+  readonly #binding: LiveGrant | null;
+  #methods!: MethodTable;
+  #constraints!: ConstraintTable | null;
+  #meter!: Meter | null;
+  /** Whether something is counted, here or at one that binds it. */
+  #metered = false;
   /** Calls that wait to pass. Those on one reference are all in the line of one grant, whatever becomes of promises. */
   readonly line = new Line();
   /** Results that wait to pass. */
   readonly #results = new Line();
-  readonly #underway = new Set<Cuttable>();
-  /** Its own expiry or an ancestor's, whichever is first; 0: never. */
-  readonly #expires: number;
-  #expiry: NodeJS.Timeout | null = null;
+  /** Its own expiry or that of one that binds it, whichever is first; 0: never. */
+  #expires = 0;
+  readonly #capabilities = new Set<Cuttable>();
+  /** In the line of the grant, on their way to nobody yet. */
+  readonly #waiting = new Set<Cuttable>();
+  readonly #calls = new Set<Cuttable>();
+  /** Those in use right below it: they hold it, and it does not hold them. */
+  readonly #below = new Set<WeakRef<LiveGrant>>();
+  /** How the wait for it is given up. */
+  #expiry: (() => void) | null = null;
   #revoked: RpcError | null = null;
+  /** It is revoked, and the calls in flight may go on until they have ended. */
+  #draining = false;
+  #drained: (() => void)[] = [];
 
   /**
    * `graph` has the interfaces that the policy names; what it has no more, the policy allows no more. `meter` is the grant's own,
    * where its policy counts something.
    */
   constructor(
-    readonly row: GrantRow,
+    row: GrantRow,
     readonly parent: LiveGrant | null,
     private readonly graph: SchemaGraph,
     meter: Meter | null = null,
+    private readonly clock: Clock = SYSTEM_CLOCK,
   ) {
-    if (meter === null && isMetered(row.policy)) throw new Error(`grant ${row.id} has no meter`);
-    this.#methods = compileMethods(row.policy, graph);
-    this.#constraints = compileConstraints(row.policy.constraints, graph);
-    this.#meter = meter;
-    const meteredAbove = parent === null ? false : parent.#metered;
-    this.#metered = meter !== null || meteredAbove;
-    const above = parent === null ? 0 : parent.#expires;
-    const { expires } = row.policy;
-    this.#expires = above === 0 ? expires : expires === 0 ? above : Math.min(above, expires);
+    this.#row = row;
+    this.#binding = startsPowers(row.kind, parent?.row.kind) ? null : parent;
+    this.#bind(meter);
     if (row.revoked !== null) this.#revoked = revokedError(row.id);
+    if (parent === null) return;
+    const ref = new WeakRef(this);
+    parent.#below.add(ref);
+    forgotten.register(this, { below: parent.#below, ref });
+  }
+
+  /** As it is now: it may be amended. */
+  get row(): GrantRow {
+    return this.#row;
+  }
+
+  /** Makes of the policy what is asked at every call. */
+  #bind(meter: Meter | null): void {
+    const { id, policy } = this.#row;
+    if (meter === null && isMetered(policy)) throw new Error(`grant ${id} has no meter`);
+    this.#methods = compileMethods(policy, this.graph);
+    this.#constraints = compileConstraints(policy.constraints, this.graph);
+    this.#meter = meter;
+    this.#bindBelow();
+  }
+
+  /** What is known here of the policies above. */
+  #bindBelow(): void {
+    const above = this.#binding === null ? 0 : this.#binding.#expires;
+    const { expires } = this.#row.policy;
+    this.#expires = above === 0 ? expires : expires === 0 ? above : Math.min(above, expires);
+    const meteredAbove = this.#binding === null ? false : this.#binding.#metered;
+    this.#metered = this.#meter !== null || meteredAbove;
+  }
+
+  /**
+   * It has another policy, which binds everything that is in use, here and below. After the commit, never before. `meter` is the
+   * grant's own by this policy.
+   */
+  amend(row: GrantRow, meter: Meter | null = null): void {
+    this.#row = row;
+    this.#bind(meter);
+    const inUse = this.inUse();
+    for (const grant of inUse) grant.#bindBelow();
+    for (const grant of inUse) {
+      grant.#endExpired();
+      // What waits may have nothing to wait for any more.
+      grant.line.move();
+      grant.#results.move();
+    }
   }
 
   get delegable(): boolean {
-    return this.row.policy.delegable && (this.parent?.delegable ?? true);
+    return this.#row.policy.delegable && (this.#binding?.delegable ?? true);
   }
 
-  /** Whether it is the grant of this id, or below it. */
-  isUnder(id: string): boolean {
-    return this.row.id === id || (this.parent?.isUnder(id) ?? false);
+  /** It and those below it that are in use, each in front of those below it. */
+  inUse(): LiveGrant[] {
+    const found: LiveGrant[] = [this];
+    for (let i = 0; i < found.length; i++) {
+      for (const ref of found[i]!.#below) {
+        const grant = ref.deref();
+        if (grant !== undefined) found.push(grant);
+      }
+    }
+    return found;
+  }
+
+  /** What there is of it in use. */
+  get underway(): { capabilities: number; calls: number } {
+    return { capabilities: this.#capabilities.size, calls: this.#calls.size + this.#waiting.size };
   }
 
   /** The grant at the top of its tree. */
@@ -78,11 +147,21 @@ export class LiveGrant {
     return this.parent === null ? this : this.parent.root;
   }
 
+  /** The revocation that it died by, its own or one above it; null: none. */
+  get revokedBy(): RpcError | null {
+    return this.#revoked ?? this.parent?.revokedBy ?? null;
+  }
+
   /** Why nothing may be done through it, or null while it is alive. */
-  dead(now = Date.now()): RpcError | null {
-    if (this.#revoked !== null) return this.#revoked;
-    if (this.#expires !== 0 && now >= this.#expires) return expiredError();
-    return this.parent?.dead(now) ?? null;
+  dead(now = this.clock.now()): RpcError | null {
+    const revoked = this.revokedBy;
+    if (revoked !== null) return revoked;
+    return this.#expires !== 0 && now >= this.#expires ? expiredError() : null;
+  }
+
+  /** Why what a call returns that was let through may not come back; null: it may. */
+  withholds(): RpcError | null {
+    return this.#draining ? null : this.dead();
   }
 
   /**
@@ -91,27 +170,32 @@ export class LiveGrant {
    */
   refuses(call: Call): Verdict {
     const refusal = this.dead() ?? this.#refusesCall(call);
-    if (refusal !== null || !this.#metered) return refusal;
+    if (refusal !== null || this.#passesUncounted) return refusal;
     return this.#count(1, bytesOf(call.params));
   }
 
   /** The same of a call on something that the holder passed in. */
   refusesCallback(call: Call): Verdict {
     const refusal = this.dead();
-    return refusal !== null || !this.#metered ? refusal : this.#count(0, bytesOf(call.params));
+    return refusal !== null || this.#passesUncounted ? refusal : this.#count(0, bytesOf(call.params));
+  }
+
+  /** Nothing is counted; nor does anything wait of the time when something was, which is not to be overtaken. */
+  get #passesUncounted(): boolean {
+    return !this.#metered && !this.line.isBusy;
   }
 
   giveBack(call: Call): void {
     if (!this.#metered) return;
     const bytes = bytesOf(call.params);
-    for (let grant: LiveGrant | null = this; grant !== null; grant = grant.parent)
+    for (let grant: LiveGrant | null = this; grant !== null; grant = grant.#binding)
       grant.#meter?.giveBack(1, bytes);
   }
 
   /** Whether results may pass; they have been counted then. */
   refusesResults(results: Payload): Verdict {
-    const dead = this.dead();
-    if (dead !== null || !this.#metered) return dead;
+    const withheld = this.withholds();
+    if (withheld !== null || (!this.#metered && !this.#results.isBusy)) return withheld;
     return this.#results.isBusy ? IN_LINE : this.#take(0, bytesOf(results), this.#results);
   }
 
@@ -119,7 +203,7 @@ export class LiveGrant {
   whenResultsPass(results: Payload, told: (refusal: RpcError | null) => void): void {
     const waiting: Waiting = {
       attempt: () => {
-        const verdict = this.dead() ?? this.#take(0, bytesOf(results), this.#results);
+        const verdict = this.withholds() ?? this.#take(0, bytesOf(results), this.#results);
         if (verdict === IN_LINE) return false;
         told(verdict);
         return true;
@@ -144,17 +228,17 @@ export class LiveGrant {
   /** Takes it from every meter, or from none. */
   #take(calls: 0 | 1, bytes: number, line: Line): Verdict {
     let verdict: Verdict = null;
-    for (let grant: LiveGrant | null = this; grant !== null && calls > 0; grant = grant.parent) {
+    for (let grant: LiveGrant | null = this; grant !== null && calls > 0; grant = grant.#binding) {
       const refusal = grant.#meter?.tooFast() ?? null;
       if (refusal !== null) return refusal;
     }
-    for (let grant: LiveGrant | null = this; grant !== null; grant = grant.parent) {
+    for (let grant: LiveGrant | null = this; grant !== null; grant = grant.#binding) {
       const found: Verdict = grant.#meter?.check(calls, bytes, line.length, line.move) ?? null;
       if (found instanceof RpcError) return found;
       verdict ??= found;
     }
     if (verdict !== null) return verdict;
-    for (let grant: LiveGrant | null = this; grant !== null; grant = grant.parent)
+    for (let grant: LiveGrant | null = this; grant !== null; grant = grant.#binding)
       grant.#meter?.take(calls, bytes);
     return null;
   }
@@ -173,7 +257,7 @@ export class LiveGrant {
       const refusal = constraintRefusal(this.#constraints, call, this.#nameOf);
       if (refusal !== null) return refusal;
     }
-    return this.parent === null ? null : this.parent.#refusesCall(call);
+    return this.#binding === null ? null : this.#binding.#refusesCall(call);
   }
 
   readonly #nameOf = (interfaceId: bigint, methodId: number): string => {
@@ -187,47 +271,89 @@ export class LiveGrant {
 
   /** Has `part` cut when the grant dies, until `leave`. Not for a grant that is dead. */
   enter(part: Cuttable): void {
-    this.#underway.add(part);
+    this.#partsLike(part).add(part);
     if (this.#expires !== 0 && this.#expiry === null) this.#awaitExpiry();
   }
 
   leave(part: Cuttable): void {
-    this.#underway.delete(part);
-    if (this.#underway.size === 0 && this.#expiry !== null) {
-      clearTimeout(this.#expiry);
-      this.#expiry = null;
+    this.#partsLike(part).delete(part);
+    if (this.#expiry !== null && this.#isIdle) this.#stopAwaitingExpiry();
+    if (this.#calls.size === 0) for (const told of this.#drained.splice(0)) told();
+  }
+
+  #partsLike(part: Cuttable): Set<Cuttable> {
+    switch (part.is) {
+      case 'capability':
+        return this.#capabilities;
+      case 'waiting':
+        return this.#waiting;
+      case 'call':
+        return this.#calls;
     }
   }
 
-  /** Ends the grant and everything that is under way through it. After the commit, never before. */
-  revoke(): void {
-    if (this.#revoked !== null) return;
-    this.#revoked = revokedError(this.row.id);
-    this.#cut(this.#revoked);
+  get #isIdle(): boolean {
+    return this.#capabilities.size === 0 && this.#waiting.size === 0 && this.#calls.size === 0;
   }
 
-  #cut(reason: RpcError): void {
+  /** Whether it is to an object of the broker's own. */
+  get isOwn(): boolean {
+    return this.row.domainId === BROKER_HOME;
+  }
+
+  /**
+   * Ends the grant and everything that is under way through it; with `draining` calls that were let through may go on, until
+   * this is done without. After the commit, never before.
+   *
+   * What the broker itself is at ends in any case: one of those calls may be the one that revokes.
+   */
+  revoke({ draining = false } = {}): void {
+    this.#draining = this.isOwn || (draining && (this.#draining || this.#revoked === null));
+    this.#revoked ??= revokedError(this.row.id);
+    this.#cut(this.#capabilities, this.#revoked);
+    this.#cut(this.#waiting, this.#revoked);
+    if (!this.#draining) this.#cut(this.#calls, this.#revoked);
+  }
+
+  /** Resolves when no call is in flight through it. */
+  drained(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#calls.size === 0) resolve();
+      else this.#drained.push(resolve);
+    });
+  }
+
+  #cut(parts: Set<Cuttable>, reason: RpcError): void {
     // One may end others, which are not to be cut then.
-    for (const part of [...this.#underway]) if (this.#underway.delete(part)) part.cut(reason);
+    for (const part of [...parts]) if (parts.delete(part)) part.cut(reason);
   }
 
   #awaitExpiry(): void {
-    const remaining = this.#expires - Date.now();
-    this.#expiry = setTimeout(
-      () => {
-        this.#expiry = null;
-        if (Date.now() < this.#expires) this.#awaitExpiry();
-        else this.#cut(expiredError());
-      },
-      Math.max(0, Math.min(remaining, LONGEST_TIMER)),
-    );
-    this.#expiry.unref();
+    this.#stopAwaitingExpiry();
+    if (this.#expires === 0 || this.#isIdle) return;
+    // Later in any case: what enters is not to be cut before it is in.
+    this.#expiry = this.clock.after(Math.max(0, this.#expires - this.clock.now()), () => this.#endExpired());
   }
 
-  /** The lists of it and of those above it, from the root down: the effective policy is all of them together. */
-  get policies(): readonly StoredPolicy[] {
-    return [...(this.parent?.policies ?? []), this.row.policy];
+  #endExpired(): void {
+    if (this.#expires === 0 || this.clock.now() < this.#expires) return this.#awaitExpiry();
+    for (const parts of [this.#capabilities, this.#waiting, this.#calls]) this.#cut(parts, expiredError());
   }
+
+  #stopAwaitingExpiry(): void {
+    this.#expiry?.();
+    this.#expiry = null;
+  }
+
+  /** The policies of it and of those above it that bind it, from the top down: the effective policy is all of them together. */
+  get policies(): readonly StoredPolicy[] {
+    return [...(this.#binding?.policies ?? []), this.row.policy];
+  }
+}
+
+/** Whether a grant of this kind, below one of that, is the first of a branch of powers. */
+export function startsPowers(kind: GrantKind | undefined, above: GrantKind | undefined): boolean {
+  return kind === 'power' && above !== 'power';
 }
 
 /** What a payload counts as: the message that it came in, which is no smaller than what is passed on of it. */

@@ -126,6 +126,7 @@ function exchange(from: Capability, to: Capability): Capability {
 }
 
 export class MembranedCapability extends Capability implements Cuttable, Passage {
+  readonly is = 'capability';
   #inner: Capability;
   /** Calls on it that wait in the line of the grant. */
   #inLine = 0;
@@ -271,6 +272,7 @@ export class MembranedCapability extends Capability implements Cuttable, Passage
 
 /** A call that crosses the membrane: its results come back the other way, and it ends when the grant does. */
 class MembranedCall implements CallInProgress, Cuttable {
+  readonly is = 'call';
   readonly #membrane: Membrane;
   readonly #back: Direction;
   #sink: ReturnSink | null;

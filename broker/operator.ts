@@ -4,6 +4,7 @@ import {
   type CallContext,
   type CallSignal,
   type Capability,
+  capabilityOf,
   RpcError,
   type Stub,
   served,
@@ -12,13 +13,13 @@ import {
 import { type SchemaGraph, sturdySchema, sturdySchemaBytes } from '../schema/index.js';
 import { BROKER_HOME } from './broker-name.js';
 import type { Domain } from './domain.js';
-import { grantInfo, grantPower } from './grant-power.js';
+import { grantInfo, grantPower, powerNamed, powerOf } from './grant-power.js';
 import type { Grants } from './grants.js';
 import type { Home, Identity } from './home.js';
 import { ownerFromWire } from './owner.js';
 import type { Peer } from './peer.js';
 import { policyFromWire } from './policy.js';
-import { MAX_LISTING, type Store } from './store/store.js';
+import { type GrantRow, MAX_LISTING, type Store } from './store/store.js';
 
 export const OPERATOR_OBJECT = 'operator';
 
@@ -36,34 +37,51 @@ export class BrokerHome implements Home {
   readonly name = BROKER_HOME;
   readonly graph: SchemaGraph = sturdySchema();
   readonly schema: Uint8Array = sturdySchemaBytes();
+  readonly #powers: OperatorPowers;
   /** Those that were given out: one for each peer that restores it, so that what it does is known to be that peer's. */
   readonly #operators = new WeakSet<Capability>();
 
-  constructor(private readonly powers: OperatorPowers) {}
+  constructor(powers: OperatorPowers) {
+    this.#powers = powers;
+  }
 
   lane(): null {
     return null;
   }
 
   async restore(object: string, _signal?: CallSignal, peer: Peer | null = null): Promise<Capability> {
-    if (object !== OPERATOR_OBJECT) {
+    if (object === OPERATOR_OBJECT) {
+      const operator = served(this.graph.interface('Operator'), new OperatorServer(this.#powers, peer));
+      this.#operators.add(operator);
+      return operator;
+    }
+    const { grants, homeOf } = this.#powers;
+    const named = powerNamed(object);
+    const row = named === null ? null : grants.row(named.grant);
+    if (named === null || row === null) {
       throw new RpcError(
         'failed',
-        `the broker has no object ${JSON.stringify(object)}; it has ${OPERATOR_OBJECT}`,
+        `the broker has no object ${JSON.stringify(object)}; it has ${OPERATOR_OBJECT}, and powers over grants`,
       );
     }
-    const operator = served(this.graph.interface('Operator'), new OperatorServer(this.powers, peer));
-    this.#operators.add(operator);
-    return operator;
+    using power = grantPower(row, grants, homeOf, peer, named.standing);
+    return capabilityOf(power).retain();
   }
 
   async identify(capability: Capability): Promise<Identity | null> {
-    if (!this.#operators.has(settled(capability))) return null;
+    const end = settled(capability);
+    const power = powerOf(end);
+    if (power !== null) {
+      return { object: power, interfaceId: this.graph.interface('Grant').id, persistent: true };
+    }
+    if (!this.#operators.has(end)) return null;
     return { object: OPERATOR_OBJECT, interfaceId: this.graph.interface('Operator').id, persistent: true };
   }
 }
 
 const GRANTS_PAGE = 1000;
+/** Each grant is read with all that is above it. */
+const TREE_PAGE = 256;
 
 /** By what authority, for the audit log. */
 const BY = 'operator';
@@ -104,27 +122,39 @@ class OperatorServer {
       policy: policyFromWire(params.policy),
       label: params.label ?? '',
       owner: ownerFromWire(params.sealFor),
+      once: params.once ?? false,
       by: BY,
       peer: this.#peer,
     });
-    return { ref: { secret }, grant: context.use(grantPower(grant.row, grants, homeOf, this.#peer, BY)) };
+    return { ref: { secret }, grant: context.use(grantPower(grant.row, grants, homeOf, this.#peer)) };
   }
 
   grants({ after, limit }: { after: string; limit: number }): object {
     const { grants } = this.#powers;
     const rows = grants.rows(after, limit === 0 ? GRANTS_PAGE : Math.min(limit, GRANTS_PAGE));
-    return { grants: rows.map((row) => grantInfo(row, grants)) };
+    return { grants: rows.map(({ id }) => grantInfo(grants.lineage(id), grants)) };
   }
 
   grant({ id }: { id: string }, context: CallContext): { grant: Stub } {
     const { grants, homeOf } = this.#powers;
-    const row = grants.row(id);
-    if (row === null) {
-      throw new RpcError('failed', `there is no grant ${JSON.stringify(id)}; \`sturdy grants\` lists them`, {
-        code: 'ERR_NO_SUCH_GRANT',
-      });
-    }
-    return { grant: context.use(grantPower(row, grants, homeOf, this.#peer, BY)) };
+    return { grant: context.use(grantPower(this.#row(id), grants, homeOf, this.#peer, 'operator')) };
+  }
+
+  tree({ id, after, limit }: { id: string; after: string; limit: number }): object {
+    const { grants } = this.#powers;
+    const top = grants.lineage(this.#row(id).id).length;
+    const page = grants.subtree(id, { after, limit: limit === 0 ? TREE_PAGE : Math.min(limit, TREE_PAGE) });
+    return {
+      nodes: page.map((lineage) => ({ depth: lineage.length - top, info: grantInfo(lineage, grants) })),
+    };
+  }
+
+  #row(id: string): GrantRow {
+    const row = this.#powers.grants.row(id);
+    if (row !== null) return row;
+    throw new RpcError('failed', `there is no grant ${JSON.stringify(id)}; \`sturdy grants\` lists them`, {
+      code: 'ERR_NO_SUCH_GRANT',
+    });
   }
 
   health(): object {

@@ -209,6 +209,17 @@ export function methodsNamed(
  */
 export function checkedPolicy(policy: StoredPolicy, graph: SchemaGraph): StoredPolicy {
   const { methods, constraints = [], rates = [] } = policy;
+  checkLength(policy);
+  return compact({
+    ...policy,
+    methods: methods === 'all' ? 'all' : checkedMethods(methods, graph),
+    constraints: checkedConstraints(constraints, graph),
+    rates: checkedRates(rates),
+  });
+}
+
+/** @throws RpcError where it is too long, as one may become that is made of several. */
+export function checkLength({ methods, constraints = [], rates = [] }: StoredPolicy): void {
   const entries =
     methods === 'all'
       ? 0
@@ -220,12 +231,7 @@ export function checkedPolicy(policy: StoredPolicy, graph: SchemaGraph): StoredP
       code: 'ERR_POLICY_TOO_LONG',
     });
   }
-  return compact({
-    ...policy,
-    methods: methods === 'all' ? 'all' : checkedMethods(methods, graph),
-    constraints: checkedConstraints(constraints, graph),
-    rates: checkedRates(rates),
-  });
+  checkedRates(rates);
 }
 
 function checkedMethods(list: Exclude<Methods, 'all'>, graph: SchemaGraph): Methods {

@@ -10,6 +10,7 @@ import {
   type ReturnSink,
   type RpcError,
 } from '../rpc/index.js';
+import type { Cuttable } from './live-grant.js';
 import type { Line, Waiting } from './policy/line.js';
 import { IN_LINE, type Verdict } from './policy/verdict.js';
 
@@ -23,7 +24,8 @@ export interface Passage {
   ended(waiting: WaitingCall): void;
 }
 
-export class WaitingCall implements Waiting {
+export class WaitingCall implements Waiting, Cuttable {
+  readonly is = 'waiting';
   readonly #call: Call;
   readonly #line: Line;
   readonly #passage: Passage;

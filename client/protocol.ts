@@ -85,6 +85,8 @@ export interface DelegationParams {
   readonly policy?: Policy;
   readonly label?: string;
   readonly sealFor?: Owner;
+  /** Whether the reference restores once and no more. */
+  readonly once?: boolean;
 }
 
 export interface Delegable extends Stub {
@@ -97,12 +99,20 @@ export interface Delegable extends Stub {
     /** The id of the grant that it came through: no authority. */
     grant: string;
   }>;
+  saveOnce(params: { sealFor?: Owner }): Pending<{ sturdyRef: { secret: Uint8Array } }>;
 }
 
 export interface Grant extends Stub {
   info(params: Nothing): Pending<{ info: GrantInfo }>;
   attenuate(params: DelegationParams): Pending<Minted>;
-  revoke(params: Nothing): Pending<{ revoked: number }>;
+  /** `drain`: for how many milliseconds calls that were forwarded already may go on. Default 0. */
+  revoke(params: { drain?: number }): Pending<{ revoked: number; cut: number; ended: boolean }>;
+  narrow(params: { policy?: Policy }): Pending<{ policy: Policy }>;
+  extend(params: { policy?: Policy }): Pending<{ policy: Policy }>;
+  /** `overlap`: for how many milliseconds the secrets before stay good. Default 0. */
+  rotate(params: { overlap?: number }): Pending<{ ref: { secret: Uint8Array } }>;
+  child(params: { id: string }): Pending<{ grant: Grant }>;
+  save(params: { sealFor?: Owner }): Pending<{ sturdyRef: { secret: Uint8Array } }>;
 }
 
 export interface GrantInfo {
@@ -116,6 +126,13 @@ export interface GrantInfo {
   readonly created: bigint;
   readonly state: 'live' | 'revoked' | 'expired';
   readonly children: number;
+  readonly kind: 'object' | 'power';
+  readonly reference: 'none' | 'lasting' | 'once' | 'used';
+  readonly bound: Policy;
+  /** Until when a secret that was replaced is good still; 0: none is. */
+  readonly overlap: bigint;
+  readonly capabilities: number;
+  readonly calls: number;
 }
 
 export interface Operator extends Stub {
@@ -136,6 +153,7 @@ export interface Operator extends Stub {
     entries: readonly AuditEntry[];
     last: bigint;
   }>;
+  tree(params: { id: string; after?: string; limit?: number }): Pending<{ nodes: readonly GrantNode[] }>;
 }
 
 /** Of the texts, those that say nothing of the action are empty. */
@@ -154,13 +172,22 @@ export interface AuditEntry {
   readonly hash: Uint8Array;
 }
 
+export interface GrantNode {
+  readonly depth: number;
+  readonly info: GrantInfo;
+}
+
 export interface DomainInfo {
   readonly id: string;
   readonly name: string;
-  readonly state: 'stopped' | 'starting' | 'running' | 'failed';
+  readonly state: 'stopped' | 'starting' | 'running' | 'failed' | 'asleep';
   readonly detail: string;
   readonly starts: number;
   readonly hostPid: number;
+  /** How often it was started from its sleep since the broker started. */
+  readonly wakes: number;
+  /** Of one that is put to sleep when it is idle: for how long nothing has come from it or gone to it. */
+  readonly idleMillis: bigint;
 }
 
 /** What every capability that comes from a broker answers besides its own interface. The caller disposes it. */

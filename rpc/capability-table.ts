@@ -65,6 +65,16 @@ export class CapabilityTable {
     return this.#imports.size;
   }
 
+  /** What the peer holds of ours. Borrowed. */
+  *heldByPeer(): Iterable<Capability> {
+    for (const { key } of this.#exports.values()) yield key;
+  }
+
+  /** What we hold of the peer's. Borrowed. */
+  heldOfPeer(): Iterable<ImportedCapability> {
+    return this.#imports.values();
+  }
+
   // ---- sending -------------------------------------------------------------------------------------------------
 
   /**

@@ -192,8 +192,7 @@ export class Connection {
       this.#options.idle?.();
     }
     const drained = this.#drained;
-    if (drained === null || this.callsRunning > 0) return;
-    for (const { state } of this.#questions.values()) if (state !== 'returned') return;
+    if (drained === null || this.callsRunning > 0 || this.callsAwaited > 0) return;
     this.#drained = () => {};
     drained();
   }
@@ -1164,6 +1163,23 @@ export class Connection {
     let running = 0;
     for (const answer of this.#answers.values()) if (answer.state === 'running') running++;
     return running;
+  }
+
+  /** Calls of ours that have not returned. */
+  get callsAwaited(): number {
+    let awaited = 0;
+    for (const { state } of this.#questions.values()) if (state !== 'returned') awaited++;
+    return awaited;
+  }
+
+  /** What the peer holds of ours. Borrowed. */
+  heldByPeer(): Iterable<Capability> {
+    return this.#capabilities.heldByPeer();
+  }
+
+  /** What we hold of the peer's. Borrowed. */
+  heldOfPeer(): Iterable<ImportedCapability> {
+    return this.#capabilities.heldOfPeer();
   }
 
   // ---- for tests and operators ----------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ export class ImportedCapability extends RemoteCapability {
   /** What stands before this while it is unresolved and somebody waits for what it becomes. Not owned. */
   promise: RemotePromise | null = null;
   readonly address: Address;
+  #successor: Capability | null = null;
 
   constructor(
     connection: Connection,
@@ -45,8 +46,24 @@ export class ImportedCapability extends RemoteCapability {
     this.address = { kind: 'imported', id };
   }
 
+  /** Where calls go now that the connection is over, if there is such a place. Borrowed. */
+  get successor(): Capability | null {
+    return this.#successor;
+  }
+
+  /** Has calls go to `successor`, whose reference it takes over. The connection is closed in the same turn. */
+  succeed(successor: Capability): void {
+    this.#successor?.release();
+    this.#successor = successor;
+  }
+
+  override call(call: Call, sink: ReturnSink): CallInProgress {
+    return this.#successor === null ? super.call(call, sink) : this.#successor.call(call, sink);
+  }
+
   protected override dropped(): void {
     this.connection.releaseImport(this);
+    this.#successor?.release();
   }
 }
 

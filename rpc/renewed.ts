@@ -40,7 +40,8 @@ export class RenewedCapability extends Capability {
   }
 }
 
-function isGone(capability: Capability): boolean {
+/** Whether `capability`, which is settled, can be called no more: it is broken, or its connection is over. */
+export function isGone(capability: Capability): boolean {
   return (
     capability.brokenBy !== null ||
     (capability instanceof RemoteCapability && capability.connection.closedBy !== null)

@@ -58,6 +58,11 @@ export function served(type: InterfaceType, implementation: object): Capability 
   return capability;
 }
 
+/** Whether anybody holds a capability to `implementation` as an object of `type`. */
+export function isServed(type: InterfaceType, implementation: object): boolean {
+  return live.get(implementation)?.has(type) ?? false;
+}
+
 const live = new WeakMap<object, Map<InterfaceType, LocalCapability>>();
 
 let also: { type: InterfaceType; implement: (object: object, type: InterfaceType) => object } | null = null;

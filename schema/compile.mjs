@@ -11,6 +11,7 @@ const folders = [
   'test/schema',
   'test/conformance',
   'test/hostile',
+  'test/model',
   'bench/echo',
   ...readdirSync(join(root, 'examples')).map((name) => `examples/${name}`),
   'test/interop',

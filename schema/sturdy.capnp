@@ -65,11 +65,13 @@ interface Delegable extends(Persistent(SturdyRef, Owner)) {
   # stronger. An object that its domain cannot find again (one with no object id) cannot be saved:
   # failed, saying so. Where the grant is not delegable, both methods fail, saying so.
 
-  attenuate @0 (policy :Policy, label :Text, sealFor :Owner) -> (ref :SturdyRef, grant :Grant, cap :Capability);
+  attenuate @0 (policy :Policy, label :Text, sealFor :Owner, once :Bool)
+      -> (ref :SturdyRef, grant :Grant, cap :Capability);
   # Mints a child of the grant that this capability came through: a reference `ref` to the same object,
   # bounded by `policy` as well as by every policy above it, the power `grant` over the new grant, and
   # `cap`, the object as `ref` would restore it. `label` (at most 200 characters) is for people who read
-  # listings; it is not secret. The reference is on disk when this returns.
+  # listings; it is not secret. With `once`, `ref` restores one time and no more: for handing over. The
+  # reference is on disk when this returns.
   #
   # A policy that names a method or a field that the schema does not have, or compares a field with what
   # its type has not, is refused, by name.
@@ -78,6 +80,12 @@ interface Delegable extends(Persistent(SturdyRef, Owner)) {
   # What this capability is: the id of its interface, a CodeGeneratorRequest that contains it, the
   # effective policy, and the id of the grant that it came through (GrantInfo.id). For tools that make
   # calls from text.
+
+  saveOnce @2 (sealFor :Owner) -> (sturdyRef :SturdyRef);
+  # As Persistent.save, but the reference restores one time and no more: for handing over. Whoever
+  # restores it has the object as long as the connection lasts, and can save what it got. That it was
+  # used is on disk before the restore is answered; whoever comes second gets "no such reference". A
+  # restore that fails because the domain cannot be started does not use it.
 }
 
 struct Policy {
@@ -199,27 +207,84 @@ struct GrantInfo {
   state @8 :State;
   children @9 :UInt32;
   # Direct children that are alive, of the first 100 that were minted.
+  kind @10 :Kind;
+  reference @11 :Reference;
+  bound @12 :Policy;
+  # What the holder of the power may extend the policy to.
+  overlap @13 :Int64;
+  # Until when a secret that was replaced is good still; 0: none is.
+  capabilities @14 :UInt32;
+  # Live capabilities that came through it, here and now, on all connections.
+  calls @15 :UInt32;
+  # Calls in flight through it.
 
   enum State {
     live @0;
     revoked @1;
     expired @2;
   }
+  enum Kind {
+    object @0;
+    # To an object of a domain.
+    power @1;
+    # To the power over a grant: its parent, or that of the power that it was saved from.
+  }
+  enum Reference {
+    none @0;
+    # The broker holds it for somebody; there is no secret to it.
+    lasting @1;
+    once @2;
+    # It restores one time, and has not been restored yet.
+    used @3;
+    # It restored one time, and did.
+  }
 }
 
-interface Grant {
+interface Grant extends(Persistent(SturdyRef, Owner)) {
   # Power over one grant: for whoever minted it. The references themselves do not carry it.
+  #
+  # `Persistent.save(sealFor)` gives a reference to this power. It is a grant of its own, of kind power, a
+  # child of the one that it is power over: it dies with that, and can be revoked by itself. It is not
+  # bound by the policy of that grant, which is about the object.
+  #
+  # What is amended is on disk when the method returns, and binds from then on what is live as well; a
+  # call in flight goes on unless the grant is dead by it.
 
   info @0 () -> (info :GrantInfo);
 
-  attenuate @1 (policy :Policy, label :Text, sealFor :Owner) -> (ref :SturdyRef, grant :Grant);
+  attenuate @1 (policy :Policy, label :Text, sealFor :Owner, once :Bool) -> (ref :SturdyRef, grant :Grant);
   # As Delegable.attenuate, for a holder of the grant who does not hold the object.
 
-  revoke @2 () -> (revoked :UInt32);
+  revoke @2 (drain :UInt32) -> (revoked :UInt32, cut :UInt32, ended :Bool);
   # Kills the grant and everything below it. When this returns, the fact is on disk; every live
   # capability that came through any of them is dead; and the calls in flight on them have failed
   # with "the grant was revoked (ID)", where ID is the grant that they came through.
   # `revoked` counts the grants that died.
+  #
+  # With `drain`, calls that were forwarded already may end, for so many milliseconds (at most 600000):
+  # their data still comes to the callers, capabilities in it are dead. No other call begins meanwhile.
+  # This returns when all have ended, or when the time is over: then those that are left fail as above,
+  # `cut` counts them, and, if it is the operator who revokes (Operator.grant), the domain is ended,
+  # which is `ended`.
+
+  narrow @3 (policy :Policy) -> (policy :Policy);
+  # From now on the grant allows what it allowed and `policy` allows. Gives its own policy as it is then.
+
+  extend @4 (policy :Policy) -> (policy :Policy);
+  # From now on the grant's own policy is `policy`, within its bound (GrantInfo.bound), which is what it
+  # was minted with or what somebody above has set since. It gives back what was narrowed, and an
+  # expiry that was put off, also when it has passed. Gives its own policy as it is then. What binds is
+  # this and the policies above it, as ever.
+
+  rotate @5 (overlap :UInt32) -> (ref :SturdyRef);
+  # Another secret for the grant's reference. The present one, and those that it replaced, are good for
+  # `overlap` milliseconds more at most, and then they are not. What was restored stays live.
+  # A grant without a reference, or one whose reference was used up, has none to replace: failed.
+
+  child @6 (id :Text) -> (grant :Grant);
+  # Power over a direct child of this grant, from above: its `narrow` sets the child's bound as well, and
+  # its `extend` sets policy and bound to whatever is asked. (The child cannot do more by it than this
+  # grant can.)
 }
 
 interface Restorer {
@@ -252,14 +317,16 @@ interface Operator {
   # Ends the domain's thread. Live capabilities to its objects break with disconnected; the next
   # restore starts it again.
 
-  mint @3 (domain :Text, object :Text, policy :Policy, label :Text, sealFor :Owner)
+  mint @3 (domain :Text, object :Text, policy :Policy, label :Text, sealFor :Owner, once :Bool)
       -> (ref :SturdyRef, grant :Grant);
   # Mints a root grant to an object of a domain. Asks the domain for the object, which starts it.
+  # `once` as in Delegable.attenuate.
 
   grants @4 (after :Text, limit :UInt32) -> (grants :List(GrantInfo));
   # All grants in the order of their ids, from behind `after`, at most `limit` (0: 1000; never more).
 
   grant @5 (id :Text) -> (grant :Grant);
+  # Power over any grant, from above.
 
   health @6 () -> (ready :Bool, uptimeMillis :UInt64, connections :UInt32, detail :Text);
   # Liveness is that this answers. `ready` is false while the broker starts or stops; `detail` says
@@ -272,6 +339,11 @@ interface Operator {
   audit @8 (after :UInt64, limit :UInt32) -> (entries :List(AuditEntry), last :UInt64);
   # The audit log from behind the entry `after`, at most `limit` entries (0: 1000; never more). `last` is
   # the number of the last entry there is: what to ask behind to hear only of what is new.
+
+  tree @9 (id :Text, after :Text, limit :UInt32) -> (nodes :List(GrantNode));
+  # The grant and everything below it, dead or alive: each in front of its children, siblings in the
+  # order of their ids; from behind the grant `after`, at most `limit` (0: 256; never more). Empty at the
+  # end.
 }
 
 struct AuditEntry {
@@ -281,7 +353,8 @@ struct AuditEntry {
   # From 1, without a gap.
   at @1 :Int64;
   action @2 :Text;
-  # `grant.mint`, `grant.attenuate`, `grant.revoke`, `grant.restore`, `restore.refuse`, `store.restore`,
+  # `grant.mint`, `grant.attenuate`, `grant.narrow`, `grant.extend`, `grant.rotate`, `grant.use` (of a
+  # reference that restores once), `grant.revoke`, `grant.restore`, `restore.refuse`, `store.restore`,
   # `store.migrate`; there may be more.
   grant @3 :Text;
   parent @4 :Text;
@@ -298,6 +371,12 @@ struct AuditEntry {
   # SHA-256 of the sequence number (8 bytes, big-endian), `previous`, and the other fields that are not
   # empty, in MessagePack: a map of their names to their values, in the order at, action, grant, parent,
   # domain, by, peer, detail; `at` as a number as MessagePack writes a JavaScript number.
+}
+
+struct GrantNode {
+  depth @0 :UInt32;
+  # 0: the grant that was asked for.
+  info @1 :GrantInfo;
 }
 
 struct DomainInfo {
@@ -318,7 +397,15 @@ struct DomainInfo {
     running @2;
     failed @3;
     # It could not be started, or died too often; it is tried again after a pause.
+    asleep @4;
+    # It was idle, and was stopped by its policy (idleMillis). Live capabilities to its objects are good: the
+    # first call on one, or the next restore, starts it again.
   }
+  wakes @6 :UInt32;
+  # How often it was started from its sleep since the broker started.
+  idleMillis @7 :UInt64;
+  # Of a domain that is put to sleep when it is idle, and runs: for how long nothing has come from it or gone
+  # to it. Otherwise 0.
 }
 
 # ---- Powers: the world, as capabilities. A domain has those that its configuration grants it. --------

@@ -58,8 +58,8 @@ export interface Program {
   /** The main object: implements the interface that the configuration names for the domain. */
   readonly main: object;
   /**
-   * The object of an id that `World.object` once gave, made by `World.object` again. Throws where there is none. Without
-   * this, only the main object can be saved.
+   * The object of an id that `World.object` once gave, made by `World.object` again. Throws where there is none. Not asked for
+   * an object that somebody holds. Without this, only the main object can be saved.
    */
   restore?(objectId: string): object | Promise<object>;
 }

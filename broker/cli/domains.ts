@@ -26,11 +26,12 @@ export function addDomains(program: Command): void {
 
 function listing(domains: readonly DomainInfo[]): string {
   return table(
-    ['NAME', 'STATE', 'STARTS', 'HOST', 'DETAIL'],
-    domains.map(({ name, state, starts, hostPid, detail }) => [
+    ['NAME', 'STATE', 'STARTS', 'WAKES', 'HOST', 'DETAIL'],
+    domains.map(({ name, state, starts, wakes, hostPid, detail }) => [
       name,
       state,
       `${starts}`,
+      `${wakes}`,
       hostPid === 0 ? '-' : `${hostPid}`,
       detail,
     ]),

@@ -1,6 +1,6 @@
-/** The options of `mint` and `attenuate`, as the policy, the label and the seal that they stand for. */
+/** The options of `mint` and `attenuate`, as the policy, the label and the seal that they stand for; those of the policy by themselves. */
 import type { Command } from 'commander';
-import type { DelegationParams, Owner } from '../../client/index.js';
+import type { DelegationParams, Owner, Policy } from '../../client/index.js';
 import { SchemaGraph } from '../../schema/index.js';
 import { writtenConstraint } from '../policy/constraint.js';
 import { ConstraintTextError } from '../policy/constraint-text.js';
@@ -19,8 +19,12 @@ export interface PolicyOptions {
   readonly rate?: string[];
   readonly expires?: string;
   readonly delegable: boolean;
+}
+
+export interface DelegationOptions extends PolicyOptions {
   readonly label?: string;
   readonly sealFor?: string;
+  readonly once?: boolean;
 }
 
 export function addPolicyOptions(command: Command): Command {
@@ -41,7 +45,12 @@ export function addPolicyOptions(command: Command): Command {
       '--expires <when>',
       'an ISO date and time, or a span from now: 30s, 15m, 12h, 7d (default: never)',
     )
-    .option('--no-delegable', 'the holder may not save or attenuate it')
+    .option('--no-delegable', 'the holder may not save or attenuate it');
+}
+
+export function addDelegationOptions(command: Command): Command {
+  return addPolicyOptions(command)
+    .option('--once', 'the reference restores one time and no more: for handing over')
     .option('--label <text>', 'what listings call it')
     .option(
       '--seal-for <owner>',
@@ -58,7 +67,7 @@ function again(given: string, before: string[] = []): string[] {
 }
 
 /** `schema` is that of the object. */
-export function delegationOf(options: PolicyOptions, schema: Uint8Array): DelegationParams {
+export function policyOf(options: PolicyOptions, schema: Uint8Array): Policy {
   const { allow, where = [], rate = [] } = options;
   const graph = SchemaGraph.load(schema);
   const methods =
@@ -71,15 +80,21 @@ export function delegationOf(options: PolicyOptions, schema: Uint8Array): Delega
           })),
         };
   return {
-    policy: {
-      methods,
-      expires: expiry(options.expires),
-      delegable: options.delegable,
-      constraints: where.map((text) => constraintToWire(constraint(text, graph))),
-      maxCalls: BigInt(options.maxCalls === undefined ? 0 : calls(options.maxCalls)),
-      maxBytes: BigInt(options.maxBytes === undefined ? 0 : bytes(options.maxBytes)),
-      rates: rate.map(rateOf),
-    },
+    methods,
+    expires: expiry(options.expires),
+    delegable: options.delegable,
+    constraints: where.map((text) => constraintToWire(constraint(text, graph))),
+    maxCalls: BigInt(options.maxCalls === undefined ? 0 : calls(options.maxCalls)),
+    maxBytes: BigInt(options.maxBytes === undefined ? 0 : bytes(options.maxBytes)),
+    rates: rate.map(rateOf),
+  };
+}
+
+/** Likewise. */
+export function delegationOf(options: DelegationOptions, schema: Uint8Array): DelegationParams {
+  return {
+    policy: policyOf(options, schema),
+    once: options.once ?? false,
     ...(options.label === undefined ? {} : { label: options.label }),
     ...(options.sealFor === undefined ? {} : { sealFor: owner(options.sealFor) }),
   };
@@ -114,10 +129,16 @@ function rateOf(text: string): StoredRate {
 
 const SPANS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+/** A span such as `12h`, in milliseconds; null where it is none. */
+export function millisOf(text: string): number | null {
+  const span = /^([1-9][0-9]{0,8})([smhd])$/.exec(text);
+  return span === null ? null : Number(span[1]) * SPANS[span[2]!]!;
+}
+
 function expiry(when: string | undefined): bigint {
   if (when === undefined) return 0n;
-  const span = /^([1-9][0-9]{0,8})([smhd])$/.exec(when);
-  const time = span === null ? isoTime(when) : Date.now() + Number(span[1]) * SPANS[span[2]!]!;
+  const span = millisOf(when);
+  const time = span === null ? isoTime(when) : Date.now() + span;
   if (Number.isNaN(time)) {
     throw new UsageError(
       `--expires: expected a date and time such as 2030-01-31T00:00:00Z, or a span such as 12h`,

@@ -19,13 +19,18 @@ export interface AllowanceOptions {
   /** For errors: the id of the grant. */
   readonly grant: string;
   /** Store.reserve, of this grant and bound. */
-  reserve(amount: number): Promise<number>;
+  reserve(amount: number, limit: number): Promise<number>;
+  /** Store.reserved, likewise. */
+  reserved(): number;
 }
 
 export class Allowance {
   readonly #options: AllowanceOptions;
+  #limit!: number;
   /** 0: there are none. */
-  readonly #block: number;
+  #block!: number;
+  /** What counts as used, with all that was reserved before this was made; null while nothing was asked for. */
+  #used: number | null = null;
   /** Reserved, and not used. */
   #atHand = 0;
   /** There is nothing more to reserve. */
@@ -37,9 +42,22 @@ export class Allowance {
 
   constructor(options: AllowanceOptions) {
     this.#options = options;
-    const { what, limit } = options;
+    this.amend(options.limit);
+  }
+
+  /** Another bound. What is used stays used; what is at hand and would be beyond it is kept, in case the bound is raised again. */
+  amend(limit: number): void {
+    if (limit === this.#limit) return;
+    const { what } = this.#options;
     const block = Math.min(Math.floor(limit / BLOCKS), LARGEST_BLOCK[what]);
+    this.#limit = limit;
     this.#block = block < SMALLEST_BLOCK[what] ? 0 : block;
+    this.#exhausted = false;
+  }
+
+  /** How much may be used yet. */
+  get #left(): number {
+    return this.#limit - (this.#used ?? 0);
   }
 
   /**
@@ -47,6 +65,7 @@ export class Allowance {
    * when something has come of that.
    */
   check(need: number, wanted: number, again: () => void): Verdict {
+    if (need > this.#left) return this.#usedUp();
     if (this.#atHand >= need) return null;
     if (this.#exhausted) return this.#usedUp();
     if (this.#failure !== null) return this.#failure;
@@ -57,13 +76,19 @@ export class Allowance {
 
   /** After `check` has said that it can be. */
   take(need: number): void {
-    this.#atHand -= need;
-    if (this.#block > 0 && this.#atHand <= this.#block / 4 && !this.#exhausted) this.#ask(this.#block);
+    this.#move(need);
+    const isLow = this.#block > 0 && this.#atHand <= this.#block / 4;
+    if (isLow && !this.#exhausted && this.#atHand < this.#left) this.#ask(this.#block);
   }
 
   /** What was taken, for a call that was not made. */
   giveBack(need: number): void {
-    this.#atHand += need;
+    this.#move(-need);
+  }
+
+  #move(need: number): void {
+    this.#atHand -= need;
+    this.#used = (this.#used ?? 0) + need;
   }
 
   /** Whether something would be lost with this. */
@@ -78,10 +103,12 @@ export class Allowance {
   #ask(amount: number): void {
     if (this.#asking) return;
     this.#asking = true;
-    this.#options.reserve(amount).then(
+    const limit = this.#limit;
+    this.#reserve(amount, limit).then(
       (taken) => {
         this.#atHand += taken;
-        if (taken < amount) this.#exhausted = true;
+        // The bound may have been raised meanwhile.
+        if (taken < amount && limit === this.#limit) this.#exhausted = true;
         this.#answered(null);
       },
       (cause: unknown) => {
@@ -90,6 +117,11 @@ export class Allowance {
         this.#answered(new RpcError('failed', message, { code: 'ERR_GRANT_COUNT', cause }));
       },
     );
+  }
+
+  async #reserve(amount: number, limit: number): Promise<number> {
+    this.#used ??= this.#options.reserved();
+    return this.#options.reserve(amount, limit);
   }
 
   #answered(failure: RpcError | null): void {
@@ -102,8 +134,8 @@ export class Allowance {
   }
 
   #usedUp(): RpcError {
-    const { what, limit, grant } = this.#options;
-    return new RpcError('failed', `the grant's ${limit} ${what} are used up (${grant})`, {
+    const { what, grant } = this.#options;
+    return new RpcError('failed', `the grant's ${this.#limit} ${what} are used up (${grant})`, {
       code: what === 'calls' ? 'ERR_GRANT_CALLS' : 'ERR_GRANT_BYTES',
     });
   }

@@ -20,25 +20,39 @@ const SWEEP_PAUSE = 1000;
 export class Meter {
   readonly #id: string;
   readonly #meters: Meters;
-  readonly #rates: readonly TokenBucket[];
-  readonly #calls: Allowance | null;
-  readonly #bytes: Allowance | null;
+  #rates: readonly TokenBucket[] = [];
+  #calls: Allowance | null = null;
+  #bytes: Allowance | null = null;
 
   constructor(id: string, policy: StoredPolicy, meters: Meters) {
     this.#id = id;
     this.#meters = meters;
-    this.#rates = (policy.rates ?? []).map((rate) => new TokenBucket(rate, meters.now));
-    const allowance = (what: Bounded, limit: number | undefined) =>
-      limit === undefined
-        ? null
-        : new Allowance({
-            what,
-            limit,
-            grant: id,
-            reserve: (amount) => meters.store.reserve(id, what, amount, limit),
-          });
-    this.#calls = allowance('calls', policy.maxCalls);
-    this.#bytes = allowance('bytes', policy.maxBytes);
+    this.amend(policy);
+  }
+
+  /** Another policy of the grant. What is used stays used, and the bucket of a rate that stays is as full as it was. */
+  amend({ rates = [], maxCalls, maxBytes }: StoredPolicy): void {
+    const known = new Map(this.#rates.map((bucket) => [rateText(bucket.rate), bucket]));
+    this.#rates = rates.map((rate) => known.get(rateText(rate)) ?? new TokenBucket(rate, this.#meters.now));
+    this.#calls = this.#bounded('calls', this.#calls, maxCalls);
+    this.#bytes = this.#bounded('bytes', this.#bytes, maxBytes);
+  }
+
+  #bounded(what: Bounded, known: Allowance | null, limit: number | undefined): Allowance | null {
+    if (limit === undefined) return null;
+    known?.amend(limit);
+    const { store } = this.#meters;
+    const id = this.#id;
+    return (
+      known ??
+      new Allowance({
+        what,
+        limit,
+        grant: id,
+        reserve: (amount, most) => store.reserve(id, what, amount, most),
+        reserved: () => store.reserved(id)[what],
+      })
+    );
   }
 
   get countsBytes(): boolean {
@@ -94,13 +108,13 @@ export class Meter {
 }
 
 export interface MetersOptions {
-  readonly store: Pick<Store, 'reserve'>;
-  /** Milliseconds, of a clock that is never set back. */
+  readonly store: Pick<Store, 'reserve' | 'reserved'>;
+  /** Milliseconds of a clock; one that is set gives nobody more than the bursts. */
   readonly now?: () => number;
 }
 
 export class Meters {
-  readonly store: Pick<Store, 'reserve'>;
+  readonly store: Pick<Store, 'reserve' | 'reserved'>;
   readonly now: () => number;
   readonly #kept = new Map<string, Meter>();
   #sweepAt = 1024;
@@ -111,9 +125,12 @@ export class Meters {
     this.now = now;
   }
 
-  /** The meter of this grant; null where its own policy has nothing to count. One grant in use has one meter. */
+  /** The meter of this grant by its policy as it is now; null where that has nothing to count. One grant in use has one meter. */
   of({ id, policy }: Pick<GrantRow, 'id' | 'policy'>): Meter | null {
-    return isMetered(policy) ? (this.#kept.get(id) ?? new Meter(id, policy, this)) : null;
+    if (!isMetered(policy)) return null;
+    const kept = this.#kept.get(id);
+    kept?.amend(policy);
+    return kept ?? new Meter(id, policy, this);
   }
 
   /** Keeps `meter`, which is about to be used. False: there are too many. */
@@ -130,7 +147,8 @@ export class Meters {
   }
 
   #sweep(): void {
-    if (this.#kept.size >= MAX_METERS && this.now() - this.#swept < SWEEP_PAUSE) return;
+    const pause = Math.abs(this.now() - this.#swept);
+    if (this.#kept.size >= MAX_METERS && pause < SWEEP_PAUSE) return;
     this.#swept = this.now();
     const idle = [...this.#kept].filter(([, meter]) => !meter.mustBeKept);
     for (const [id, meter] of idle) if (!meter.holds) this.#kept.delete(id);

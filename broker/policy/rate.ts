@@ -59,7 +59,7 @@ export class TokenBucket {
 
   constructor(
     readonly rate: StoredRate,
-    /** Milliseconds, of a clock that is never set back. */
+    /** Milliseconds of a clock. Where it was set back, no time has passed. */
     private readonly now: () => number,
   ) {
     this.#tokens = rate.burst;
@@ -69,7 +69,7 @@ export class TokenBucket {
   #fill(): number {
     const now = this.now();
     const { calls, perMillis, burst } = this.rate;
-    this.#tokens = Math.min(burst, this.#tokens + ((now - this.#filled) * calls) / perMillis);
+    this.#tokens = Math.min(burst, this.#tokens + (Math.max(0, now - this.#filled) * calls) / perMillis);
     this.#filled = now;
     return this.#tokens;
   }

@@ -9,12 +9,24 @@ import { join, resolve } from 'node:path';
 import { AuditChain, auditKey, readEntry } from './audit-entry.js';
 import { lockFolder } from './folder-lock.js';
 import { FORMATS, type Formats } from './format.js';
-import { ancestry, keyOf, notFound, type Source, type StoredGrant, text } from './grant-tree.js';
+import { isGood, rotated } from './grant-secrets.js';
+import {
+  ancestry,
+  keyOf,
+  notFound,
+  type Source,
+  type StoredAmendment,
+  type StoredGrant,
+  subtree,
+  text,
+} from './grant-tree.js';
 import { isId, newDomainId, newGrantId } from './id.js';
-import { LmdbTables } from './lmdb-tables.js';
+import { LmdbTables, type Transaction } from './lmdb-tables.js';
 import { pack, unpack } from './record.js';
 import { appendEntry, type Root, readRoot, writeRoot } from './root-record.js';
 import {
+  type AmendedPolicy,
+  type AmendingAction,
   type AuditEntry,
   type AuditEvent,
   type AuditNote,
@@ -30,6 +42,7 @@ import {
   type StorageRange,
   type Store,
   StoreError,
+  type TreeRange,
 } from './store.js';
 import { examineFolder, markClosed, openRoot, STORE_FILE } from './store-folder.js';
 
@@ -111,7 +124,7 @@ export class LmdbStore implements Store {
 
   mintGrant(grant: NewGrant, note: AuditNote): Promise<GrantRow> {
     return this.#tables.transact((transaction) => {
-      const { parent, digest, domainId, domain, object, policy, owner, label } = grant;
+      const { kind, once, parent, digest, domainId, domain, object, policy, owner, label } = grant;
       const created = this.#now();
       const id = newGrantId(created);
       if (transaction.get('grants', text(id)) !== undefined) throw exists(`the grant ${id}`);
@@ -141,6 +154,8 @@ export class LmdbStore implements Store {
       }
       const stored: StoredGrant = {
         id,
+        ...(kind === 'power' ? { kind } : {}),
+        ...(once === true ? { once } : {}),
         parent,
         digest,
         domainId,
@@ -185,7 +200,8 @@ export class LmdbStore implements Store {
   }
 
   children(parent: string, limit?: number): GrantRow[] {
-    return this.#childIds(parent, limit).map((id) => this.#known(id));
+    const range = limit === undefined ? {} : { limit };
+    return Array.from(this.#childIds(parent, range), (id) => this.#known(id));
   }
 
   async revokeSubtree(id: string, note: AuditNote, committed?: () => void): Promise<string[]> {
@@ -207,10 +223,78 @@ export class LmdbStore implements Store {
     return this.#walk(id);
   }
 
+  amendPolicy(
+    id: string,
+    amend: (row: GrantRow) => AmendedPolicy,
+    note: AuditNote & { readonly action: AmendingAction },
+  ): Promise<GrantRow> {
+    return this.#tables.transact((transaction) => {
+      const row = living(transaction, id);
+      const { policy, bound } = amend(row);
+      return this.#amend(transaction, row, { policy, bound }, note);
+    });
+  }
+
+  rotateSecret(id: string, digest: Uint8Array, overlap: number, note: AuditNote): Promise<GrantRow> {
+    return this.#tables.transact((transaction) => {
+      const row = living(transaction, id);
+      if (digest.length !== 32) throw invalid('the digest of a secret has 32 bytes');
+      if (transaction.get('digests', digest) !== undefined) throw exists('the reference');
+      const { replaced, dropped } = rotated(row, overlap, this.#now());
+      const root = rootOf(transaction);
+      for (const old of dropped) transaction.remove('digests', old);
+      transaction.put('digests', digest, text(id));
+      root.counts.digests += 1 - dropped.length;
+      writeRoot(transaction, root);
+      return this.#amend(transaction, row, { digest, replaced }, { action: 'grant.rotate', ...note });
+    });
+  }
+
+  useOnce(id: string, digest: Uint8Array, note: AuditNote): Promise<boolean> {
+    return this.#tables.transact((transaction) => {
+      const [row] = ancestry(transaction, id);
+      const at = this.#now();
+      if (row?.once !== true || row.revoked !== null || !isGood(row, digest, at)) return false;
+      this.#amend(transaction, row, { used: at }, { action: 'grant.use', ...note });
+      return true;
+    });
+  }
+
+  /** Writes down what is different now, and who made it so. */
+  #amend(
+    transaction: Transaction,
+    row: GrantRow,
+    change: Partial<Omit<StoredAmendment, 'entry'>>,
+    note: AuditNote & { readonly action: AmendingAction },
+  ): GrantRow {
+    const { id, domain, policy, digest, amended } = row;
+    const key = text(id);
+    const root = rootOf(transaction);
+    if (transaction.get('amendments', key) === undefined) root.counts.amendments += 1;
+    const made: StoredAmendment = {
+      policy,
+      bound: amended?.bound ?? policy,
+      digest,
+      replaced: amended?.replaced ?? [],
+      used: amended?.used ?? null,
+      ...change,
+      entry: root.counts.audit + 1,
+    };
+    transaction.put('amendments', key, pack(made));
+    appendEntry(transaction, root, { at: this.#now(), grant: id, domain, ...note });
+    writeRoot(transaction, root);
+    return ancestry(transaction, id)[0]!;
+  }
+
+  subtree(top: string, range: TreeRange): GrantRow[][] {
+    const childIds = (parent: string, after: string) => this.#childIds(parent, { after });
+    return subtree(this.#tables, childIds, top, { ...range, limit: bounded(range.limit) });
+  }
+
   livingChildren(id: string, limit: number): number {
     if (this.grant(id)?.revoked !== null) return 0;
     let living = 0;
-    for (const child of this.#childIds(id, limit)) {
+    for (const child of this.#childIds(id, { limit })) {
       if (this.#tables.get('revocations', text(child)) === undefined) living += 1;
     }
     return living;
@@ -364,10 +448,11 @@ export class LmdbStore implements Store {
     return row;
   }
 
-  #childIds(parent: string, limit?: number): string[] {
-    if (!isId(parent)) return [];
-    const range = { after: text(parent), end: text(`${parent}~`), ...(limit === undefined ? {} : { limit }) };
-    return Array.from(this.#tables.range('children', range), ([key]) => key.subarray(ID_LENGTH).toString());
+  /** In their order, from behind `after`. */
+  *#childIds(parent: string, { after = '', ...limit }: { after?: string; limit?: number } = {}) {
+    if (!isId(parent)) return;
+    const range = { after: text(parent + after), end: text(`${parent}~`), ...limit };
+    for (const [key] of this.#tables.range('children', range)) yield key.subarray(ID_LENGTH).toString();
   }
 
   async #walk(top: string): Promise<string[]> {
@@ -392,6 +477,14 @@ function rootOf(source: Source): Root {
 function reservedOf(source: Source, id: string): Record<Bounded, number> {
   const payload = source.get('reserved', keyOf(id));
   return payload === undefined ? { calls: 0, bytes: 0 } : unpack<Record<Bounded, number>>(payload);
+}
+
+/** The grant of this id, which is not revoked. */
+function living(source: Source, id: string): GrantRow {
+  if (source.get('grants', keyOf(id)) === undefined) throw notFound(`grant ${id}`);
+  const row = ancestry(source, id)[0]!;
+  if (row.revoked !== null) throw new StoreError('ERR_STORE_REVOKED', `the grant ${id} is revoked`);
+  return row;
 }
 
 function domainOf(source: Source, id: string): StoredDomain {

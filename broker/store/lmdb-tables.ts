@@ -22,6 +22,7 @@ export const TABLES = [
   'children',
   'revocations',
   'reserved',
+  'amendments',
   'domainNames',
   'domains',
   'configured',

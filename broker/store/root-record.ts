@@ -38,6 +38,7 @@ const NO_RECORDS: Readonly<Record<Counted, number>> = {
   children: 0,
   revocations: 0,
   reserved: 0,
+  amendments: 0,
   domainNames: 0,
   domains: 0,
   configured: 0,

@@ -1,6 +1,6 @@
 /**
  * Reads a whole store and says what in it is not as it was written: every record's checksum, the counts of the root record,
- * every reference between two tables in both directions, the chain of the audit log and what it says of mints and
+ * every reference between two tables in both directions, the chain of the audit log and what it says of mints, amendments and
  * revocations. It holds one record at a time, however large the store is.
  *
  * For a process of its own (store-process.ts): a damaged file can end whoever reads it.
@@ -9,12 +9,12 @@
 import { AuditChain, auditKey, hashEntry, readEntry } from './audit-entry.js';
 import { NO_HASH } from './audit-line.js';
 import { checkFormat } from './format.js';
-import type { StoredGrant } from './grant-tree.js';
+import type { StoredAmendment, StoredGrant } from './grant-tree.js';
 import { TABLES, type Table } from './lmdb-tables.js';
 import { unpack, unseal } from './record.js';
 import { type Counted, type Root, readRoot } from './root-record.js';
 import { Snapshot } from './snapshot.js';
-import { type AuditEntry, MAX_GRANT_DEPTH, type StoreError } from './store.js';
+import { AMENDING_ACTIONS, type AuditEntry, MAX_GRANT_DEPTH, type StoreError } from './store.js';
 
 /** So many findings are told; of more, how many there were. */
 const MAX_FINDINGS = 20;
@@ -184,8 +184,7 @@ class Scan {
     root: () => {},
     grants: (key, payload) => this.#grant(key.toString(), unpack<StoredGrant>(payload)),
     digests: (key, payload) => {
-      const digest = this.#grantOf(payload.toString())?.digest;
-      if (digest === undefined || digest === null || !key.equals(digest)) {
+      if (!this.#digestsOf(payload.toString()).some((digest) => key.equals(digest))) {
         this.#found(
           `the digest 0x${key.toString('hex')} stands for the grant ${payload}, which is not its own`,
         );
@@ -199,6 +198,7 @@ class Scan {
     revocations: (key) => {
       if (!this.snapshot.has('grants', key)) this.#found(`the grant ${key} was revoked, and is missing`);
     },
+    amendments: (key, payload) => this.#amendment(key.toString(), unpack<StoredAmendment>(payload)),
     reserved: (key, payload) => {
       if (!this.snapshot.has('grants', key))
         this.#found(`the grant ${key} has reserved calls, and is missing`);
@@ -228,11 +228,40 @@ class Scan {
     return payload === undefined ? undefined : unpack<StoredGrant>(payload);
   }
 
+  #amendmentOf(id: string): StoredAmendment | undefined {
+    const payload = this.snapshot.get('amendments', Buffer.from(id));
+    return payload === undefined ? undefined : unpack<StoredAmendment>(payload);
+  }
+
+  /** Those that lead to the grant of this id: of its secret, and of those that were replaced. */
+  #digestsOf(id: string): readonly Uint8Array[] {
+    const amendment = this.#amendmentOf(id);
+    const present = amendment === undefined ? this.#grantOf(id)?.digest : amendment.digest;
+    return [present, ...(amendment?.replaced ?? []).map(({ digest }) => digest)].filter(
+      (each) => each != null,
+    );
+  }
+
+  #amendment(id: string, { policy, bound, digest, used, entry }: StoredAmendment): void {
+    const grant = this.#grantOf(id);
+    if (grant === undefined) return this.#found(`the grant ${id} was amended, and is missing`);
+    if (policy?.methods === undefined || bound?.methods === undefined)
+      this.#found(`the amendment of the grant ${id} has no policy, or no bound`);
+    if ((digest === null) !== (grant.digest === null))
+      this.#found(`the amendment of the grant ${id} gives it a reference, or takes it away`);
+    if (used !== null && (!Number.isSafeInteger(used) || grant.once !== true))
+      this.#found(`the reference of the grant ${id} was used up, and is not one that restores once`);
+    const payload = Number.isSafeInteger(entry) ? this.snapshot.get('audit', auditKey(entry)) : undefined;
+    const told = payload === undefined ? undefined : readEntry(auditKey(entry), payload);
+    if (told?.grant !== id || !amends(told))
+      this.#found(`the audit log does not tell of the amendment of the grant ${id}`);
+  }
+
   #grant(id: string, grant: StoredGrant): void {
     if (grant.id !== id) this.#found(`the grant ${id} is stored as ${grant.id}`);
-    const { digest, parent, domainId } = grant;
-    if (digest !== null && this.snapshot.get('digests', digest)?.toString() !== id)
-      this.#found(`the digest of the grant ${id} is missing, or stands for another`);
+    const { parent, domainId } = grant;
+    if (this.#digestsOf(id).some((digest) => this.snapshot.get('digests', digest)?.toString() !== id))
+      this.#found(`a digest of the grant ${id} is missing, or stands for another`);
     if (parent === null) return;
     if (!this.snapshot.has('children', Buffer.from(parent + id)))
       this.#found(`the grant ${id} is missing below its parent ${parent}`);
@@ -319,8 +348,15 @@ class Scan {
     return last;
   }
 
-  #entry({ sequence, action, grant }: AuditEntry, told: { grants: number; revocations: number }): void {
+  #entry(entry: AuditEntry, told: { grants: number; revocations: number }): void {
+    const { sequence, action, grant } = entry;
     if (grant === undefined) return;
+    if (amends(entry)) {
+      // The last one counts: it is of this entry, or of a later one.
+      const last = this.#lastAmended(grant);
+      if (last === undefined || last < sequence)
+        this.#found(`the amendment of ${grant} (audit entry ${sequence}) is missing`);
+    }
     if (action === 'grant.mint' || action === 'grant.attenuate') {
       told.grants += 1;
       if (!this.snapshot.has('grants', Buffer.from(grant)))
@@ -333,9 +369,23 @@ class Scan {
     }
   }
 
+  /** The audit entry of the last amendment. */
+  #lastAmended(grant: string): number | undefined {
+    try {
+      return this.#amendmentOf(grant)?.entry;
+    } catch {
+      // A record that is damaged: that is found where it lies.
+      return Number.MAX_SAFE_INTEGER;
+    }
+  }
+
   #has({ sequence, hash }: Anchor): boolean {
     if (sequence === 0) return hash === NO_HASH;
     const payload = this.snapshot.get('audit', auditKey(sequence));
     return payload !== undefined && hashEntry(sequence, payload).toString('hex') === hash;
   }
+}
+
+function amends({ action }: AuditEntry): boolean {
+  return (AMENDING_ACTIONS as readonly string[]).includes(action);
 }

@@ -5,7 +5,8 @@
  * What every adapter owes:
  * - A promise of something that changes the store resolves only when the change is on disk and survives `kill -9` and
  *   power loss. Record, revocation and audit entry are one transaction.
- * - Grants are written once and never changed; a revocation is a record of its own beside them, and is never removed.
+ * - Grants are written once and never changed; a revocation is a record of its own beside them, and is never removed. So is an
+ *   amendment (its policy, its secrets, that it was used up), of which the last one counts and is kept.
  * - Only digests of secrets come in here, and nothing here ever holds a secret.
  * - What is read is checked. A record that is not what was written is refused, never guessed at.
  *
@@ -17,6 +18,9 @@ export const MAX_GRANT_DEPTH = 64;
 
 /** The most rows that one listing returns, whatever it is asked for. */
 export const MAX_LISTING = 1000;
+
+/** The most secrets of one grant that were replaced and are good still. */
+export const MAX_REPLACED_SECRETS = 8;
 
 /** One allowed interface: the id of the interface that declares the methods, and which of them. */
 export interface AllowedMethods {
@@ -81,7 +85,17 @@ export type GrantOwner =
   | { readonly kind: 'certificate'; readonly fingerprint: Uint8Array }
   | { readonly kind: 'domain'; readonly id: string };
 
+/**
+ * `object`: to an object, bound by all that binds its parent. `power`: to the power over a grant, its parent or that of the power
+ * that it was saved from; it dies by every revocation above it, and is bound by the policies of the powers above it only.
+ */
+export type GrantKind = 'object' | 'power';
+
 export interface NewGrant {
+  /** `object` without one. */
+  readonly kind?: GrantKind;
+  /** Whether its reference restores once and no more. */
+  readonly once?: boolean;
   /** Null: a root, minted by the operator. */
   readonly parent: string | null;
   /** SHA-256 of the secret; null where no reference was made. */
@@ -97,7 +111,26 @@ export interface NewGrant {
   readonly label: string;
 }
 
+/** A secret that another has replaced, and that is good until then. */
+export interface ReplacedSecret {
+  readonly digest: Uint8Array;
+  readonly until: number;
+}
+
+/** How a grant came to differ from what was minted. Its `policy` and its `digest` are in the row, as they are now. */
+export interface Amendment {
+  /** The policy that it was minted with. */
+  readonly minted: StoredPolicy;
+  /** What its holder may extend its policy to: that of `minted`, until somebody from above says otherwise. */
+  readonly bound: StoredPolicy;
+  readonly replaced: readonly ReplacedSecret[];
+  /** When its reference, which restores once, was used. */
+  readonly used: number | null;
+}
+
 export interface GrantRow extends NewGrant {
+  /** Undefined: it is as it was minted. */
+  readonly amended?: Amendment;
   /** As newGrantId makes it. */
   readonly id: string;
   readonly created: number;
@@ -112,7 +145,7 @@ export interface DomainRow {
   readonly created: number;
 }
 
-/** Who does it, for the audit entry of a mint or a revoke. */
+/** Who does it, for the audit entry of a mint, an amendment or a revoke. */
 export interface AuditNote {
   /** The authority behind it: the operator, a grant, the broker itself and why. */
   readonly by: string;
@@ -120,10 +153,27 @@ export interface AuditNote {
   readonly peer?: string;
 }
 
+/** What an amendment does, as the audit log has it: to the policy, to the secret, or to a reference that restores once. */
+export const AMENDING_ACTIONS = ['grant.narrow', 'grant.extend', 'grant.rotate', 'grant.use'] as const;
+export type AmendingAction = (typeof AMENDING_ACTIONS)[number];
+
+/** What an amendment makes of a policy. */
+export interface AmendedPolicy {
+  readonly policy: StoredPolicy;
+  readonly bound: StoredPolicy;
+}
+
+/** Where a walk through a tree of grants goes on, and how far it goes. */
+export interface TreeRange {
+  /** The last grant of the page before; '': from the top. */
+  readonly after: string;
+  readonly limit: number;
+}
+
 /** What happened, for the audit log. No secret, and no value that a guest made, belongs in here. */
 export interface AuditEvent {
   readonly at: number;
-  /** `grant.mint`, `grant.attenuate`, `grant.revoke`, `grant.restore`, `restore.refuse`, `store.restore`, `store.migrate`. */
+  /** `grant.mint`, `grant.attenuate`, an AmendingAction, `grant.revoke`, `grant.restore`, `restore.refuse`, `store.restore`, `store.migrate`. */
   readonly action: string;
   readonly grant?: string;
   /** Of a grant that was minted from another. */
@@ -169,6 +219,7 @@ export interface Store {
    * revoked, a tree deeper than MAX_GRANT_DEPTH.
    */
   mintGrant(grant: NewGrant, audit: AuditNote): Promise<GrantRow>;
+  /** By the digest of its secret, or of one that was replaced: whether that is good still is for `isGood` to say. */
   findByDigest(digest: Uint8Array): GrantRow | null;
   grant(id: string): GrantRow | null;
   /** The grant, its parent, and so on to the root. Empty if there is no such grant. */
@@ -183,6 +234,31 @@ export interface Store {
    * revocation is on disk, before its subtree is walked.
    */
   revokeSubtree(id: string, audit: AuditNote, committed?: () => void): Promise<string[]>;
+  /**
+   * Changes the policy of a grant, and what its holder may extend it to, to what `amend` makes of the row as it is then. Refused:
+   * a grant that is unknown or revoked; and whatever `amend` throws. It may be called at any time until this settles.
+   */
+  amendPolicy(
+    id: string,
+    amend: (row: GrantRow) => AmendedPolicy,
+    audit: AuditNote & { readonly action: 'grant.narrow' | 'grant.extend' },
+  ): Promise<GrantRow>;
+  /**
+   * Gives a grant another secret. Those before it are good for `overlap` milliseconds more at most, whatever they were promised
+   * before. Refused: a grant that is unknown or revoked, has no reference, or whose reference was used up; a digest that is there
+   * already; more than MAX_REPLACED_SECRETS that are good still.
+   */
+  rotateSecret(id: string, digest: Uint8Array, overlap: number, audit: AuditNote): Promise<GrantRow>;
+  /**
+   * Uses up a reference that restores once, by one of its good secrets. False: it was used up before, is revoked, or the secret
+   * is not good any more; then nothing is written. Of several at once, one gets true.
+   */
+  useOnce(id: string, digest: Uint8Array, audit: AuditNote): Promise<boolean>;
+  /**
+   * A grant and everything below it: parents in front of their children, siblings in the order of their ids, each as its
+   * lineage. At most `limit` and MAX_LISTING. Empty where there is no such grant, or `after` is not in its tree.
+   */
+  subtree(top: string, range: TreeRange): GrantRow[][];
   /** How many direct children are alive, of the first `limit` that were minted. */
   livingChildren(id: string, limit: number): number;
 
@@ -244,6 +320,10 @@ export type StoreErrorCode =
   | 'ERR_STORE_EXISTS'
   | 'ERR_STORE_REVOKED'
   | 'ERR_STORE_DEPTH'
+  /** The grant has no reference that could have another secret. */
+  | 'ERR_STORE_NO_REFERENCE'
+  /** Too many replaced secrets of the grant are good still. */
+  | 'ERR_STORE_SECRETS'
   | 'ERR_STORE_INVALID'
   | 'ERR_STORE_QUOTA'
   | 'ERR_STORE_TOO_LARGE';

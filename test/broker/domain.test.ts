@@ -174,7 +174,7 @@ describe('a domain', () => {
     const configured = after.find(({ label }) => label === 'configured: granted.other');
     expect(configured).toMatchObject({ owner: { domain: expect.any(String) } });
     const { grant } = await operator.grant({ id: configured!.id });
-    expect(await grant.revoke()).toEqual({ revoked: 1 });
+    expect(await grant.revoke()).toMatchObject({ revoked: 1 });
   });
 });
 

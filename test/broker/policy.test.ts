@@ -24,7 +24,8 @@ function decoded(type: string, value: object, tag: { offset: number; value: numb
   const struct = graph.struct(type);
   const message = new MessageBuilder();
   struct.encode(value, message.root, NO_CAPABILITIES);
-  message.view.setUint16(8 + tag.offset, tag.value, true);
+  const { buffer, byteOffset } = message.segment();
+  new DataView(buffer, byteOffset).setUint16(8 + tag.offset, tag.value, true);
   return struct.decode(message.asReader().root, NO_CAPABILITIES) as never;
 }
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { SturdyRef } from 'sturdy/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLI } from '../../examples/ledger/place.js';
-import { LEDGER_DOMAIN, Running, testDomain } from '../broker/running.js';
+import { LEDGER_DOMAIN, ledgerGraph, Running, testDomain } from '../broker/running.js';
 
 let running: Running;
 let operator: string;
@@ -330,6 +330,117 @@ describe('sturdy attenuate and revoke', () => {
   it('say so where there is no such grant', async () => {
     const { code, err } = await asOperator('revoke', 'nonsense');
     expect([code, err]).toEqual([1, 'sturdy: there is no grant "nonsense"; `sturdy grants` lists them\n']);
+  });
+});
+
+describe('sturdy grants', () => {
+  const first = (text: string) => text.split('\n')[0];
+
+  it('draws who holds what from whom, page by page, and says what a revocation would cut before it does', {
+    timeout: 120_000,
+  }, async () => {
+    const { grant, ref } = await minted('tree', '--label', 'the top');
+    const below = async (from: string, name: string, ...args: string[]): Promise<string> => {
+      const out = join(running.folder, `${name}.ref`);
+      const made = await sturdy(['attenuate', from, '--json', '--label', name, ...args, '--out', out]);
+      expect([made.code, made.err]).toEqual([0, '']);
+      return JSON.parse(made.out).grant;
+    };
+    const left = await below(ref, 'left', '--allow', 'Ledger.accounts');
+    const leaf = await below(`@${join(running.folder, 'left.ref')}`, 'leaf', '--no-delegable');
+    const right = await below(ref, 'right', '--once');
+    const client = await running.connect();
+    const leafRef = SturdyRef.parse((await readFile(join(running.folder, 'leaf.ref'), 'utf8')).trim());
+    const held = await client.restore(leafRef.secret(), ledgerGraph.interface('Ledger'));
+
+    const { out } = await asOperator('grants', 'tree', grant);
+    expect(out.split('\n').map((line) => line.replaceAll(/ +/g, ' ').trim())).toEqual([
+      'GRANT STATE OBJECT ALLOWS FOR LIVE CALLS LABEL',
+      `${grant} live ledger all anyone 0 0 the top`,
+      `${left} live ledger accounts anyone 0 0 left`,
+      `${leaf} live ledger all; not delegable anyone 1 0 leaf`,
+      `${right} live, once ledger all anyone 0 0 right`,
+      '',
+    ]);
+    expect(
+      out
+        .split('\n')
+        .map((line) => line.search(/\S/))
+        .slice(1, 5),
+    ).toEqual([0, 2, 4, 2]);
+
+    const page = await asOperator('grants', 'tree', ref, '--limit', '2', '--json');
+    expect(JSON.parse(page.out)).toMatchObject({
+      nodes: [
+        { depth: 0, id: grant },
+        { depth: 1, id: left, label: 'left', capabilities: 0 },
+      ],
+      after: left,
+    });
+    const rest = await asOperator('grants', 'tree', '--limit', '1', '--after', left);
+    expect(rest.out).toMatch(new RegExp(`\n {4}${leaf} .*\nthere are more: --after ${leaf}\n$`));
+    expect((await asOperator('grants', 'tree', grant, '--limit', 'all')).code).toBe(2);
+
+    for (const command of [['revoke'], ['grants', 'revoke']]) {
+      const dry = await asOperator(...command, left, '--dry-run');
+      expect(dry.out).toMatch(
+        new RegExp(
+          `^GRANT .*\n${left} .*\n {2}${leaf} .*\n2 grants would be revoked, 1 live capability and 0 calls in flight cut; nothing was revoked\n$`,
+        ),
+      );
+    }
+    expect(JSON.parse((await asOperator('revoke', left, '--dry-run', '--json')).out)).toMatchObject({
+      grants: 2,
+      capabilities: 1,
+      calls: 0,
+      nodes: [{ id: left, state: 'live' }, { id: leaf }],
+    });
+    // What it gives is live as well, from here on.
+    expect(await held.accounts({})).toBeDefined();
+    expect((await asOperator('grants', 'revoke', left, '--drain', '1s')).out).toBe('2 grants revoked\n');
+    await expect(held.accounts({})).rejects.toThrow('the grant was revoked');
+    expect((await asOperator('revoke', left, '--dry-run')).out).toBe(
+      '0 grants would be revoked, 0 live capabilities and 0 calls in flight cut; nothing was revoked\n',
+    );
+    const live = await asOperator('grants', 'tree', grant, '--live', '--json');
+    expect(JSON.parse(live.out).nodes.map(({ id }: { id: string }) => id)).toEqual([grant, right]);
+    expect((await asOperator('revoke', grant, '--drain', 'soon')).code).toBe(2);
+  });
+
+  it('lets a reference made with --once restore one time', async () => {
+    const { ref, grant } = await minted('once', '--once');
+    expect((await sturdy(['call', ref, 'accounts'])).code).toBe(0);
+    expect(await sturdy(['call', ref, 'accounts'])).toMatchObject({
+      code: 1,
+      err: 'sturdy: no such reference\n',
+    });
+    expect((await asOperator('grants')).out).toMatch(new RegExp(`\n${grant} +live, used `));
+  });
+
+  it('narrow and extend a grant, and rotate its reference', { timeout: 120_000 }, async () => {
+    const { ref, grant } = await minted('amended', '--allow', 'Ledger.accounts,Ledger.find');
+    const narrowed = await asOperator('grants', 'narrow', grant, '--allow', 'Ledger.find', '--no-delegable');
+    expect(narrowed.out).toBe(`grant ${grant} allows: find; not delegable\n`);
+    expect((await sturdy(['call', ref, 'accounts'])).err).toBe(
+      'sturdy: the grant does not allow Ledger.accounts\n',
+    );
+    const extended = await asOperator('grants', 'extend', ref, '--json');
+    expect(JSON.parse(extended.out)).toMatchObject({ grant, policy: { methods: { all: null } } });
+    expect((await sturdy(['call', ref, 'accounts'])).code).toBe(0);
+    const wrong = await asOperator('grants', 'narrow', grant, '--allow', 'Ledger.steal');
+    expect(wrong.err).toBe('sturdy: Ledger has no method steal; it has open, find, accounts, transfer\n');
+
+    const next = join(running.folder, 'rotated.ref');
+    const rotated = await asOperator('grants', 'rotate', grant, '--overlap', '1h', '--out', next);
+    expect(first(rotated.out)).toBe(`grant ${grant}; its reference is in ${next}`);
+    expect((await stat(next)).mode & 0o777).toBe(0o600);
+    for (const each of [ref, `@${next}`]) expect((await sturdy(['call', each, 'accounts'])).code).toBe(0);
+    const last = JSON.parse((await asOperator('grants', 'rotate', grant, '--json')).out);
+    expect(last.grant).toBe(grant);
+    for (const each of [ref, `@${next}`])
+      expect((await sturdy(['call', each, 'accounts'])).err).toBe('sturdy: no such reference\n');
+    expect((await sturdy(['call', '-', 'accounts'], last.ref)).code).toBe(0);
+    expect((await asOperator('grants', 'rotate', grant, '--overlap', 'long')).code).toBe(2);
   });
 });
 

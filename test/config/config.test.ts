@@ -39,6 +39,15 @@ function problems(value: unknown): readonly string[] {
 }
 
 describe('a configuration', () => {
+  it('does not put to sleep what is always to be there', () => {
+    const eager = changed('domains.ledger', { ...ledger, start: 'eager', idleMillis: 60_000 });
+    expect(problems(eager)).toEqual([
+      "domains.ledger.idleMillis: a domain with start: 'eager' is always there, and never sleeps; leave out one of the two",
+    ]);
+    expect(problems(changed('domains.ledger.idleMillis', 50))).toHaveLength(1);
+    expect(problems(changed('domains.ledger.idleMillis', 60_000))).toEqual([]);
+  });
+
   it('gets its defaults, and paths relative to its folder', () => {
     expect(parseConfig(good, '/etc/sturdy')).toEqual({
       data: '/etc/sturdy/data',
@@ -115,7 +124,7 @@ describe('a configuration', () => {
   it.each([
     [
       changed('domains.ledger.powres', {}),
-      'domains.ledger.powres: unknown key; allowed are module, schema, interface, trusted, group, tier, powers, grants, limits, start (did you mean powers?)',
+      'domains.ledger.powres: unknown key; allowed are module, schema, interface, trusted, group, tier, powers, grants, limits, start, idleMillis (did you mean powers?)',
     ],
     [changed('dta', 1), 'dta: unknown key; allowed are data, listen, log, domains (did you mean data?)'],
     [

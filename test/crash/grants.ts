@@ -1,4 +1,4 @@
-/** The claim of grants: what was minted is there, what was revoked is dead with everything below it, and nothing else is so. */
+/** The claim of grants: what was minted is there, what was narrowed is no wider, what was revoked is dead with everything below it, and nothing else is so. */
 import { type Delegable, type Grant, SturdyRef } from '../../client/index.js';
 import { sturdySchema } from '../../schema/index.js';
 import { type Claim, ClaimBroken, type Client, type Dice, isGone } from './claim.js';
@@ -6,6 +6,9 @@ import { type Claim, ClaimBroken, type Client, type Dice, isGone } from './claim
 const WORKERS = 6;
 /** Restored after a start, of the living and of the dead. */
 const SAMPLE = 6;
+
+/** In the year 2096: what is narrowed is so to a time before, each to one of its own. */
+const FAR = 4_000_000_000_000;
 
 /** What was asked of the broker, and whether it said that it is so. */
 type Word = 'no' | 'asked' | 'acknowledged';
@@ -15,15 +18,19 @@ interface Known {
   readonly parent: Known | null;
   minted: 'asked' | 'acknowledged';
   revoked: Word;
+  /** The expiry that it was narrowed to: the earliest that was acknowledged (0: none), and those that were asked for. */
+  expires: number;
+  readonly asked: Set<number>;
   id: string | null;
   /** Null where the answer was lost: there may be a grant, and nobody has its reference. */
   ref: SturdyRef | null;
 }
 
 export class GrantsClaim implements Claim {
-  readonly counts = { minted: 0, revoked: 0, restored: 0, refused: 0, grantsChecked: 0 };
+  readonly counts = { minted: 0, narrowed: 0, revoked: 0, restored: 0, refused: 0, grantsChecked: 0 };
   readonly #known = new Map<string, Known>();
   #labels = 0;
+  #narrowings = 0;
 
   constructor(private readonly dice: Dice) {}
 
@@ -33,10 +40,11 @@ export class GrantsClaim implements Claim {
 
   async #worker(client: Client, acknowledged: () => void): Promise<never> {
     for (;;) {
-      const what = this.dice(10);
+      const what = this.dice(12);
       const chosen = this.#any(({ ref, revoked }) => ref !== null && revoked === 'no');
       if (chosen === null || what < 5) await this.#mint(client, what < 3 ? chosen : null);
       else if (what < 7) await this.#revoke(client, chosen);
+      else if (what < 9) await this.#narrow(client, chosen);
       else await this.#restore(client, this.#any(({ ref }) => ref !== null)!);
       acknowledged();
     }
@@ -44,7 +52,16 @@ export class GrantsClaim implements Claim {
 
   async #mint({ session, operator }: Client, parent: Known | null): Promise<void> {
     const label = `grant ${++this.#labels}`;
-    const known: Known = { label, parent, minted: 'asked', revoked: 'no', id: null, ref: null };
+    const known: Known = {
+      label,
+      parent,
+      minted: 'asked',
+      revoked: 'no',
+      expires: 0,
+      asked: new Set(),
+      id: null,
+      ref: null,
+    };
     this.#known.set(label, known);
     const from = parent === null ? operator : session.restore(parent.ref!, OPERATOR);
     const delegable = from.as<Delegable>(DELEGABLE);
@@ -65,6 +82,20 @@ export class GrantsClaim implements Claim {
     } finally {
       delegable[Symbol.dispose]();
       if (from !== operator) from[Symbol.dispose]();
+    }
+  }
+
+  async #narrow({ operator }: Client, known: Known): Promise<void> {
+    if (known.id === null) return;
+    const expires = FAR - ++this.#narrowings;
+    known.asked.add(expires);
+    try {
+      using power = (await operator.grant({ id: known.id })).grant;
+      await power.narrow({ policy: { expires: BigInt(expires) } });
+      known.expires = known.expires === 0 ? expires : Math.min(known.expires, expires);
+      this.counts.narrowed += 1;
+    } catch (error) {
+      if (isGone(error) || !this.#mayBeDead(known)) throw error;
     }
   }
 
@@ -104,7 +135,7 @@ export class GrantsClaim implements Claim {
       const { grants } = await operator.grants({ after });
       if (grants.length === 0) break;
       after = grants.at(-1)!.id;
-      for (const { id, label, state } of grants) {
+      for (const { id, label, state, policy } of grants) {
         // Of the first start.
         if (label === 'the operator') continue;
         const known = this.#known.get(label);
@@ -114,6 +145,7 @@ export class GrantsClaim implements Claim {
         if (known.id !== null && known.id !== id)
           throw new ClaimBroken(`${label} was ${known.id} and is ${id}`);
         known.id = id;
+        this.#checkExpiry(known, Number(policy.expires ?? 0n));
         states.set(label, state);
       }
     }
@@ -143,6 +175,17 @@ export class GrantsClaim implements Claim {
       throw new ClaimBroken(`${label} (${id}) is ${state}, and nobody revoked it`);
     if (known.revoked === 'asked' && state === 'live') known.revoked = 'no';
     if (known.revoked === 'asked' && !this.#mayBeDead(known.parent)) known.revoked = 'acknowledged';
+  }
+
+  /** As #checkOne. */
+  #checkExpiry(known: Known, expires: number): void {
+    const { label, id, asked } = known;
+    if (known.expires !== 0 && (expires === 0 || expires > known.expires))
+      throw new ClaimBroken(`${label} (${id}) was narrowed to ${known.expires}, and has ${expires}`);
+    if (expires !== known.expires && !asked.has(expires))
+      throw new ClaimBroken(`${label} (${id}) has ${expires}, and nobody narrowed it to that`);
+    known.expires = expires;
+    asked.clear();
   }
 
   #isDead(known: Known | null): boolean {

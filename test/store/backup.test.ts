@@ -60,6 +60,47 @@ describe('a backup', { timeout: 120_000 }, () => {
     }
   });
 
+  it('has what was amended as it was: policies, bounds, secrets that overlap, counts, and what was used up', async () => {
+    const [old, fresh, once] = [1, 2, 3].map(() => digestOf(mintSecret())) as [
+      Uint8Array,
+      Uint8Array,
+      Uint8Array,
+    ];
+    const { id } = await store.mintGrant(grantOf(domain, { parent: root.id, digest: old }), BY);
+    const used = await store.mintGrant(grantOf(domain, { once: true, digest: once }), BY);
+    const value = { text: 'shop/' };
+    const constraint = {
+      interface: 1n,
+      method: 'pay',
+      field: ['to'],
+      measure: 'value',
+      operator: 'prefix',
+    } as const;
+    const narrow = ({ policy }: GrantRow) => ({
+      policy: { ...policy, maxCalls: 5, constraints: [{ ...constraint, values: [value] }] },
+      bound: { ...policy, maxCalls: 9 },
+    });
+    await store.amendPolicy(id, narrow, { ...BY, action: 'grant.narrow' });
+    await store.rotateSecret(id, fresh, 1_000_000, BY);
+    await store.useOnce(used.id, once, BY);
+    await store.reserve(id, 'calls', 3, 5);
+    const was = [store.grant(id)!, store.grant(used.id)!];
+    expect(was[0]).toMatchObject({
+      digest: fresh,
+      amended: { bound: { maxCalls: 9 }, replaced: [{ digest: old }] },
+    });
+    await backUp(folder, file);
+    const other = join(place, 'other');
+    await restoreBackup(file, other, ACCEPTED);
+    await expect(scanFolder(other)).resolves.toMatchObject({ records: { amendments: 2, reserved: 1 } });
+    const opened = await LmdbStore.open(other);
+    expect([opened.grant(id), opened.grant(used.id)]).toEqual(was);
+    for (const digest of [old, fresh]) expect(opened.findByDigest(digest)?.id).toBe(id);
+    expect(await opened.useOnce(used.id, once, BY)).toBe(false);
+    expect(await opened.reserve(id, 'calls', 9, 5)).toBe(2);
+    await opened.close();
+  });
+
   it('is of one moment, whatever is written meanwhile', async () => {
     let writing = true;
     const writers = Array.from({ length: 4 }, async (_, worker) => {

@@ -21,6 +21,8 @@ beforeEach(async () => {
   domain = await store.domainId('ledger');
   root = await store.mintGrant(grantOf(domain), BY);
   child = await store.mintGrant(grantOf(domain, { parent: root.id, digest }), BY);
+  const narrow = ({ policy }: GrantRow) => ({ policy: { ...policy, delegable: false }, bound: policy });
+  await store.amendPolicy(child.id, narrow, { ...BY, action: 'grant.narrow' });
   await store.revokeSubtree(child.id, BY);
   await store.reserve(root.id, 'calls', 3, 10);
   await store.writeStorage(domain, [{ key: 'balance', put: Buffer.from('a hundred') }]);
@@ -71,6 +73,7 @@ const TABLES = [
   'digests',
   'revocations',
   'reserved',
+  'amendments',
   'domainNames',
   'domains',
   'storage',
@@ -111,7 +114,7 @@ describe('a damaged store', () => {
   it('says what it found', async () => {
     await tamper('revocations', (records, key) => records.remove(key));
     await expect(LmdbStore.open(folder)).rejects.toThrow(
-      /table revocations has 0 records where 1 were written; the revocation of [0-9a-z]{26} \(audit entry 3\) is missing$/,
+      /table revocations has 0 records where 1 were written; the revocation of [0-9a-z]{26} \(audit entry 4\) is missing$/,
     );
   });
 

@@ -27,12 +27,16 @@ const PROGRAM = `
       const digest = digestOf(mintSecret());
       try {
         const { id } = await store.mintGrant({
-          parent, digest, domainId, domain: 'ledger', object: '', label: 'round ' + round, owner: { kind: 'anyone' },
+          parent, digest, domainId, domain: 'ledger', object: '', label: 'round ' + round, owner: { kind: 'anyone' }, once: true,
           policy: { methods: 'all', expires: 0, delegable: true },
         }, { by: 'worker' });
         say('minted', id, Buffer.from(digest).toString('hex'));
         roots.push(id);
         for (let i = 0; i < 3; i++) say('reserved', id, await store.reserve(id, 'calls', 2 + i, 7));
+        const expires = ++counter;
+        await store.amendPolicy(id, ({ policy }) => ({ policy: { ...policy, expires }, bound: policy }), { by: 'worker', action: 'grant.narrow' });
+        say('narrowed', id, expires);
+        if (await store.useOnce(id, digest, { by: 'worker' })) say('used', id);
       } catch (error) {
         if (error.code !== 'ERR_STORE_REVOKED') throw error;
       }
@@ -57,6 +61,8 @@ describe('a store whose broker is killed', () => {
     const minted = new Map<string, string>();
     const revoked = new Set<string>();
     const reserved = new Map<string, number>();
+    const narrowed = new Map<string, number>();
+    const used = new Set<string>();
     for (let round = 1; round <= ROUNDS; round++) {
       const stored = new Map<string, number>();
       const killAfter = 1 + Math.floor(Math.random() * 60);
@@ -72,6 +78,8 @@ describe('a store whose broker is killed', () => {
         if (word === 'minted') minted.set(a, b);
         if (word === 'revoked') revoked.add(a);
         if (word === 'reserved') reserved.set(a, (reserved.get(a) ?? 0) + Number(b));
+        if (word === 'narrowed') narrowed.set(a, Number(b));
+        if (word === 'used') used.add(a);
         if (word === 'stored') stored.set(a, Math.max(stored.get(a) ?? 0, Number(c)));
       });
       await Promise.all([once(lines, 'close'), once(child, 'close')]);
@@ -82,6 +90,8 @@ describe('a store whose broker is killed', () => {
         const row = store.findByDigest(Buffer.from(digest, 'hex'));
         expect(row?.id).toBe(id);
         if (revoked.has(id)) expect(row!.revoked).toBeTypeOf('number');
+        if (narrowed.has(id)) expect(row!.policy.expires).toBe(narrowed.get(id));
+        if (used.has(id)) expect(row!.amended?.used).toBeTypeOf('number');
       }
       for (const [id, calls] of reserved) {
         expect(store.reserved(id).calls).toBeGreaterThanOrEqual(calls);
@@ -103,7 +113,7 @@ describe('a store whose broker is killed', () => {
       await store.close();
     }
     expect(minted.size).toBeGreaterThan(ROUNDS);
-    expect(revoked.size).toBeGreaterThan(ROUNDS);
+    for (const each of [revoked, narrowed, used]) expect(each.size).toBeGreaterThan(ROUNDS);
     expect([...reserved.values()].filter((calls) => calls === 7).length).toBeGreaterThan(ROUNDS);
     rmSync(folder, { recursive: true });
   }, 120_000);

@@ -12,6 +12,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { digestOf, mintSecret } from '../../broker/store/secret.js';
+import type { GrantRow } from '../../broker/store/store.js';
 import { mulberry32 } from '../mulberry32.js';
 import { LmdbStore } from './built.js';
 import { type Everything, everything, newGrant } from './everything.js';
@@ -22,7 +23,9 @@ const PAGE = 4096;
 
 type Dice = (below: number) => number;
 
-/** Three levels of grants, every fourth one revoked, two domains with storage of all sizes. */
+const narrow = ({ policy }: GrantRow) => ({ policy: { ...policy, maxCalls: 3 }, bound: policy });
+
+/** Three levels of grants, many amended, every fourth one revoked, two domains with storage of all sizes. */
 async function makeStore(folder: string): Promise<Everything> {
   const store = await LmdbStore.open(folder);
   const domains = [await store.domainId('ledger'), await store.domainId('statement')];
@@ -30,7 +33,11 @@ async function makeStore(folder: string): Promise<Everything> {
   for (let i = 0; i < 120; i++) {
     const parent = i % 3 === 0 ? null : ids[Math.floor(i / 3)]!;
     const digest = i % 7 === 0 ? null : digestOf(mintSecret());
-    ids.push((await store.mintGrant(newGrant(domains[i % 2]!, digest, parent), { by: 'test' })).id);
+    const { id } = await store.mintGrant(newGrant(domains[i % 2]!, digest, parent), { by: 'test' });
+    ids.push(id);
+    if (i % 5 === 0) await store.amendPolicy(id, narrow, { by: 'test', action: 'grant.narrow' });
+    if (digest !== null && i % 4 === 0)
+      await store.rotateSecret(id, digestOf(mintSecret()), 1e9, { by: 'test' });
     await store.writeStorage(domains[i % 2]!, [
       { key: `key ${i % 50}`, put: Buffer.alloc((i * 97) % 9000, i) },
     ]);

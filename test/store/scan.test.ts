@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { auditPayload, hashEntry } from '../../broker/store/audit-entry.js';
-import { keyOf, type StoredGrant } from '../../broker/store/grant-tree.js';
+import { keyOf, type StoredAmendment, type StoredGrant } from '../../broker/store/grant-tree.js';
 import type { Transaction } from '../../broker/store/lmdb-tables.js';
 import { pack, unpack } from '../../broker/store/record.js';
 import { type Root, readRoot, writeRoot } from '../../broker/store/root-record.js';
@@ -219,7 +219,7 @@ describe('a scan finds, though every record is whole and counted,', { timeout: 1
         transaction.remove('digests', child.digest!);
         record.counts.digests -= 1;
       },
-      /the digest of the grant \w+ is missing/,
+      /a digest of the grant \w+ is missing/,
     ],
     [
       'a name that leads to no domain',
@@ -339,3 +339,88 @@ function auditKeyOf(sequence: number): Buffer {
   key.writeBigUInt64BE(BigInt(sequence));
   return key;
 }
+
+describe('a scan of what was amended finds', { timeout: 120_000 }, () => {
+  beforeEach(async () => {
+    const store = await openStore();
+    const kept = ({ policy }: GrantRow) => ({ policy, bound: policy });
+    await store.amendPolicy(root.id, kept, { ...BY, action: 'grant.narrow' });
+    await store.amendPolicy(root.id, kept, { ...BY, action: 'grant.extend' });
+    await store.close();
+  });
+
+  const amended = (transaction: Transaction, change: Partial<StoredAmendment>) => {
+    const made = unpack<StoredAmendment>(transaction.get('amendments', keyOf(root.id))!);
+    transaction.put('amendments', keyOf(root.id), pack({ ...made, ...change }));
+  };
+
+  it.each<[string, (transaction: Transaction, root: Root) => void, RegExp]>([
+    [
+      'an amendment that is missing',
+      (transaction, record) => {
+        transaction.remove('amendments', keyOf(root.id));
+        record.counts.amendments -= 1;
+      },
+      /the amendment of \w+ \(audit entry 4\) is missing/,
+    ],
+    [
+      'an amendment that is older than the last',
+      (transaction) => amended(transaction, { entry: 4 }),
+      /the amendment of \w+ \(audit entry 5\) is missing/,
+    ],
+    [
+      'an amendment that nobody made',
+      (transaction, record) => {
+        const made = transaction.get('amendments', keyOf(root.id))!;
+        transaction.put('amendments', keyOf(child.id), made);
+        record.counts.amendments += 1;
+      },
+      /the audit log does not tell of the amendment of the grant \w+/,
+    ],
+    [
+      'an amendment of a grant that there is not',
+      (transaction, record) => {
+        const made = transaction.get('amendments', keyOf(root.id))!;
+        transaction.put('amendments', keyOf(domain), made);
+        record.counts.amendments += 1;
+      },
+      /the grant \w+ was amended, and is missing/,
+    ],
+    [
+      'an amendment without a policy',
+      (transaction) => amended(transaction, { policy: null as never }),
+      /the amendment of the grant \w+ has no policy, or no bound/,
+    ],
+    [
+      'a reference that was used up, and is not one that restores once',
+      (transaction) => amended(transaction, { used: 1 }),
+      /was used up, and is not one that restores once/,
+    ],
+    [
+      'a secret that was replaced and leads nowhere',
+      (transaction) => amended(transaction, { replaced: [{ digest: digestOf(mintSecret()), until: 9 }] }),
+      /a digest of the grant \w+ is missing, or stands for another/,
+    ],
+    [
+      'a secret in the place of none',
+      (transaction) => amended(transaction, { digest: child.digest }),
+      /gives it a reference, or takes it away/,
+    ],
+  ])('%s', async (_what, change, found) => {
+    await miswrite(change);
+    await expect(scanFolder(folder)).rejects.toThrow(found);
+  });
+
+  it('nothing where it is whole: narrowed, rotated again and again, used up, revoked', async () => {
+    const store = await openStore();
+    const once = await store.mintGrant(grantOf(domain, { once: true, digest: digestOf(mintSecret()) }), BY);
+    for (const overlap of [1_000_000, 1_000_000, 0, 1_000_000])
+      await store.rotateSecret(once.id, digestOf(mintSecret()), overlap, BY);
+    await store.useOnce(once.id, store.grant(once.id)!.digest!, BY);
+    const narrow = ({ policy }: GrantRow) => ({ policy: { ...policy, maxCalls: 1 }, bound: policy });
+    await store.amendPolicy(once.id, narrow, { ...BY, action: 'grant.narrow' });
+    await store.revokeSubtree(once.id, BY);
+    await store.close();
+    expect(await scanFolder(folder)).toMatchObject({ records: { amendments: 2, digests: 3 } });
+  });
+});

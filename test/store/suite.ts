@@ -5,9 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isGood } from '../../broker/store/grant-secrets.js';
 import { isId } from '../../broker/store/id.js';
 import { digestOf, mintSecret } from '../../broker/store/secret.js';
-import { MAX_GRANT_DEPTH, type NewGrant, type Store, type StoredPolicy } from '../../broker/store/store.js';
+import {
+  type GrantRow,
+  MAX_GRANT_DEPTH,
+  MAX_REPLACED_SECRETS,
+  type NewGrant,
+  type Store,
+  type StoredPolicy,
+} from '../../broker/store/store.js';
 
 export type OpenStore = (place: string, options: { now: () => number }) => Promise<Store>;
 
@@ -37,6 +45,10 @@ const VERBS: Record<keyof Store, true> = {
   grants: true,
   children: true,
   revokeSubtree: true,
+  amendPolicy: true,
+  rotateSecret: true,
+  useOnce: true,
+  subtree: true,
   livingChildren: true,
   reserve: true,
   reserved: true,
@@ -271,6 +283,160 @@ export function storeSuite(name: string, opening: OpenStore): void {
           code: 'ERR_STORE_NOT_FOUND',
         });
       }
+    });
+
+    it('amends the policy of a grant beside its row, and the last amendment counts, also after a restart', async () => {
+      const row = await store.mintGrant(grantOf(domain), BY);
+      const narrow = { ...row.policy, methods: [{ interface: (1n << 64n) - 1n, methods: ['balance'] }] };
+      const bound = { ...row.policy, expires: 1_900_000_000_000 };
+      const seen: GrantRow[] = [];
+      const action = 'grant.narrow';
+      await store.amendPolicy(row.id, (now) => ({ policy: { ...now.policy, delegable: false }, bound }), {
+        ...BY,
+        action,
+      });
+      const amended = await store.amendPolicy(
+        row.id,
+        (now) => {
+          seen.push(now);
+          return { policy: narrow, bound: now.amended!.bound };
+        },
+        { ...BY, action: 'grant.extend' },
+      );
+      expect(seen).toMatchObject([{ policy: { delegable: false }, amended: { bound, minted: row.policy } }]);
+      expect(amended).toEqual({
+        ...row,
+        policy: narrow,
+        amended: { minted: row.policy, bound, replaced: [], used: null },
+      });
+      await reopen();
+      expect(store.grant(row.id)).toEqual(amended);
+      expect(store.audit(1, 10).map(({ action: each }) => each)).toEqual(['grant.narrow', 'grant.extend']);
+    });
+
+    it('amends nothing that is revoked or unknown, or where the amendment is refused', async () => {
+      const row = await store.mintGrant(grantOf(domain, { digest: digestOf(mintSecret()) }), BY);
+      const same = ({ policy }: GrantRow) => ({ policy, bound: policy });
+      const by = { ...BY, action: 'grant.narrow' } as const;
+      const refusing = () => {
+        throw new Error('not so');
+      };
+      await expect(store.amendPolicy(row.id, refusing, by)).rejects.toThrow('not so');
+      await expect(store.amendPolicy('nobody', same, by)).rejects.toMatchObject({
+        code: 'ERR_STORE_NOT_FOUND',
+      });
+      await store.revokeSubtree(row.id, BY);
+      await expect(store.amendPolicy(row.id, same, by)).rejects.toMatchObject({ code: 'ERR_STORE_REVOKED' });
+      await expect(store.rotateSecret(row.id, digestOf(mintSecret()), 0, BY)).rejects.toMatchObject({
+        code: 'ERR_STORE_REVOKED',
+      });
+      expect(store.grant(row.id)).not.toHaveProperty('amended');
+      expect(store.audit(0, 10)).toHaveLength(2);
+    });
+
+    it('replaces a secret, and finds the old one as long as it overlaps, also after a restart', async () => {
+      const digests = Array.from({ length: 3 }, () => digestOf(mintSecret()));
+      const [first, second, third] = digests as [Uint8Array, Uint8Array, Uint8Array];
+      const { id } = await store.mintGrant(grantOf(domain, { digest: first }), BY);
+      const good = () => digests.map((each) => isGood(store.grant(id)!, each, now));
+      now = 2_000_000;
+      const row = await store.rotateSecret(id, second, 1000, BY);
+      expect(row.amended?.replaced).toEqual([{ digest: first, until: 2_001_000 }]);
+      await reopen();
+      expect(store.grant(id)).toEqual(row);
+      for (const digest of [first, second]) expect(store.findByDigest(digest)?.id).toBe(id);
+      expect(good()).toEqual([true, true, false]);
+      now = 2_001_000;
+      expect(good()).toEqual([false, true, false]);
+      // What has had its time is not kept any longer, and nothing is good for longer than it was told to be.
+      await store.rotateSecret(id, third, 1000, BY);
+      expect(store.findByDigest(first)).toBe(null);
+      expect(good()).toEqual([false, true, true]);
+      await store.rotateSecret(id, first, 0, BY);
+      expect(good()).toEqual([true, false, false]);
+      expect([second, third].map((digest) => store.findByDigest(digest))).toEqual([null, null]);
+      await reopen();
+      expect(good()).toEqual([true, false, false]);
+      expect(store.audit(1, 9).map(({ action }) => action)).toEqual([
+        'grant.rotate',
+        'grant.rotate',
+        'grant.rotate',
+      ]);
+    });
+
+    it('keeps few secrets of a grant, takes none twice, and makes none where there is none', async () => {
+      const digest = digestOf(mintSecret());
+      const { id } = await store.mintGrant(grantOf(domain, { digest }), BY);
+      const none = await store.mintGrant(grantOf(domain), BY);
+      const rotate = (overlap: number) => store.rotateSecret(id, digestOf(mintSecret()), overlap, BY);
+      for (let i = 0; i < MAX_REPLACED_SECRETS; i++) await rotate(100_000);
+      await expect(rotate(100_000)).rejects.toMatchObject({ code: 'ERR_STORE_SECRETS' });
+      await expect(store.rotateSecret(id, digest, 0, BY)).rejects.toMatchObject({ code: 'ERR_STORE_EXISTS' });
+      await expect(store.rotateSecret(none.id, digestOf(mintSecret()), 0, BY)).rejects.toMatchObject({
+        code: 'ERR_STORE_NO_REFERENCE',
+      });
+      await rotate(0);
+      expect(store.grant(id)!.amended!.replaced).toEqual([]);
+      await reopen();
+    });
+
+    it('uses a reference that restores once up, once, also after a restart', async () => {
+      const [digest, next] = [digestOf(mintSecret()), digestOf(mintSecret())];
+      const { id } = await store.mintGrant(grantOf(domain, { digest, once: true }), BY);
+      const often = await store.mintGrant(grantOf(domain, { digest: digestOf(mintSecret()) }), BY);
+      const revoked = await store.mintGrant(
+        grantOf(domain, { digest: digestOf(mintSecret()), once: true }),
+        BY,
+      );
+      expect(store.grant(id)!.once).toBe(true);
+      await store.revokeSubtree(revoked.id, BY);
+      await store.rotateSecret(id, next, 1000, BY);
+      expect(await store.useOnce(id, digestOf(mintSecret()), BY)).toBe(false);
+      expect(await store.useOnce(often.id, often.digest!, BY)).toBe(false);
+      expect(await store.useOnce(revoked.id, revoked.digest!, BY)).toBe(false);
+      expect(await Promise.all([digest, next, digest].map((each) => store.useOnce(id, each, BY)))).toEqual([
+        true,
+        false,
+        false,
+      ]);
+      await reopen();
+      expect(await store.useOnce(id, next, BY)).toBe(false);
+      expect(store.grant(id)!.amended!.used).toBeTypeOf('number');
+      expect([digest, next].map((each) => isGood(store.grant(id)!, each, now))).toEqual([false, false]);
+      await expect(store.rotateSecret(id, digestOf(mintSecret()), 0, BY)).rejects.toMatchObject({
+        code: 'ERR_STORE_NO_REFERENCE',
+      });
+      expect(store.audit(0, 20).filter(({ action }) => action === 'grant.use')).toHaveLength(1);
+    });
+
+    it('walks a tree from the top down, page by page, each grant once: a model', async () => {
+      const ids = [(await store.mintGrant(grantOf(domain), BY)).id];
+      const children = new Map<string, string[]>();
+      for (let i = 0; i < 60; i++) {
+        const parent = ids[(i * 7919) % ids.length]!;
+        const { id } = await store.mintGrant(grantOf(domain, { parent }), BY);
+        children.set(parent, [...(children.get(parent) ?? []), id]);
+        ids.push(id);
+      }
+      await store.mintGrant(grantOf(domain), BY);
+      await store.revokeSubtree(ids[1]!, BY);
+      const below = (id: string): string[] => [id, ...(children.get(id) ?? []).flatMap(below)];
+      for (const top of [ids[0]!, ids[1]!, ids[20]!]) {
+        for (const limit of [1, 7, 1000]) {
+          const found: GrantRow[][] = [];
+          for (let after = ''; ; after = found.at(-1)![0]!.id) {
+            const page = store.subtree(top, { after, limit });
+            expect(page.length).toBeLessThanOrEqual(limit);
+            if (page.length === 0) break;
+            found.push(...page);
+          }
+          expect(found.map(([row]) => row!.id)).toEqual(below(top));
+          for (const lineage of found) expect(lineage).toEqual(store.lineage(lineage[0]!.id));
+        }
+      }
+      expect(store.subtree('nobody', { after: '', limit: 9 })).toEqual([]);
+      expect(store.subtree(ids[0]!, { after: 'nobody', limit: 9 })).toEqual([]);
+      expect(store.subtree(ids[1]!, { after: ids[0]!, limit: 9 })).toEqual([]);
     });
 
     it('gives a domain one id for ever, and no two the same', async () => {

@@ -43,6 +43,10 @@ class SlowDisk {
     this.#fault = fault;
   }
 
+  reserved(id: string): Record<Bounded, number> {
+    return { calls: this.#used.get(`${id} calls`) ?? 0, bytes: this.#used.get(`${id} bytes`) ?? 0 };
+  }
+
   async reserve(id: string, what: Bounded, amount: number, limit: number): Promise<number> {
     this.asked.push(`${id}: ${amount} ${what}`);
     if (this.#held !== null) await new Promise<void>((resolve) => this.#held!.push(resolve));
@@ -75,6 +79,12 @@ class World {
       revoked: null,
     };
     return new LiveGrant(row, parent, sturdySchema(), this.meters.of(row));
+  }
+
+  /** As Grants does when it is on disk. */
+  amend(grant: LiveGrant, policy: Partial<StoredPolicy>): void {
+    const row = { ...grant.row, policy: { ...EVERYTHING, ...policy } };
+    grant.amend(row, this.meters.of(row));
   }
 }
 
@@ -518,5 +528,130 @@ describe('the bytes of a grant', () => {
     expect(callback.received.length).toBeGreaterThan(2);
     drop(registered, ...outcomes, kept[0]!, facet);
     expect([object.alive, callback.alive]).toEqual([false, false]);
+  });
+});
+
+describe('a grant that is amended while it is in use', () => {
+  it('counts from then on, below it as well, and what was used by then is used still', async () => {
+    const world = new World();
+    const object = new TestObject();
+    const above = world.grant('above', {});
+    const facet = out(world.grant('below', {}, above), object);
+    expect(await made(facet, 1, 2, 3)).toEqual([1, 2, 3]);
+    world.amend(above, { maxCalls: 4 });
+    expect(await made(facet, 4, 5)).toEqual([4, 5]);
+    world.amend(above, { maxCalls: 3 });
+    expect(await made(facet, 6, 7)).toEqual([6, 'ERR_GRANT_CALLS']);
+    world.amend(above, { maxCalls: 2 });
+    expect(await made(facet, 8)).toEqual(['ERR_GRANT_CALLS']);
+    // Extended again: what is left of four is one.
+    world.amend(above, { maxCalls: 4 });
+    expect(await made(facet, 9, 10)).toEqual([9, 'ERR_GRANT_CALLS']);
+    world.amend(above, {});
+    expect(await made(facet, 11)).toEqual([11]);
+    // What was counted by then is not forgotten where nothing was counted for a while.
+    world.amend(above, { maxCalls: 5 });
+    expect(await made(facet, 12, 13)).toEqual([12, 'ERR_GRANT_CALLS']);
+  });
+
+  it('is held to a smaller count though more is at hand, which is neither lost nor given twice', async () => {
+    const world = new World();
+    const object = new TestObject();
+    const grant = world.grant('g', { maxCalls: 6400 });
+    const facet = out(grant, object);
+    expect(await made(facet, 1, 2, 3)).toEqual([1, 2, 3]);
+    expect(world.disk.reserved('g').calls).toBe(100);
+    world.amend(grant, { maxCalls: 5 });
+    expect(await made(facet, 4, 5, 6)).toEqual([4, 5, 'ERR_GRANT_CALLS']);
+    world.amend(grant, { maxCalls: 100 });
+    const all = Array.from({ length: 96 }, (_, i) => i);
+    const passed = (await made(facet, ...all)).filter((each) => typeof each === 'number');
+    expect(passed).toHaveLength(95);
+    expect(world.disk.reserved('g').calls).toBe(100);
+  });
+
+  it('lets pass in their order what waited for a bound that is gone, and nobody overtakes', async () => {
+    const world = new World();
+    const object = new TestObject();
+    const above = world.grant('above', { maxCalls: 10 });
+    const facet = out(world.grant('below', {}, above), object);
+    world.disk.stall();
+    const outcomes = [1, 2, 3].map((number) => call(facet, number));
+    expect(object.received).toEqual([]);
+    world.amend(above, {});
+    outcomes.push(call(facet, 4));
+    await quiet();
+    expect(outcomes.map(result)).toEqual([1, 2, 3, 4]);
+    expect(object.received).toEqual([1, 2, 3, 4]);
+    await world.disk.write();
+    expect(await made(facet, 5)).toEqual([5]);
+  });
+
+  it('refuses what waits and is over the bound as it is then', async () => {
+    const world = new World();
+    const object = new TestObject();
+    const grant = world.grant('g', { maxCalls: 10 });
+    const facet = out(grant, object);
+    expect(await made(facet, 1, 2)).toEqual([1, 2]);
+    world.disk.stall();
+    const outcomes = [3, 4].map((number) => call(facet, number));
+    world.amend(grant, { maxCalls: 3 });
+    await world.disk.write();
+    expect(outcomes.map(result)).toEqual([3, 'ERR_GRANT_CALLS']);
+  });
+
+  it('fills no bucket: one of a rate that stays is as empty as it was', async () => {
+    const world = new World();
+    const object = new TestObject();
+    const slow = { calls: 1, perMillis: 1000, burst: 2 };
+    const quick = { calls: 100, perMillis: 1000, burst: 100 };
+    const grant = world.grant('g', { rates: [slow] });
+    const facet = out(grant, object);
+    expect(await made(facet, 1, 2, 3)).toEqual([1, 2, 'ERR_GRANT_CALL_RATE']);
+    world.amend(grant, { rates: [quick, slow] });
+    world.amend(grant, { rates: [slow] });
+    expect(await made(facet, 4)).toEqual(['ERR_GRANT_CALL_RATE']);
+    // A clock that was set back gives nothing, and takes nothing away.
+    world.now = -1_000_000;
+    expect(await made(facet, 5)).toEqual(['ERR_GRANT_CALL_RATE']);
+    world.now += 1000;
+    expect(await made(facet, 6, 7)).toEqual([6, 'ERR_GRANT_CALL_RATE']);
+  });
+
+  it('does not charge what is done with the object for what is done by a power over the grant', async () => {
+    const world = new World();
+    const object = new TestObject();
+    const grant = world.grant('g', { maxCalls: 1 });
+    const row = { ...world.grant('p', {}, grant).row, kind: 'power' } as const;
+    const power = out(new LiveGrant(row, grant, sturdySchema()), object);
+    expect(await made(power, 1, 2)).toEqual([1, 2]);
+    expect(await made(out(grant, object), 3, 4)).toEqual([3, 'ERR_GRANT_CALLS']);
+    expect(await made(power, 5)).toEqual([5]);
+  });
+
+  it('that is revoked with a drain makes no call that waited, and lets those in flight end', async () => {
+    const world = new World();
+    const object = new TestObject(hold);
+    const grant = world.grant('g', { maxCalls: 1000 });
+    const facet = out(grant, object);
+    const first = call(facet, 1);
+    await quiet();
+    world.disk.stall();
+    const more = Array.from({ length: 30 }, (_, i) => call(facet, i));
+    const made_ = object.pending.length;
+    expect(grant.underway.calls).toBe(31);
+    grant.revoke({ draining: true });
+    await world.disk.write();
+    expect(object.pending.length).toBe(made_);
+    expect(more.slice(made_ - 1).map(result)).toEqual(
+      Array.from({ length: 31 - made_ }, () => 'ERR_GRANT_REVOKED'),
+    );
+    for (const pending of object.pending) {
+      pending.params.release();
+      pending.return_(payload(7));
+    }
+    await quiet();
+    expect([first, ...more.slice(0, made_ - 1)].map(result)).toEqual(Array.from({ length: made_ }, () => 7));
+    await grant.drained();
   });
 });

@@ -1,0 +1,40 @@
+/** The domains of the model test, all of one program: one that is granted an object of another, and one that sleeps. */
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { ConfigInput } from 'sturdy/broker';
+import { SchemaGraph } from 'sturdy/schema';
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+const SCHEMA = here('model.cgr');
+export const CELL = SchemaGraph.load(readFileSync(SCHEMA)).interface('Cell');
+
+const domain = {
+  // Compiled, where this was.
+  module: existsSync(here('domains/cell.ts')) ? here('domains/cell.ts') : here('domains/cell.js'),
+  schema: SCHEMA,
+  interface: 'Cell',
+  powers: { log: true },
+} as const;
+
+/** What alpha is granted of beta. */
+export const PEER = { domain: 'beta', object: 'shared', methods: ['read', 'open', 'echo', 'keep'] } as const;
+
+/** The domain that is put to sleep when it is idle. */
+export const SLEEPER = 'gamma';
+
+export const MODEL_DOMAINS: ConfigInput['domains'] = {
+  alpha: {
+    ...domain,
+    grants: {
+      peer: {
+        domain: PEER.domain,
+        object: PEER.object,
+        interface: 'Cell',
+        methods: PEER.methods.map((name) => `Cell.${name}`),
+      },
+    },
+  },
+  beta: domain,
+  [SLEEPER]: { ...domain, idleMillis: 150 },
+};
