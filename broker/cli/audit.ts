@@ -36,10 +36,12 @@ export function addAudit(program: Command): void {
       const { json = false, lines = '20', follow = false } = command.optsWithGlobals<AuditOptions>();
       const count = wholeNumber('--lines', lines);
       await withAudit(command, async (source) => {
-        let { last } = await source(Number.MAX_SAFE_INTEGER);
-        last = Math.max(0, last - count);
+        const { last: end } = await source(Number.MAX_SAFE_INTEGER);
+        let last = Math.max(0, end - count);
         for (;;) {
           for await (const entry of entriesBehind(source, last)) {
+            // What was added meanwhile is for who follows.
+            if (!follow && entry.sequence > end) break;
             print(json ? line(entry) : text(entry));
             last = entry.sequence;
           }
