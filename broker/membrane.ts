@@ -15,10 +15,10 @@
 import {
   BrokenCapability,
   type Call,
-  type CallHints,
   type CallInProgress,
   Capability,
   capabilityIn,
+  hintsPassedOn,
   Payload,
   type ReturnSink,
   RpcError,
@@ -29,9 +29,6 @@ import type { Lane } from './pace.js';
 import type { Peer } from './peer.js';
 import { IN_LINE, type Verdict } from './policy/verdict.js';
 import { type Passage, WaitingCall } from './waiting-call.js';
-
-const NO_HINTS: CallHints = Object.freeze({});
-const NO_PIPELINING: CallHints = Object.freeze({ noPromisePipelining: true });
 
 /** Which way a capability went through the membrane. */
 type Direction = 'out' | 'in';
@@ -293,7 +290,7 @@ class MembranedCall implements CallInProgress, Cuttable {
     this.#membrane.grant.enter(this);
     const params = this.#membrane.pass(call.params, this.#back === 'out' ? 'in' : 'out');
     // Of the caller's hints that alone is passed on which it cannot go back on here: its answer takes no pipelined calls.
-    const hints = call.hints?.noPromisePipelining === true ? NO_PIPELINING : NO_HINTS;
+    const hints = hintsPassedOn(call.hints?.noPromisePipelining);
     const { interfaceId, methodId } = call;
     const inner = target.inner.call({ interfaceId, methodId, params, hints }, this);
     if (this.#sink === null || this.#cut) inner.finish();

@@ -83,7 +83,7 @@ export class Lane {
     if (!this.account.take(1)) return null;
     const call = this.domain.forward(this);
     this.#ahead.push(call);
-    if (this.#ahead.length - this.#next >= AHEAD_OF_OTHERS) this.#measure();
+    if (this.#ahead.length - this.#next >= AHEAD_OF_OTHERS) this.look();
     return call;
   }
 
@@ -97,12 +97,8 @@ export class Lane {
     this.account.give(1);
   }
 
-  /** Calls have begun. */
+  /** Looks how far it is ahead, when calls were forwarded or have begun. */
   look(): void {
-    this.#measure();
-  }
-
-  #measure(): void {
     const { begun } = this.domain;
     while (this.#next < this.#ahead.length && this.#ahead[this.#next]! <= begun) this.#next++;
     if (this.#next > 1024 || this.#next === this.#ahead.length) {

@@ -17,7 +17,7 @@ import {
 } from './capability.js';
 import type { Connection } from './connection.js';
 import { Designation } from './designation.js';
-import { RpcError } from './error.js';
+import { canceled, RpcError } from './error.js';
 import { MAX_PIPELINE_DEPTH, MAX_PIPELINED_PATHS } from './limits.js';
 import type { Payload } from './payload.js';
 import type { Question } from './question.js';
@@ -200,7 +200,7 @@ export class Answer implements ReturnSink {
       const question = this.#redirect;
       this.#redirect = null;
       question.settle({
-        error: new RpcError('failed', 'the call was canceled', { code: 'ERR_RPC_CANCELED' }),
+        error: canceled(),
       });
     }
     this.#call?.finish();

@@ -6,7 +6,7 @@
  * which the peer's message has its root becomes a far pointer to that, and the new payload has one to the word in which the
  * old one had its content. So nothing of a message is ever patched but that one word, and what overlaps what in it, by accident
  * or on purpose, makes no difference. What the peer said in its own envelope (ids that are between it and us) is erased once it
- * has been read. Both happens before anything of the content is looked at: whoever reads it here reads what will be sent.
+ * has been read. Both happen before anything of the content is looked at: whoever reads it here reads what will be sent.
  */
 import { MessageBuilder, MessageReader, type PointerReader, readU32, writeU32 } from '../schema/index.js';
 import { CONTENT, HEADROOM, writeFar } from './envelope.js';

@@ -30,6 +30,14 @@ export interface CallHints {
   readonly onlyPromisePipeline?: boolean;
 }
 
+const NO_HINTS: CallHints = Object.freeze({});
+const NO_PIPELINING: CallHints = Object.freeze({ noPromisePipelining: true });
+
+/** Of a caller's hints that one which holds for whoever the call is passed on to: nothing can be pipelined on its answer. */
+export function hintsPassedOn(noPromisePipelining: boolean | undefined): CallHints {
+  return noPromisePipelining === true ? NO_PIPELINING : NO_HINTS;
+}
+
 /** Who is told how a call ended. Exactly one of the two is called, once; neither after `CallInProgress.finish()`. */
 export interface ReturnSink {
   /** `results` is borrowed, and stands until the caller's `finish()`. */

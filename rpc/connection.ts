@@ -24,6 +24,7 @@ import {
   type CallInProgress,
   type Capability,
   capabilityIn,
+  hintsPassedOn,
   type ReturnSink,
 } from './capability.js';
 import { CapabilityTable } from './capability-table.js';
@@ -45,7 +46,7 @@ import { readAddress, writeTarget } from './message-target.js';
 import { Payload } from './payload.js';
 import type { QueuedCapability } from './promised.js';
 import * as layout from './protocol.js';
-import { Question } from './question.js';
+import { NO_EXPORTS, Question } from './question.js';
 import { type ImportedCapability, RemoteCapability } from './remote.js';
 
 export interface ConnectionOptions {
@@ -78,12 +79,6 @@ export interface ConnectionOptions {
    */
   whenPassedOn?(action: () => void): void;
 }
-
-const NO_EXPORTS: readonly number[] = Object.freeze([]);
-
-/** What the caller of a call of the peer's has said, for whoever it is passed on to. */
-const NO_HINTS: CallHints = Object.freeze({});
-const NO_PIPELINING: CallHints = Object.freeze({ noPromisePipelining: true });
 
 /** The ids of questions that are asked for pipelining only have the high bit set. */
 const PIPELINE_ONLY = 0x8000_0000;
@@ -656,7 +651,7 @@ export class Connection {
       this.#returnException(answer, overload);
       return;
     }
-    const hints = answer.noPipelining ? NO_PIPELINING : NO_HINTS;
+    const hints = hintsPassedOn(answer.noPipelining);
     const inProgress = target.call({ interfaceId, methodId, params, hints }, answer);
     target.release();
     answer.begin(inProgress);

@@ -97,3 +97,8 @@ function bounded(message: unknown): string {
 export class ProtocolViolation extends Error {
   override readonly name = 'ProtocolViolation';
 }
+
+/** What a call fails with that its caller has given up. Made when it is needed: it has a stack, which costs more than most calls. */
+export function canceled(): RpcError {
+  return new RpcError('failed', 'the call was canceled', { code: 'ERR_RPC_CANCELED' });
+}

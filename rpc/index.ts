@@ -18,6 +18,7 @@ export {
   type CallInProgress,
   Capability,
   capabilityIn,
+  hintsPassedOn,
   type ReturnSink,
   settled,
 } from './capability.js';

@@ -12,7 +12,7 @@ import {
   capabilityIn,
   type ReturnSink,
 } from './capability.js';
-import { RpcError } from './error.js';
+import { canceled, type RpcError } from './error.js';
 import type { Payload } from './payload.js';
 import { LocalPipelines } from './promised.js';
 
@@ -93,7 +93,7 @@ export class LocalCall implements CallInProgress {
     if (this.#outcome !== null || this.#tail !== null) throw new Error('a call was ended twice');
     if (this.canceled) {
       call.params.release();
-      this.fail(new RpcError('failed', 'the call was canceled', { code: 'ERR_RPC_CANCELED' }));
+      this.fail(canceled());
       return;
     }
     this.#canceled = null;

@@ -12,7 +12,7 @@ import type { CallSignal } from './call-signal.js';
 import { type Call, type CallInProgress, type Capability, capabilityIn } from './capability.js';
 import { type Deferred, deferred } from './deferred.js';
 import { HEADROOM } from './envelope.js';
-import { RpcError } from './error.js';
+import { canceled, RpcError } from './error.js';
 import { IncomingCapabilities } from './incoming.js';
 import { OutgoingCapabilities } from './outgoing.js';
 import { Payload } from './payload.js';
@@ -139,11 +139,6 @@ function cancellation(signal: AbortSignal | CallSignal): RpcError {
     });
   }
   return canceled();
-}
-
-/** Made when it is needed: an error has a stack, which costs more than most calls. */
-export function canceled(): RpcError {
-  return new RpcError('failed', 'the call was canceled', { code: 'ERR_RPC_CANCELED' });
 }
 
 /** The backstop for calls whose outcome nobody took. */

@@ -30,7 +30,8 @@ import { Payload } from './payload.js';
 import { QueuedCapability } from './promised.js';
 import { PipelinedCapability, RemotePromise } from './remote.js';
 
-const NO_EXPORTS: readonly number[] = Object.freeze([]);
+/** Of a message without capabilities. */
+export const NO_EXPORTS: readonly number[] = Object.freeze([]);
 
 interface Place {
   readonly path: readonly number[];

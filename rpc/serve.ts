@@ -16,12 +16,11 @@ import {
 import { contentBuilder } from './body.js';
 import { type CallController, type CallSignal, callController } from './call-signal.js';
 import type { Call, Capability } from './capability.js';
-import { RpcError } from './error.js';
+import { canceled, RpcError } from './error.js';
 import { IncomingCapabilities } from './incoming.js';
 import { type Dispatcher, type LocalCall, LocalCapability } from './local.js';
 import { OutgoingCapabilities } from './outgoing.js';
 import { Payload } from './payload.js';
-import { canceled } from './pending.js';
 import { disposeStub, isStub, type Stub, stubFor } from './stub.js';
 
 /** What a method is called with besides its params. */
@@ -269,7 +268,7 @@ class Context implements CallContext {
     if (this.#controller === null) {
       const controller = callController();
       this.#controller = controller;
-      const reason = new RpcError('failed', 'the call was canceled', { code: 'ERR_RPC_CANCELED' });
+      const reason = canceled();
       if (this.#call.canceled) controller.abort(reason);
       else this.#call.onCancel(() => controller.abort(reason));
     }

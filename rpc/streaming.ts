@@ -9,8 +9,8 @@
 import type { MethodType } from '../schema/index.js';
 import type { Call, CallInProgress, Capability, ReturnSink } from './capability.js';
 import { type Deferred, deferred } from './deferred.js';
-import { RpcError } from './error.js';
-import { canceled, type PendingCore } from './pending.js';
+import { canceled, RpcError } from './error.js';
+import type { PendingCore } from './pending.js';
 import { brokenStub, capabilityOf, type Stub } from './stub.js';
 
 /** How many bytes of streaming calls may be under way on one capability before the next one has to wait. */

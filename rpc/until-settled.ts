@@ -1,6 +1,6 @@
 /** Waiting for what a promise becomes. */
 import { type Capability, settled } from './capability.js';
-import { RpcError } from './error.js';
+import { canceled } from './error.js';
 
 /** As much of an AbortSignal as is needed. */
 export interface Leaving {
@@ -24,7 +24,7 @@ export function untilSettled(capability: Capability, signal?: Leaving): Promise<
     };
     const give = () => {
       leave?.();
-      reject(new RpcError('failed', 'the call was canceled', { code: 'ERR_RPC_CANCELED' }));
+      reject(canceled());
     };
     signal?.addEventListener('abort', give);
     if (signal?.aborted === true) give();
