@@ -14,8 +14,13 @@ import type { HostSettings } from './host-settings.js';
 import { ThreadPool } from './thread-pool.js';
 import { TurnWatch } from './turn-watch.js';
 
-/** How long a thread may take to end before its host ends with it. */
-const TERMINATE_MILLIS = 200;
+/**
+ * How long a thread may take to end before its host ends with it, in milliseconds of the host's own CPU time: a thread that
+ * cannot be stopped uses a core, and one that waits for a core on a loaded machine is not to be mistaken for it.
+ */
+const TERMINATE_CPU_MILLIS = 150;
+/** Bounds of the same, in milliseconds of the clock. */
+const TERMINATE_MILLIS = { least: 200, most: 800 };
 
 class Host {
   readonly #watch = new TurnWatch();
@@ -106,11 +111,20 @@ class Host {
   #endOverdue(thread: DomainThread): void {
     const reason = 'a turn took longer than its limit';
     thread.terminate(reason);
-    const stalled = setTimeout(() => {
+    const began = performance.now();
+    const cpuBefore = process.cpuUsage();
+    const look = (): void => {
+      const { user, system } = process.cpuUsage(cpuBefore);
+      const starved = (user + system) / 1000 < TERMINATE_CPU_MILLIS;
+      if (starved && performance.now() - began < TERMINATE_MILLIS.most) {
+        stalled = setTimeout(look, 20);
+        return;
+      }
       this.#overdue.get(thread)?.(`${reason}, and the thread could not be stopped, so its host was ended`);
       // Behind the answer to `ended`, which goes out at the end of this turn.
       setImmediate(() => setImmediate(endProcess));
-    }, TERMINATE_MILLIS);
+    };
+    let stalled = setTimeout(look, TERMINATE_MILLIS.least);
     void thread.gone.then(() => clearTimeout(stalled));
   }
 }
