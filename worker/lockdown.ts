@@ -22,6 +22,7 @@ import Module, { createRequire } from 'node:module';
 import process from 'node:process';
 import { runInThisContext } from 'node:vm';
 import type { CompartmentOptions, Harden, RepairOptions } from 'ses';
+import { piecewiseFreeze } from './piecewise-freeze.js';
 
 /** All there are in ses 2.3 but for `dateTaming` and `mathTaming`, which do nothing there. */
 export const SES_OPTIONS: Required<Omit<RepairOptions, 'dateTaming' | 'mathTaming'>> = {
@@ -101,7 +102,14 @@ export function lockdown(): Locked {
 
 function runSes(): void {
   const path = createRequire(import.meta.url).resolve('ses');
-  runInThisContext(readFileSync(path, 'utf8'), { filename: 'ses' });
+  // ses takes its own reference to `Object.freeze` while it is being loaded, and freezes everything by that.
+  const { freeze } = Object;
+  Object.freeze = piecewiseFreeze();
+  try {
+    runInThisContext(readFileSync(path, 'utf8'), { filename: 'ses' });
+  } finally {
+    Object.freeze = freeze;
+  }
   remove(globalThis, 'lockdown');
 }
 

@@ -36,6 +36,24 @@ describe('lockdown', () => {
     ]);
   });
 
+  it('freezes the prototypes that it freezes property by property as well as any other', async () => {
+    const source = `
+      const chain = [Object.prototype, Array.prototype, Object.getPrototypeOf(Uint8Array.prototype)];
+      for (const name of Object.getOwnPropertyNames(globalThis)) {
+        if (/^[A-Z].*Array$/.test(name)) chain.push(globalThis[name].prototype);
+      }
+      tell(String(chain.length >= 14 && chain.every(Object.isFrozen)));
+      for (const object of chain) {
+        for (const key of [...Reflect.ownKeys(object), 'added', 1]) {
+          if (key === 'length') continue; // Array.prototype's throws at what is no length.
+          if (Reflect.defineProperty(object, key, { value: NaN })) tell('defined ' + String(key));
+        }
+      }
+      const bytes = new Uint8Array(2); bytes[1] = 300; bytes.extra = 1;
+      tell([...bytes].join() + bytes.extra);`;
+    expect(await evaluateInThread({ source })).toEqual(['true', '0,441']);
+  });
+
   it.each([
     ['an override by assignment', `const o = {}; o.toString = () => 'mine'; tell(String(o))`, 'mine'],
     ['on an array', `const a = []; a.push = () => 'mine'; tell(a.push())`, 'mine'],
