@@ -21,15 +21,21 @@ export function headerBytes(segments: number): number {
   return (4 + 4 * segments + 7) & ~7;
 }
 
-/** The buffer of a message that is not complete is at most so many times as large as what has arrived of it. */
-const GROWTH = 2;
-
-const NOTHING = new Uint8Array(0);
+/**
+ * Pieces of an unfinished message that are at least so large are kept as they came, and joined once, when it is complete.
+ * Smaller ones are collected in buffers of up to this size: a peer that sends byte by byte must not make each of them cost
+ * an object.
+ */
+const PIECE_BYTES = 16 * 1024;
 
 export class FrameReader {
-  /** The beginning of a message that is not complete: `#length` bytes of a buffer that grows with what arrives. */
-  #partial: Uint8Array = NOTHING;
+  /** The beginning of a message that is not complete: `#length` bytes in all. */
+  #pieces: Uint8Array[] = [];
   #length = 0;
+  /** Bytes that are free in the last piece, where that is one of ours. */
+  #room = 0;
+  /** What the account was charged with: the buffers of the pieces, at most twice as large as what has arrived. */
+  #held = 0;
   /** How many bytes must be there before it is worth looking again. */
   #wanted = 0;
 
@@ -44,49 +50,97 @@ export class FrameReader {
    * (views of those bytes). Throws ProtocolViolation at a frame that is over a limit; nothing more may be pushed then.
    */
   push(chunk: Uint8Array, message: (segments: Uint8Array[]) => void): void {
-    let bytes = chunk;
-    if (this.#length > 0) {
-      this.#append(chunk);
-      if (this.#length < this.#wanted) return;
-      bytes = this.#partial.subarray(0, this.#length);
-      this.end();
-    }
     let at = 0;
+    while (this.#length > 0) {
+      const missing = this.#wanted - this.#length;
+      if (chunk.length - at < missing) {
+        this.#append(at === 0 ? chunk : chunk.subarray(at));
+        return;
+      }
+      const end = chunk.subarray(at, at + missing);
+      at += missing;
+      const bytes = this.#joinedWith(end);
+      const length = this.#measure(bytes, 0);
+      if (length === bytes.length) {
+        this.end();
+        message(segmentsOf(bytes, 0));
+      } else {
+        // Only more of the header was wanted.
+        this.#append(end);
+        this.#wanted = length ?? headerLength(bytes, 0);
+      }
+    }
     for (;;) {
-      const length = this.#measure(bytes, at);
-      const there = bytes.length - at;
+      const length = this.#measure(chunk, at);
+      const there = chunk.length - at;
       if (length === null || there < length) {
-        this.#wanted = length ?? (there < 4 ? 4 : headerLength(bytes, at));
+        this.#wanted = length ?? (there < 4 ? 4 : headerLength(chunk, at));
         break;
       }
-      message(segmentsOf(bytes, at));
+      message(segmentsOf(chunk, at));
       at += length;
     }
-    if (at < bytes.length) this.#append(at === 0 ? bytes : bytes.subarray(at));
+    if (at < chunk.length) this.#append(at === 0 ? chunk : chunk.subarray(at));
   }
 
   /** Nothing more will be pushed. */
   end(): void {
-    this.account.give(this.#partial.length);
-    this.#partial = NOTHING;
+    this.account.give(this.#held);
+    this.#pieces = [];
     this.#length = 0;
+    this.#room = 0;
+    this.#held = 0;
   }
 
   #append(bytes: Uint8Array): void {
-    const length = this.#length + bytes.length;
-    if (length > this.#partial.length) {
-      const size = Math.max(length, Math.min(this.#wanted, GROWTH * length));
-      if (!this.account.take(size - this.#partial.length)) {
-        throw new ProtocolViolation(
-          'all the connections together hold too many bytes of messages (budget bytes)',
-        );
+    const { length } = bytes;
+    const whole = bytes.buffer.byteLength;
+    if (length >= PIECE_BYTES && whole <= 2 * length) {
+      this.#hold(whole);
+      const last = this.#pieces.length - 1;
+      if (this.#room > 0) this.#pieces[last] = this.#pieces[last]!.subarray(0, -this.#room);
+      this.#room = 0;
+      this.#pieces.push(bytes);
+    } else {
+      const copied = Math.min(this.#room, length);
+      if (copied > 0) {
+        const last = this.#pieces[this.#pieces.length - 1]!;
+        last.set(copied === length ? bytes : bytes.subarray(0, copied), last.length - this.#room);
+        this.#room -= copied;
       }
-      const grown = new Uint8Array(size);
-      grown.set(this.#partial.subarray(0, this.#length));
-      this.#partial = grown;
+      if (copied < length) {
+        const rest = length - copied;
+        const size = Math.max(rest, Math.min(this.#length + length, PIECE_BYTES));
+        this.#hold(size);
+        const piece = new Uint8Array(size);
+        piece.set(copied === 0 ? bytes : bytes.subarray(copied));
+        this.#pieces.push(piece);
+        this.#room = size - rest;
+      }
     }
-    this.#partial.set(bytes, this.#length);
-    this.#length = length;
+    this.#length += length;
+  }
+
+  #hold(bytes: number): void {
+    if (!this.account.take(bytes)) {
+      throw new ProtocolViolation(
+        'all the connections together hold too many bytes of messages (budget bytes)',
+      );
+    }
+    this.#held += bytes;
+  }
+
+  /** All that is there, and `end` behind it: one buffer of just that. */
+  #joinedWith(end: Uint8Array): Uint8Array {
+    const joined = new Uint8Array(this.#length + end.length);
+    let at = 0;
+    for (const piece of this.#pieces) {
+      const rest = this.#length - at;
+      joined.set(piece.length <= rest ? piece : piece.subarray(0, rest), at);
+      at += piece.length;
+    }
+    joined.set(end, this.#length);
+    return joined;
   }
 
   /** Whether the stream may end here: not in the middle of a message. */

@@ -148,7 +148,9 @@ type State =
   | { readonly is: 'calling' }
   | { readonly is: 'returned'; readonly results: Payload }
   | { readonly is: 'fulfilled'; readonly value: unknown }
-  | { readonly is: 'rejected'; readonly error: unknown };
+  | { readonly is: 'rejected'; readonly error: unknown }
+  /** By whoever let go of it: rejected, too, with an error that is made where somebody asks. */
+  | { readonly is: 'cancelled' };
 
 /** The state of a call, apart from the object that stands for it, so that it does not keep that object alive. */
 class CallCore implements PendingCore {
@@ -235,7 +237,7 @@ class CallCore implements PendingCore {
     if (this.#promise !== null) return this.#promise.promise;
     this.#promise = deferred<unknown>();
     const { promise, fulfil, reject } = this.#promise;
-    const state = this.#state;
+    const state = this.#settled();
     if (this.pipelineOnly && state.is !== 'rejected') {
       reject(
         new RpcError(
@@ -254,7 +256,7 @@ class CallCore implements PendingCore {
 
   pipelined(path: readonly number[], names: readonly string[], type: Parameters<typeof stubFor>[1]): Stub {
     this.#wanted = true;
-    const state = this.#state;
+    const state = this.#settled();
     if (state.is === 'rejected') return brokenStub(RpcError.from(state.error), type);
     if (state.is === 'fulfilled') {
       let value = state.value as Record<string, unknown> | null | undefined;
@@ -272,6 +274,12 @@ class CallCore implements PendingCore {
     return stubFor(this.#call!.pipelined(path), type);
   }
 
+  /** What it has come to, where somebody asks. */
+  #settled(): Exclude<State, { is: 'cancelled' }> {
+    if (this.#state.is === 'cancelled') this.#state = { is: 'rejected', error: canceled() };
+    return this.#state;
+  }
+
   /** Nobody can ask for the outcome any more. A call that runs goes on: it may have been made for its effect. */
   abandon(): void {
     this.#abandoned = true;
@@ -282,10 +290,11 @@ class CallCore implements PendingCore {
   cancel(error: RpcError | null): void {
     if (this.#state.is === 'calling') {
       this.#wanted = true;
-      this.reject(error ?? canceled());
-    } else {
-      this.#finish();
+      if (error !== null || this.#promise !== null) return this.reject(error ?? canceled());
+      // Nobody has asked for the outcome, and hardly anybody will: an error, with its stack, costs more than the rest.
+      this.#state = { is: 'cancelled' };
     }
+    this.#finish();
   }
 }
 

@@ -14,6 +14,8 @@ const SLICE_MILLIS = 5;
 
 const milliseconds = performance.now.bind(performance);
 
+const soon = Promise.resolve();
+
 /** What the transport reads from, as far as it is steered here. */
 export interface Source {
   pause(): unknown;
@@ -21,8 +23,9 @@ export interface Source {
 }
 
 export class PacedTransport implements Transport {
-  /** What has arrived and waits, oldest first, from `#next` on. */
-  #waiting: (() => void)[] = [];
+  #receiver: TransportReceiver | null = null;
+  /** What has arrived and waits, oldest first, from `#next` on: messages, and the end of them. */
+  #waiting: (Uint8Array[] | (() => void))[] = [];
   #next = 0;
   #sliceEnd = 0;
   /** A turn of messages has begun, and the next one is ordered. */
@@ -43,8 +46,9 @@ export class PacedTransport implements Transport {
   ) {}
 
   start(receiver: TransportReceiver): void {
+    this.#receiver = receiver;
     this.transport.start({
-      message: (segments) => this.#arrived(() => receiver.message(segments)),
+      message: (segments) => this.#arrived(segments),
       violated: (reason) => this.#arrived(() => receiver.violated(reason)),
       closed: (reason) => this.#arrived(() => receiver.closed(reason)),
     });
@@ -59,8 +63,8 @@ export class PacedTransport implements Transport {
     this.transport.close();
   }
 
-  #arrived(deliver: () => void): void {
-    this.#waiting.push(deliver);
+  #arrived(what: Uint8Array[] | (() => void)): void {
+    this.#waiting.push(what);
     if (!this.#inTurn) this.#beginTurn();
     this.#takeSoon();
   }
@@ -81,13 +85,13 @@ export class PacedTransport implements Transport {
   #takeSoon(): void {
     if (this.#taking) return;
     this.#taking = true;
-    void Promise.resolve().then(() => this.#take());
+    void soon.then(this.#take);
   }
 
-  #take(): void {
+  readonly #take = (): void => {
     this.#taking = false;
-    const deliver = this.#waiting[this.#next];
-    if (deliver === undefined) return;
+    const next = this.#waiting[this.#next];
+    if (next === undefined) return;
     if (this.now() >= this.#sliceEnd) {
       this.#paused = true;
       this.source.pause();
@@ -95,7 +99,8 @@ export class PacedTransport implements Transport {
     }
     this.#next++;
     try {
-      deliver();
+      if (typeof next === 'function') next();
+      else this.#receiver!.message(next);
     } catch (error) {
       // As from any other callback: not as the rejection of a promise of the program's.
       setImmediate(() => {
@@ -104,7 +109,7 @@ export class PacedTransport implements Transport {
     }
     if (this.#next < this.#waiting.length) this.#takeSoon();
     else this.#rest();
-  }
+  };
 
   /** Nothing waits. */
   #rest(): void {

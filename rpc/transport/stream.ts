@@ -24,8 +24,8 @@ const FIRST_BATCH_BYTES = 4 * 1024;
 /** How many times its size a buffer may have that is kept for a segment in it. */
 const SLACK = 1.25;
 
-/** Taken when the module is loaded: a locked-down realm may not have it any more. */
-const soon = queueMicrotask;
+/** What follows it comes behind the microtasks that wait now. (`queueMicrotask` makes a resource for each.) */
+const soon = Promise.resolve();
 
 /** How long a closed stream waits for its peer to read what was sent, in milliseconds. */
 const LINGER = 5_000;
@@ -121,10 +121,13 @@ export class StreamTransport implements Transport {
     const grown = Buffer.allocUnsafe(room);
     this.#batch = grown;
     if (batch !== null) grown.set(batch.subarray(0, this.#batched));
-    // Behind the microtasks of this turn: what they send is to go out in the same write.
-    else soon(() => nextTick(() => this.#flush()));
+    else void soon.then(this.#flushBehind);
     return grown;
   }
+
+  /** Behind the microtasks of this turn: what they send is to go out in the same write. */
+  readonly #flushBehind = (): void => nextTick(this.#flushNow);
+  readonly #flushNow = (): void => this.#flush();
 
   close(): void {
     if (this.#state !== 'open') return;

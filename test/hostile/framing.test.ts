@@ -1,5 +1,6 @@
 /** Bytes that are no messages, or announce more than ever comes: at the FrameReader, and at a Session on a stream. */
 import { Duplex } from 'node:stream';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FrameReader } from '../../rpc/frame.js';
 import { DEFAULT_LIMITS } from '../../rpc/limits.js';
@@ -113,6 +114,39 @@ describe('a frame', () => {
       ]);
       expect(reader.atBoundary).toBe(true);
     }
+  });
+
+  it('of any size is read in whatever pieces it comes, large ones and small ones', () => {
+    const sizes = fc.oneof(fc.nat({ max: 12 }), fc.nat({ max: 12_000 }));
+    const pieces = fc.oneof(
+      fc.integer({ min: 1, max: 40 }),
+      fc.integer({ min: 1, max: 2000 }),
+      fc.constant(64 * 1024),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(fc.array(sizes, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 4 }),
+        fc.array(pieces, { minLength: 1, maxLength: 20 }),
+        fc.boolean(),
+        (shapes, cuts, shared) => {
+          const sent = shapes.map((shape, m) =>
+            shape.map((words, s) => new Uint8Array(8 * words).map((_, i) => i + 7 * m + 3 * s)),
+          );
+          const stream = Buffer.concat(sent.map((segments) => framed(...segments)));
+          const { push, messages, reader } = reading();
+          for (let from = 0, cut = 0; from < stream.length; cut++) {
+            const piece = stream.subarray(from, from + cuts[cut % cuts.length]!);
+            push(shared ? piece : Uint8Array.from(piece));
+            from += piece.length;
+          }
+          const same = messages.every((segments, m) =>
+            segments.every((segment, s) => Buffer.compare(segment, sent[m]![s]!) === 0),
+          );
+          return same && messages.length === sent.length && reader.atBoundary;
+        },
+      ),
+      { numRuns: 300 },
+    );
   });
 
   it('that is cut off at any byte is no message, and not the end of one', () => {
