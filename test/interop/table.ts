@@ -1,4 +1,6 @@
 /** The table of docs/interop.md, made of what the clients printed. */
+
+import { markdownTable } from '../markdown-table.js';
 import { type Arrangement, nameOf, WAYS } from './arrangements.js';
 import { CHECKS } from './checks.js';
 
@@ -49,19 +51,19 @@ export function page(runs: readonly Ran[]): string {
       check,
       ...columns.map(({ outcomes }) => cell(outcomes.get(check)!)),
     ]);
-    return `## ${title}\n\n${table(['', ...columns.map((ran) => nameOf(ran.arrangement))], rows)}`;
+    return `## ${title}\n\n${markdownTable(['', ...columns.map((ran) => nameOf(ran.arrangement))], rows)}`;
   });
   const versions = [...new Set(runs.flatMap(({ client, server }) => [client, server]))]
     .map((version) => version.split(', '))
     .sort(([one = ''], [other = '']) => (one < other ? -1 : 1));
   return `${[
     INTRODUCTION,
-    table(['', 'library'], versions),
+    markdownTable(['', 'library'], versions),
     ...sections,
     '## What cannot be done, and why',
     reasons.map((why, i) => `${i + 1}. ${why}`).join('\n'),
     '## What each check is',
-    table(['check', ''], Object.entries(CHECKS)),
+    markdownTable(['check', ''], Object.entries(CHECKS)),
     CLOSING,
   ].join('\n\n')}\n`;
 }
@@ -77,14 +79,3 @@ fails where this page says something else than what came out. Client → server;
 
 const CLOSING = `A broker's own interfaces (grants, attenuation, revocation, what happens when a domain is stopped) are checked by clients
 of their own in Python and C++, over unix sockets and TCP: \`client.py\` and \`client.c++\` beside the others.`;
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [head, head.map(() => '---'), ...rows];
-  const widths = head.map((_, i) => Math.max(...lines.map((cells) => cells[i]!.length)));
-  return lines
-    .map((cells, row) => {
-      const padded = cells.map((each, i) => each.padEnd(widths[i]!, row === 1 ? '-' : ' '));
-      return `| ${padded.join(' | ')} |`;
-    })
-    .join('\n');
-}
