@@ -1,6 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+/** Tests that say how long something may hold up somebody else, or how much memory that takes: they run by themselves. */
+const ALONE = ['test/worker/limits.test.ts', 'test/hostile/flood.test.ts', 'test/bench/**/*.test.ts'];
+
 export default defineConfig({
   resolve: {
     // The package by its own name is what was built: what a test of whole processes has to run.
@@ -12,8 +15,23 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['test/**/*.test.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'together',
+          include: ['test/**/*.test.ts'],
+          exclude: ['**/node_modules/**', ...ALONE],
+          // Most of them wait for processes that they started.
+          maxWorkers: 2,
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });
