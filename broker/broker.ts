@@ -2,14 +2,18 @@
 import { mkdir, readFile, stat, unlink } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
 import type { SturdyAddress } from '../client/sturdyref.js';
 import {
   Budgets,
   type ConnectionLimits,
+  clientOf,
   DEFAULT_BUDGETS,
+  describeAddress,
   type Listener,
   listenSocket,
+  RpcError,
   Session,
   type SocketAddress,
   StreamTransport,
@@ -37,9 +41,10 @@ import { openPrivateSocket, type PrivateSocket } from './private-socket.js';
 import { Refusals } from './refusals.js';
 import { StartupError } from './startup-error.js';
 import { LmdbStore } from './store/lmdb-store.js';
-import { type Store, StoreError } from './store/store.js';
+import { type GrantOwner, type Store, StoreError } from './store/store.js';
 import { Supervisor } from './supervisor.js';
 import { Tally } from './tally.js';
+import { type BrokerTls, provideTls } from './tls-identity.js';
 
 /** How long the calls in flight may take to end when the broker is stopped, in milliseconds. */
 const DRAIN_LIMIT = 5_000;
@@ -82,6 +87,9 @@ export class Broker {
   #entrance!: Entrance;
   #private: PrivateSocket | null = null;
   #listeners: Listener[] = [];
+  /** Where clients connect, listener by listener. */
+  readonly #addresses: SturdyAddress[] = [];
+  #tls: BrokerTls | null = null;
   #state: { is: 'starting' } | { is: 'ready' } | { is: 'stopping'; done: Promise<void> } = { is: 'starting' };
 
   private constructor(config: Config, log: Logger, clock: Clock) {
@@ -119,6 +127,11 @@ export class Broker {
     return this.#listeners.map(({ address }) => address);
   }
 
+  /** The same as it stands in sturdyrefs, in that order: with the digest of the broker's key where it is reached by TLS. */
+  get sturdyAddresses(): readonly SturdyAddress[] {
+    return this.#addresses;
+  }
+
   /** The file (mode 0600) with the operator's reference. */
   get operatorRefPath(): string {
     return join(this.#config.data, OPERATOR_REF);
@@ -129,7 +142,9 @@ export class Broker {
     await keepOthersOut(this.#config.data, this.#log);
     this.#store = await this.#openStore();
     this.#audit = new Audit(this.#store, this.#log, this.#clock);
-    this.#grants = new Grants(this.#store, this.#homeOf, this.#clock);
+    const { tls } = this.#config.listen;
+    if (tls !== undefined) this.#tls = await provideTls(this.#config.data, tls);
+    this.#grants = new Grants(this.#store, this.#homeOf, this.#clock, tls !== undefined);
     this.#delegation = new Delegation(this.#grants, this.#homeOf);
     this.#entrance = new Entrance({});
     this.#private = await openPrivateSocket((socket) => this.#entrance.accept(socket));
@@ -152,7 +167,7 @@ export class Broker {
     await this.#listen();
     await provideOperatorRef({
       folder: this.#config.data,
-      address: sturdyAddress(this.addresses[0]!),
+      address: this.sturdyAddresses[0]!,
       grants: this.#grants,
       home: this.#homes.get(BROKER_HOME)!,
       log: this.#log,
@@ -247,18 +262,25 @@ export class Broker {
   // ---- clients ----------------------------------------------------------------------------------------------------
 
   async #listen(): Promise<void> {
-    const { unix, tcp } = this.#config.listen;
+    const { unix, tcp, tls } = this.#config.listen;
     if (unix !== undefined) {
       await removeStaleSocket(unix);
       await this.#listenOn({ path: unix }, 'listen.unix');
     }
     if (tcp !== undefined) await this.#listenOn({ host: tcp.host, port: tcp.port }, 'listen.tcp');
+    if (tls !== undefined) await this.#listenOn({ host: tls.host, port: tls.port }, 'listen.tls', this.#tls);
   }
 
-  async #listenOn(address: SocketAddress, at: string): Promise<void> {
-    const where = 'path' in address ? address.path : `${address.host}:${address.port}`;
+  async #listenOn(address: SocketAddress, at: string, tls: BrokerTls | null = null): Promise<void> {
+    const where = describeAddress(address);
+    const { keepAliveMillis } = this.#config.listen;
     try {
-      this.#listeners.push(await listenSocket(address, (socket) => this.#accept(socket)));
+      const listener = await listenSocket(address, (socket) => this.#accept(socket, tls !== null), {
+        keepAliveMillis,
+        ...(tls !== null && { tls }),
+      });
+      this.#listeners.push(listener);
+      this.#addresses.push(sturdyAddress(listener.address, tls?.digest ?? null));
     } catch (cause) {
       const { code, message } = cause as NodeJS.ErrnoException;
       const why = code === 'EADDRINUSE' ? 'it is in use by another program; choose another' : message;
@@ -266,8 +288,10 @@ export class Broker {
     }
   }
 
-  #accept(socket: Socket): void {
-    const holder = { kind: 'anyone' } as const;
+  #accept(socket: Socket, isTls: boolean): void {
+    const client = isTls ? clientOf(socket as TLSSocket) : null;
+    const holder: GrantOwner =
+      client instanceof Uint8Array ? { kind: 'certificate', fingerprint: client } : { kind: 'anyone' };
     const peer = peerOf(holder, socket.remoteAddress, ++this.#accepted);
     const pace = new ClientPace();
     const entry = gate({
@@ -288,6 +312,9 @@ export class Broker {
       whenPassedOn: this.#entrance.whenPassedOn,
     });
     entry.bootstrap[Symbol.dispose]();
+    if (client instanceof RpcError) session.connection.abort(client.message);
+    else if (client === null && isTls && this.#config.listen.tls?.clients === 'certified')
+      session.connection.abort('a client of this broker needs a certificate (listen.tls.clients)');
     const { connections } = this.#config.listen.limits;
     if (this.#sessions.size >= connections) {
       session.connection.abort(
@@ -360,10 +387,10 @@ export class Broker {
   }
 }
 
-export function sturdyAddress(address: SocketAddress): SturdyAddress {
+function sturdyAddress(address: SocketAddress, key: string | null): SturdyAddress {
   return 'path' in address
     ? { transport: 'unix', path: address.path }
-    : { transport: 'tcp', host: address.host, port: address.port, key: null };
+    : { transport: 'tcp', host: address.host, port: address.port, key };
 }
 
 /** A socket that a killed broker left behind is in the way; one that somebody listens on is not ours to remove. */

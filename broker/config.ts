@@ -8,6 +8,7 @@
  */
 
 import { access, readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { dirname, extname, isAbsolute, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build, type Plugin } from 'esbuild';
@@ -121,11 +122,32 @@ const schema = z
           .strictObject({
             host: z.string().refine(isLoopback, {
               error: ({ input }) =>
-                `${JSON.stringify(input)} is not loopback: without TLS, which this version does not have, only 127.0.0.1 or ::1 can be listened on`,
+                `${JSON.stringify(input)} is not loopback: without TLS only 127.0.0.1 or ::1 can be listened on; use listen.tls`,
             }),
             port: z.int().min(0).max(65_535),
           })
           .optional(),
+        /** TLS 1.3. Clients are known by their certificate, if they show one. */
+        tls: z
+          .strictObject({
+            /** What is listened on. */
+            host: z.string().refine((text) => isIP(text) !== 0, {
+              error: ({ input }) =>
+                `${JSON.stringify(input)} is no IP address; expected one of this machine's, or 0.0.0.0 or :: for all of them`,
+            }),
+            port: z.int().min(0).max(65_535),
+            /** Files in PEM, both of them or neither: without them the broker makes its own, in the data folder. */
+            certificate: path.optional(),
+            key: path.optional(),
+            /** Whether a client has to have a certificate. */
+            clients: z.enum(['any', 'certified']).default('any'),
+          })
+          .refine(({ certificate, key }) => (certificate === undefined) === (key === undefined), {
+            error: 'expected certificate and key together, or neither',
+          })
+          .optional(),
+        /** How long a connection of TCP is silent before the system asks whether its peer is still there. */
+        keepAliveMillis: z.int().min(1000).max(86_400_000).default(120_000),
         limits: z
           .strictObject({
             /** How many connections are open at a time, on all listeners together. */
@@ -135,8 +157,8 @@ const schema = z
           })
           .prefault({}),
       })
-      .refine(({ unix, tcp }) => unix !== undefined || tcp !== undefined, {
-        error: 'expected unix, tcp or both: nobody could connect otherwise',
+      .refine(({ unix, tcp, tls }) => [unix, tcp, tls].some((listener) => listener !== undefined), {
+        error: 'expected one of unix, tcp and tls, or several: nobody could connect otherwise',
       }),
     log: z
       .strictObject({
@@ -228,7 +250,8 @@ export function parseConfig(value: unknown, folder: string, file = 'the configur
     data: absolute(config.data),
     listen: {
       ...config.listen,
-      ...(config.listen.unix === undefined ? {} : { unix: absolute(config.listen.unix) }),
+      ...(config.listen.unix !== undefined && { unix: absolute(config.listen.unix) }),
+      ...(config.listen.tls !== undefined && { tls: withFiles(config.listen.tls, absolute) }),
     },
     domains: Object.fromEntries(
       Object.entries(config.domains).map(([key, value]) => [
@@ -237,6 +260,15 @@ export function parseConfig(value: unknown, folder: string, file = 'the configur
       ]),
     ),
   };
+}
+
+function withFiles<T extends { certificate?: string | undefined; key?: string | undefined }>(
+  tls: T,
+  absolute: (relative: string) => string,
+): T {
+  const { certificate, key } = tls;
+  if (certificate === undefined || key === undefined) return tls;
+  return { ...tls, certificate: absolute(certificate), key: absolute(key) };
 }
 
 /**

@@ -112,7 +112,7 @@ class DelegableServer {
       object: identity.object,
       policy: policyFromWire(policy),
       label: label ?? '',
-      owner: ownerFromWire(sealFor),
+      owner: ownerFromWire(sealFor, this.grants.knowsCertificates),
       once: once ?? false,
       by: `grant ${this.#membrane.grant.row.id}`,
       peer: this.#membrane.peer,

@@ -141,7 +141,7 @@ class GrantServer {
       object: this.minted.object,
       policy: policyFromWire(policy),
       label: label ?? '',
-      owner: ownerFromWire(sealFor),
+      owner: ownerFromWire(sealFor, this.grants.knowsCertificates),
       once: once ?? false,
       by: this.#by,
       peer: this.peer,
@@ -205,7 +205,7 @@ class GrantServer {
       home: this.homeOf(BROKER_HOME)!,
       object: powerObject(this.#id, this.standing),
       label: this.minted.label,
-      owner: ownerFromWire(sealFor),
+      owner: ownerFromWire(sealFor, this.grants.knowsCertificates),
       by: this.#by,
       peer: this.peer,
     });

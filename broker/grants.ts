@@ -68,6 +68,8 @@ export class Grants {
     /** The home of this id; undefined where it is configured no more. */
     private readonly homeOf: (domainId: string) => Home | undefined,
     readonly clock: Clock = SYSTEM_CLOCK,
+    /** Whether there are connections that show a certificate, so that a grant can be sealed to one. */
+    readonly knowsCertificates = false,
   ) {
     this.#meters = new Meters({ store, now: () => clock.now() });
   }

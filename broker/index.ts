@@ -1,5 +1,5 @@
 /** The broker, for programs that run one themselves. The command line is in cli/. */
-export { Broker, sturdyAddress } from './broker.js';
+export { Broker } from './broker.js';
 export { type Clock, SYSTEM_CLOCK } from './clock.js';
 export {
   type Config,

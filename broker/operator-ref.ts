@@ -3,13 +3,14 @@
  * never half written: a new file takes the place of the old one when it is on disk. Of the root grants to the operator's object,
  * the one in the file is the only one that is alive.
  */
-import { chmod, lstat, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, lstat, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type SturdyAddress, SturdyRef } from '../client/sturdyref.js';
 import type { Grants } from './grants.js';
 import type { Home } from './home.js';
 import { OPERATOR_OBJECT } from './operator.js';
+import { writePrivateFile } from './private-file.js';
 import { StartupError } from './startup-error.js';
 
 export const OPERATOR_REF = 'operator.ref';
@@ -50,7 +51,7 @@ export async function provideOperatorRef(options: OperatorRefOptions): Promise<v
   const found = await read(path);
   const secret = knownSecret(found, options) ?? (await newSecret(options));
   const text = `${SturdyRef.of(secret, address).format()}\n`;
-  if (text !== found) await replace(folder, path, text);
+  if (text !== found) await replace(path, text);
   else await closeToOthers(path, options.log);
 }
 
@@ -103,26 +104,9 @@ async function newSecret({ grants, home }: OperatorRefOptions): Promise<Uint8Arr
   return secret!;
 }
 
-/** On disk under its name, with nobody else to read it, or as it was before. */
-async function replace(folder: string, path: string, text: string): Promise<void> {
-  const made = `${path}.new`;
+async function replace(path: string, text: string): Promise<void> {
   try {
-    // One that is there is of a broker that was killed.
-    await rm(made, { force: true });
-    const file = await open(made, 'wx', 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(made, path);
-    const names = await open(folder, 'r');
-    try {
-      await names.sync();
-    } finally {
-      await names.close();
-    }
+    await writePrivateFile(path, text);
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     throw new StartupError(`cannot write the operator's reference to ${path}: ${code ?? message}`, { cause });

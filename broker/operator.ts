@@ -121,7 +121,7 @@ class OperatorServer {
       object: params.object,
       policy: policyFromWire(params.policy),
       label: params.label ?? '',
-      owner: ownerFromWire(params.sealFor),
+      owner: ownerFromWire(params.sealFor, grants.knowsCertificates),
       once: params.once ?? false,
       by: BY,
       peer: this.#peer,

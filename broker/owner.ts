@@ -4,8 +4,10 @@ import { RpcError } from '../rpc/index.js';
 import { isId } from './store/id.js';
 import type { GrantOwner } from './store/store.js';
 
+const FINGERPRINT_BYTES = 32;
+
 /** Refuses an identity that this broker has no way to tell: a seal that nothing checks would be worse than none. */
-export function ownerFromWire(owner: Owner | null | undefined): GrantOwner {
+export function ownerFromWire(owner: Owner | null | undefined, knowsCertificates: boolean): GrantOwner {
   if (owner === null || owner === undefined || owner.anyone !== undefined) return { kind: 'anyone' };
   if (owner.domain !== undefined) {
     if (!isId(owner.domain)) {
@@ -29,9 +31,20 @@ export function ownerFromWire(owner: Owner | null | undefined): GrantOwner {
     );
   }
   if (owner.certificate !== undefined) {
-    throw new RpcError('failed', 'sealFor.certificate: this broker has no TLS listener', {
-      code: 'ERR_OWNER_UNAVAILABLE',
-    });
+    if (!knowsCertificates) {
+      throw new RpcError('failed', 'sealFor.certificate: this broker has no TLS listener (listen.tls)', {
+        code: 'ERR_OWNER_UNAVAILABLE',
+      });
+    }
+    const fingerprint = Uint8Array.from(owner.certificate);
+    if (fingerprint.length !== FINGERPRINT_BYTES) {
+      throw new RpcError(
+        'failed',
+        `sealFor.certificate: a fingerprint is a SHA-256 of ${FINGERPRINT_BYTES} bytes, not of ${fingerprint.length}`,
+        { code: 'ERR_OWNER_UNKNOWN' },
+      );
+    }
+    return { kind: 'certificate', fingerprint };
   }
   throw new RpcError('failed', 'sealFor: an owner of a kind that this broker does not know', {
     code: 'ERR_OWNER_UNAVAILABLE',

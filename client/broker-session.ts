@@ -7,13 +7,12 @@
  * for the next attempt to connect, and fails if that fails, which it does after a limit: no call waits for ever for a
  * connection. Over one that is there, a call may take as long as the object takes; its caller can cancel it.
  */
-import { createConnection } from 'node:net';
 import {
   BrokenCapability,
   type Capability,
   type ConnectionLimits,
   capabilityOf,
-  describeAddress,
+  dialSocket,
   type Pending,
   QueuedCapability,
   RpcError,
@@ -22,6 +21,7 @@ import {
   StreamTransport,
   type Stub,
   stubFor,
+  type TlsIdentity,
 } from '../rpc/index.js';
 import { type InterfaceType, sturdySchema } from '../schema/index.js';
 import { RestoredCapability } from './restored.js';
@@ -36,6 +36,10 @@ export interface ConnectOptions {
   readonly longestPause?: number;
   /** How long an attempt to connect may take, in milliseconds. Default 10,000. */
   readonly connectTimeout?: number;
+  /** Who this side is, where the broker is reached by TLS: what is sealed to this certificate can be restored then. */
+  readonly identity?: TlsIdentity;
+  /** How long a connection of TCP is silent before the system asks whether the broker is still there. Default 120,000. */
+  readonly keepAliveMillis?: number;
   /** What the broker can make this side hold. */
   readonly limits?: Partial<ConnectionLimits>;
   /** The connection was lost: every live capability but those that `restore` gave is broken. */
@@ -217,39 +221,16 @@ function settle(promise: QueuedCapability, to: Capability): void {
 }
 
 async function dial(address: SturdyAddress, options: ConnectOptions): Promise<Session> {
-  if (address.transport === 'tcp' && address.key !== null) {
-    throw new RpcError(
-      'unimplemented',
-      `${address.host} is reached by TLS, which this client does not speak`,
-      {
-        code: 'ERR_TLS_UNAVAILABLE',
-      },
-    );
-  }
   const where: SocketAddress =
     address.transport === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
-  const { limits, connectTimeout = 10_000 } = options;
-  const socket = createConnection({ ...where });
-  let timer: NodeJS.Timeout | undefined;
-  try {
-    await new Promise<void>((resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer within ${connectTimeout} ms`)), connectTimeout);
-      socket.once('connect', resolve).once('error', reject);
-    });
-  } catch (cause) {
-    socket.destroy();
-    const { code, message } = cause as NodeJS.ErrnoException;
-    throw new RpcError('disconnected', `cannot connect to ${describeAddress(where)}: ${code ?? message}`, {
-      code: 'ERR_RPC_CONNECT',
-      cause,
-    });
-  } finally {
-    clearTimeout(timer);
-  }
-  socket.removeAllListeners('error');
-  socket.setNoDelay(true);
-  const held = limits === undefined ? {} : { limits };
-  return new Session(new StreamTransport(socket, limits), held);
+  const { limits, connectTimeout: timeoutMillis = 10_000, identity, keepAliveMillis } = options;
+  const socket = await dialSocket(where, {
+    timeoutMillis,
+    ...(keepAliveMillis !== undefined && { keepAliveMillis }),
+    ...(address.transport === 'tcp' &&
+      address.key !== null && { tls: { serverKey: address.key, ...(identity && { identity }) } }),
+  });
+  return new Session(new StreamTransport(socket, limits), limits === undefined ? {} : { limits });
 }
 
 function sameAddress(a: SturdyAddress, b: SturdyAddress): boolean {

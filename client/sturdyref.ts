@@ -60,10 +60,9 @@ export class SturdyRef {
     }
     const place = text.slice(0, hash);
     const secret = parseSecret(text.slice(hash + 1));
-    if (place.startsWith(UNIX_SCHEME))
-      return new SturdyRef(secret, parseUnix(place.slice(UNIX_SCHEME.length)));
-    if (place.startsWith(TCP_SCHEME)) return new SturdyRef(secret, parseTcp(place.slice(TCP_SCHEME.length)));
-    throw new SturdyRefError(`not a sturdyref: it starts with neither ${UNIX_SCHEME} nor ${TCP_SCHEME}`);
+    if (!place.startsWith(UNIX_SCHEME) && !place.startsWith(TCP_SCHEME))
+      throw new SturdyRefError(`not a sturdyref: it starts with neither ${UNIX_SCHEME} nor ${TCP_SCHEME}`);
+    return new SturdyRef(secret, parseAddress(place));
   }
 
   /**
@@ -98,14 +97,28 @@ export class SturdyRef {
   }
 
   #place(): string {
-    const address = this.address;
-    if (address.transport === 'unix') {
-      return UNIX_SCHEME + address.path.split('/').map(encodeURIComponent).join('/');
-    }
-    const host = isIPv6(address.host) ? `[${address.host}]` : address.host;
-    const key = address.key === null ? '' : `sha-256:${address.key}@`;
-    return `${TCP_SCHEME}${key}${host}:${address.port}/`;
+    return formatAddress(this.address);
   }
+}
+
+/** What stands before the '#' of a sturdyref: no secret. */
+export function formatAddress(address: SturdyAddress): string {
+  if (address.transport === 'unix') {
+    return UNIX_SCHEME + address.path.split('/').map(encodeURIComponent).join('/');
+  }
+  const host = isIPv6(address.host) ? `[${address.host}]` : address.host;
+  const key = address.key === null ? '' : `sha-256:${address.key}@`;
+  return `${TCP_SCHEME}${key}${host}:${address.port}/`;
+}
+
+/** The address in what `formatAddress` gives. @throws SturdyRefError */
+export function parseAddress(text: string): SturdyAddress {
+  if (text.includes('#')) throw new SturdyRefError("an address has no '#' and no secret behind it");
+  if (text.startsWith(UNIX_SCHEME)) return parseUnix(text.slice(UNIX_SCHEME.length));
+  if (text.startsWith(TCP_SCHEME)) return parseTcp(text.slice(TCP_SCHEME.length));
+  throw new SturdyRefError(
+    `not the address of a broker: it starts with neither ${UNIX_SCHEME} nor ${TCP_SCHEME}`,
+  );
 }
 
 const UNIX_SCHEME = 'sturdy+unix://';

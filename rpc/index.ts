@@ -45,15 +45,28 @@ export { type CallContext, isServed, serve, serveAlso, served } from './serve.js
 export { Session, type SessionOptions } from './session.js';
 export { flush, STREAM_WINDOW } from './streaming.js';
 export { brokenStub, capabilityOf, isStub, Stub, stubFor, stubMethodName, typeOf } from './stub.js';
+export { descriptorTransport, standardTransport } from './transport/descriptor.js';
 export { Link, type MemoryPair, memoryPair } from './transport/memory.js';
+export { MessagePortTransport, type Port } from './transport/message-port.js';
 export {
   connectSocket,
+  type DialOptions,
   describeAddress,
+  dialSocket,
   type Listener,
+  type ListenOptions,
   listenSocket,
   type SocketAddress,
 } from './transport/socket.js';
 export { StreamTransport } from './transport/stream.js';
 export type { Throttle } from './transport/throttle.js';
+export {
+  certificateKeyDigest,
+  clientOf,
+  keyDigest,
+  type TlsClient,
+  type TlsIdentity,
+  type TlsServer,
+} from './transport/tls.js';
 export type { Transport, TransportReceiver } from './transport/transport.js';
 export { untilSettled } from './until-settled.js';

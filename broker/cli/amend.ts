@@ -5,7 +5,7 @@ import { sturdySchemaBytes } from '../../schema/index.js';
 import { BROKER_HOME } from '../broker-name.js';
 import { escapeControls } from '../redaction.js';
 import { allowed, grantId } from './grant-shown.js';
-import { handing } from './mint.js';
+import { AT, handing } from './mint.js';
 import { asOperator, type GlobalOptions } from './operator.js';
 import { addPolicyOptions, millisOf, type PolicyOptions, policyOf } from './policy-options.js';
 import { printAnswer, UsageError } from './print.js';
@@ -22,6 +22,7 @@ export function addAmendments(grants: Command): void {
     .description('another reference to the same grant, in the place of the one before')
     .option('--overlap <span>', 'how long the one before stays good: 30s, 12h (default: no longer)')
     .option('--out <file>', 'write the reference to this new file, of mode 0600')
+    .option('--at <address>', AT)
     .action(async (argument: string, _options: object, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions & { overlap?: string; out?: string }>();
       const overlap = options.overlap === undefined ? 0 : millisOf(options.overlap);

@@ -1,18 +1,22 @@
 /** `sturdy mint` and `sturdy attenuate`: new references, by the operator's power or by a reference that one holds. */
 import type { Command } from 'commander';
-import { type Minted, type SturdyAddress, SturdyRef } from '../../client/index.js';
+import { type Minted, parseAddress, type SturdyAddress, SturdyRef } from '../../client/index.js';
 import { escapeControls } from '../redaction.js';
 import { connected } from './connected.js';
 import { asOperator, type GlobalOptions, patience } from './operator.js';
 import { addDelegationOptions, type DelegationOptions, delegationOf } from './policy-options.js';
-import { printAnswer } from './print.js';
+import { printAnswer, UsageError } from './print.js';
 import { newReferenceFile, readReference } from './references.js';
 
 /** Where a new reference goes. */
 interface OutOptions {
   readonly json?: boolean;
   readonly out?: string;
+  readonly at?: string;
 }
+
+export const AT =
+  'where whoever gets it reaches the broker, as `sturdy serve` prints it (default: as this command does)';
 
 type MintOptions = GlobalOptions & DelegationOptions & OutOptions;
 
@@ -20,6 +24,7 @@ export function addMint(program: Command): void {
   addDelegationOptions(program.command('mint <domain> [object]'))
     .description("a reference to an object of a domain, by its id; to the domain's main object without one")
     .option('--out <file>', 'write the reference to this new file, of mode 0600')
+    .option('--at <address>', AT)
     .action(async (domain: string, object: string | undefined, _options: object, command: Command) => {
       const options = command.optsWithGlobals<MintOptions>();
       await handing(options, (hand) =>
@@ -40,6 +45,7 @@ export function addAttenuate(program: Command): void {
   addDelegationOptions(program.command('attenuate <ref>'))
     .description('a weaker reference to the same object, from @FILE, @FILE:NAME or - (standard input)')
     .option('--out <file>', 'write the reference to this new file, of mode 0600')
+    .option('--at <address>', AT)
     .action(async (argument: string, _options: object, command: Command) => {
       const options = command.optsWithGlobals<MintOptions>();
       const ref = readReference(argument);
@@ -73,13 +79,14 @@ async function newlyMinted({ ref, grant }: Minted, address: SturdyAddress): Prom
  * is that file before there is a grant; a grant whose reference cannot be written is revoked.
  */
 export async function handing(
-  { json = false, out }: OutOptions,
+  { json = false, out, at }: OutOptions,
   work: (hand: (made: ToHand) => Promise<void>) => Promise<void>,
 ): Promise<void> {
+  const elsewhere = at === undefined ? null : addressFrom(at);
   const file = out === undefined ? null : newReferenceFile(out);
   try {
     await work(async ({ secret, address, grant, undo }) => {
-      const ref = SturdyRef.of(secret, address);
+      const ref = SturdyRef.of(secret, elsewhere ?? address);
       try {
         file?.write(ref);
       } catch (error) {
@@ -93,5 +100,13 @@ export async function handing(
     });
   } finally {
     file?.close();
+  }
+}
+
+function addressFrom(text: string): SturdyAddress {
+  try {
+    return parseAddress(text);
+  } catch (error) {
+    throw new UsageError(`--at: ${(error as Error).message}`);
   }
 }

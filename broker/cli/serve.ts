@@ -1,6 +1,6 @@
 /** `sturdy serve`: a broker in the foreground, until SIGTERM or SIGINT stops it gracefully. A second signal ends it at once. */
 import type { Command } from 'commander';
-import { describeAddress } from '../../rpc/index.js';
+import { formatAddress, type SturdyAddress } from '../../client/sturdyref.js';
 import { configFile, type GlobalOptions } from './operator.js';
 import { UsageError } from './print.js';
 
@@ -29,7 +29,7 @@ async function serve(options: GlobalOptions & { pretty?: boolean }): Promise<voi
     process.exit(70);
   });
   const broker = await Broker.start(config, { log });
-  for (const address of broker.addresses) console.log(`listening on ${describeAddress(address)}`);
+  for (const address of broker.sturdyAddresses) console.log(`listening on ${shown(address)}`);
   console.log(`operator reference in ${broker.operatorRefPath}`);
   await new Promise<void>((resolve) => {
     const signalled = () => {
@@ -39,4 +39,10 @@ async function serve(options: GlobalOptions & { pretty?: boolean }): Promise<voi
     process.once('SIGTERM', signalled).once('SIGINT', signalled);
   });
   await broker.stop();
+}
+
+/** By TLS: as it stands in the references, since nobody can know the key's digest otherwise. */
+function shown(address: SturdyAddress): string {
+  if (address.transport === 'unix') return address.path;
+  return address.key === null ? `${address.host}:${address.port}` : formatAddress(address);
 }

@@ -232,17 +232,26 @@ describe('rates and sizes in text', () => {
 describe('an owner', () => {
   it('of a kind that is not known is refused, and never read as anyone', () => {
     const offset = graph.struct('Owner').discriminantOffset;
-    expect(() => ownerFromWire(decoded('Owner', {}, { offset, value: 9 }))).toThrow(
+    expect(() => ownerFromWire(decoded('Owner', {}, { offset, value: 9 }), false)).toThrow(
       'of a kind that this broker does not know',
     );
-    expect(ownerFromWire(decoded('Owner', {}, { offset, value: 0 }))).toEqual({ kind: 'anyone' });
+    expect(ownerFromWire(decoded('Owner', {}, { offset, value: 0 }), false)).toEqual({ kind: 'anyone' });
+  });
+
+  it('is a certificate by its fingerprint, where there are connections that show one', () => {
+    const certificate = new Uint8Array(32).fill(7);
+    expect(ownerFromWire({ certificate }, true)).toEqual({ kind: 'certificate', fingerprint: certificate });
+    expect(() => ownerFromWire({ certificate }, false)).toThrow(
+      'this broker has no TLS listener (listen.tls)',
+    );
+    expect(() => ownerFromWire({ certificate: new Uint8Array(20) }, true)).toThrow('32 bytes, not of 20');
   });
 
   it('is a domain by its id only', () => {
-    expect(() => ownerFromWire({ domain: 'ledger' })).toThrow(
+    expect(() => ownerFromWire({ domain: 'ledger' }, false)).toThrow(
       'the id of a domain (DomainInfo.id), not its name',
     );
-    expect(() => ownerFromWire({ domain: 'x'.repeat(1_000_000) })).toThrow('the id of a domain');
+    expect(() => ownerFromWire({ domain: 'x'.repeat(1_000_000) }, false)).toThrow('the id of a domain');
   });
 });
 
