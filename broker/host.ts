@@ -17,11 +17,17 @@ import type { SupervisorLog } from './supervisor.js';
 import type { Launch, Tier } from './tier.js';
 
 interface HostStub extends Stub {
-  assign(params: AssignParams): Promise<{ thread: number }>;
+  assign(params: AssignParams): Promise<{ thread: number; task: number }>;
   ended(params: { thread: number }): Promise<{ reason: string }>;
   terminate(params: { thread: number }): Promise<object>;
-  ping(): Promise<object>;
+  ping(): Promise<{ threads: readonly Memory[] }>;
   rehearse(): Promise<object>;
+}
+
+interface Memory {
+  readonly thread: number;
+  readonly heapBytes: bigint;
+  readonly offHeapBytes: bigint;
 }
 
 export interface AssignParams {
@@ -55,6 +61,7 @@ export class Host {
   readonly #answers: Promise<void>;
   #state: 'starting' | 'answers' = 'starting';
   #pid: number;
+  #memory: readonly Memory[] = [];
   /** What it said before it answered: why it never did. */
   #complaint = '';
   #reason: string | null = null;
@@ -126,18 +133,24 @@ export class Host {
     throw new RpcError('disconnected', await this.gone, { code: 'ERR_HOST_GONE' });
   }
 
-  /** The number of a thread that has its orders. */
-  async assign(params: AssignParams): Promise<number> {
+  /** A thread that has its orders, as the host and as the kernel call it. */
+  async assign(params: AssignParams): Promise<{ thread: number; task: number }> {
     await this.#ready();
     const late = setTimeout(() => {
       this.kill(`it had no thread for a domain within ${ASSIGN_LIMIT_MILLIS} ms`);
     }, ASSIGN_LIMIT_MILLIS);
     try {
-      const { thread } = await this.#orGone(this.#stub.assign(params));
-      return thread;
+      return await this.#orGone(this.#stub.assign(params));
     } finally {
       clearTimeout(late);
     }
+  }
+
+  /** What a thread had in memory when its host was last asked; null where that is not known. */
+  memoryOf(thread: number): { heapBytes: number; offHeapBytes: number } | null {
+    const found = this.#memory.find((each) => each.thread === thread);
+    if (found === undefined) return null;
+    return { heapBytes: Number(found.heapBytes), offHeapBytes: Number(found.offHeapBytes) };
   }
 
   /** Fulfilled with the reason when the thread is gone. */
@@ -180,7 +193,9 @@ export class Host {
     late.unref();
     // Where it fails, the process ends or has ended, which is seen anyway.
     await this.#stub.ping().then(
-      () => {},
+      ({ threads }) => {
+        this.#memory = threads;
+      },
       () => {},
     );
     clearTimeout(late);
