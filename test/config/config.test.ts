@@ -140,7 +140,10 @@ describe('a configuration', () => {
       changed('domains.ledger.powres', {}),
       'domains.ledger.powres: unknown key; allowed are module, schema, interface, trusted, group, tier, powers, grants, limits, start, idleMillis (did you mean powers?)',
     ],
-    [changed('dta', 1), 'dta: unknown key; allowed are data, listen, hosts, log, domains (did you mean data?)'],
+    [
+      changed('dta', 1),
+      'dta: unknown key; allowed are data, listen, hosts, log, domains (did you mean data?)',
+    ],
     [
       changed('domains.ledger.powers', { files: true }),
       'domains.ledger.powers.files: unknown key; allowed are clock, random, log, storage',
