@@ -41,6 +41,8 @@ const PING_EVERY_MILLIS = 1000;
 const PING_LIMIT_MILLIS = 5000;
 /** To its first word: the process has to be made, and its modules loaded, on a machine that may be busy with others. */
 const FIRST_ANSWER_MILLIS = 60_000;
+/** From when its connection has ended, or what came over it was no answer, to its end. */
+const END_LIMIT_MILLIS = 1000;
 /** To a thread that is locked down and waits, in a host that answers. */
 const ASSIGN_LIMIT_MILLIS = 30_000;
 
@@ -88,7 +90,8 @@ export class Host {
     this.#session = new Session(new StreamTransport(child.stdio[3] as Duplex));
     this.#stub = this.#session.bootstrap<HostStub>(sturdySchema().interface('Host'));
     let pinging: NodeJS.Timeout | undefined;
-    this.#answers = this.#answered(FIRST_ANSWER_MILLIS).then(() => {
+    this.#answers = this.#answered(FIRST_ANSWER_MILLIS).then(async (answered) => {
+      if (!answered) await this.#end();
       if (this.#reason !== null) return;
       this.#state = 'answers';
       if (wrapped) this.#pid = lastDescendant(this.#pid);
@@ -187,17 +190,26 @@ export class Host {
   }
 
   /** Asks for an answer, and kills the host where there is none in time. */
-  async #answered(limit: number): Promise<void> {
-    if (this.#reason !== null) return;
+  async #answered(limit: number): Promise<boolean> {
+    if (this.#reason !== null) return false;
     const late = setTimeout(() => this.kill(`it did not answer for ${limit} ms`), limit);
     late.unref();
-    // Where it fails, the process ends or has ended, which is seen anyway.
-    await this.#stub.ping().then(
-      ({ threads }) => {
-        this.#memory = threads;
-      },
-      () => {},
-    );
+    try {
+      const { threads } = await this.#stub.ping();
+      this.#memory = threads;
+      return true;
+    } catch {
+      // The process ends or has ended, which is seen anyway.
+      return false;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  /** Waits for the end of a process that has not answered: with that it is known why. One that goes on all the same is of no use. */
+  async #end(): Promise<void> {
+    const late = setTimeout(() => this.kill('it does not speak as a host does'), END_LIMIT_MILLIS);
+    await this.gone;
     clearTimeout(late);
   }
 }
