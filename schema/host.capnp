@@ -16,8 +16,8 @@ interface Host {
   # the supervisor kills the host.
 
   ping @3 () -> (threads :List(Memory));
-  # The host's own loop is alive. `threads`: what each of its domains had in memory when it was last asked, which
-  # it is again by this.
+  # The host's own loop is alive. `threads`: what those of its domains that have said so yet had in memory when they were
+  # last asked, which they are again by this.
 
   rehearse @4 () -> ();
   # Starts a thread, up to where it would get its orders, and ends it: fails with the reason where there can be none.

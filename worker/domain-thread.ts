@@ -21,8 +21,8 @@ export class DomainThread implements WatchedThread {
   readonly gone: Promise<string>;
   /** What the kernel calls it; 0 while that is not known. */
   task = 0;
-  /** When it was last asked. */
-  memory: ThreadMemory = { heapBytes: 0, offHeapBytes: 0 };
+  /** When it was last asked; null before it has answered for the first time. */
+  memory: ThreadMemory | null = null;
   #state: State = { is: 'starting' };
   /** The first reason that was given for the end is the one that counts. */
   #reason: string | null = null;

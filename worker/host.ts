@@ -88,10 +88,11 @@ class Host {
   }
 
   async ping(): Promise<{ threads: object[] }> {
-    const threads = [...this.#threads].map(([number, { thread }]) => {
+    const threads = [...this.#threads].flatMap(([number, { thread }]) => {
       thread.measure();
+      if (thread.memory === null) return [];
       const { heapBytes, offHeapBytes } = thread.memory;
-      return { thread: number, heapBytes: BigInt(heapBytes), offHeapBytes: BigInt(offHeapBytes) };
+      return [{ thread: number, heapBytes: BigInt(heapBytes), offHeapBytes: BigInt(offHeapBytes) }];
     });
     return { threads };
   }
