@@ -446,7 +446,9 @@ describe('sturdy grants', () => {
 
 describe('sturdy domains and health', () => {
   it('list, stop and start a domain', async () => {
-    expect((await asOperator('domains', 'start', 'ledger')).out).toMatch(/^NAME +TIER +STATE.*\nledger +thread +running/);
+    expect((await asOperator('domains', 'start', 'ledger')).out).toMatch(
+      /^NAME +TIER +STATE.*\nledger +thread +running/,
+    );
     expect(JSON.parse((await asOperator('domains', 'stop', 'ledger', '--json')).out)).toMatchObject({
       state: 'stopped',
       detail: 'stopped by the operator',

@@ -30,7 +30,8 @@ async function probe(options: object = {}, before: readonly string[] = []): Prom
 const named = ({ tiers }: MachineReport, name: string): TierReport =>
   tiers.find(({ tier }) => tier === name)!;
 
-describe('sturdy tiers', () => {
+// Three hosts are started each time, one after the other.
+describe('sturdy tiers', { timeout: 60_000 }, () => {
   it.skipIf(noSandbox)('says what there is to whoever asks', async () => {
     const report = await probe();
     expect(report.uid).toBe(process.getuid!());
