@@ -15,7 +15,7 @@ beforeAll(async () => {
     exporting: greedy({ exports: 16 }),
     reading: greedy({ queuedMiB: 1, turnMillis: 20_000 }),
     logging: greedy({ logLinesPerSecond: 10 }),
-    restarting: greedy({ restartsPerMinute: 2, turnMillis: 100 }),
+    restarting: greedy({ restartsPerMinute: 2, turnMillis: 1000 }),
     spinning: greedy({ cpuShare: 0.1, cpuWindowMillis: 2000, turnMillis: 5000 }),
     neighbour: testDomain('counter'),
   });
