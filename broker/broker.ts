@@ -31,6 +31,7 @@ import { DomainGrants } from './domain-grants.js';
 import { gate } from './gate.js';
 import { Grants } from './grants.js';
 import type { Home } from './home.js';
+import { LineRate } from './line-rate.js';
 import { isListening } from './listening.js';
 import { createLogger } from './log.js';
 import { BrokerHome } from './operator.js';
@@ -44,6 +45,7 @@ import { LmdbStore } from './store/lmdb-store.js';
 import { type GrantOwner, type Store, StoreError } from './store/store.js';
 import { Supervisor } from './supervisor.js';
 import { Tally } from './tally.js';
+import { type Tier, TierError } from './tier.js';
 import { type BrokerTls, provideTls } from './tls-identity.js';
 
 /** How long the calls in flight may take to end when the broker is stopped, in milliseconds. */
@@ -148,7 +150,14 @@ export class Broker {
     this.#delegation = new Delegation(this.#grants, this.#homeOf);
     this.#entrance = new Entrance({});
     this.#private = await openPrivateSocket((socket) => this.#entrance.accept(socket));
-    this.#supervisor = new Supervisor({ socket: this.#private.path, log: this.#log });
+    this.#supervisor = new Supervisor({
+      socket: this.#private.path,
+      accept: (connection, token) => this.#entrance.accept(connection, token),
+      log: this.#log,
+      warm: this.#config.hosts.warm,
+      maxThreads: this.#config.hosts.maxThreads,
+    });
+    await this.#tryTiers();
     this.#homes.set(
       BROKER_HOME,
       new BrokerHome({
@@ -176,6 +185,25 @@ export class Broker {
     this.#log.info({ addresses: this.addresses }, 'the broker is ready');
     for (const domain of this.#domains.values()) {
       if (this.#config.domains[domain.name]!.start === 'eager') void domain.running().catch(() => {});
+    }
+  }
+
+  /** No domain is ever given another tier than its own: a broker that cannot give it does not start. */
+  async #tryTiers(): Promise<void> {
+    const first = new Map<Tier, string>();
+    for (const [name, { tier }] of Object.entries(this.#config.domains)) {
+      if (tier !== 'thread' && !first.has(tier)) first.set(tier, name);
+    }
+    for (const [tier, name] of first) {
+      try {
+        await this.#supervisor.tryTier(tier);
+      } catch (cause) {
+        if (!(cause instanceof TierError)) throw cause;
+        throw new StartupError(
+          `domains.${name}.tier: ${cause.message}. \`sturdy tiers\` says which tiers it can give`,
+          { cause },
+        );
+      }
     }
   }
 
@@ -223,6 +251,7 @@ export class Broker {
     }
     const graph = SchemaGraph.load([schema, sturdySchemaBytes()]);
     const id = await this.#store.domainId(name);
+    const lines = new LineRate(config.limits.logLinesPerSecond, () => this.#clock.now());
     const grants = new DomainGrants({
       id,
       name,
@@ -233,6 +262,7 @@ export class Broker {
       grants: this.#grants,
       domains: this.#domains,
       services: this.#delegation,
+      lines,
       log: this.#log,
     });
     let source: Promise<string> | null = null;
@@ -251,6 +281,7 @@ export class Broker {
       },
       supervisor: this.#supervisor,
       entrance: this.#entrance,
+      lines,
       log: this.#log,
       clock: this.#clock,
     });

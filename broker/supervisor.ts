@@ -1,14 +1,19 @@
 /**
- * The supervisor of the hosts: one process for each trust group, started on demand, in which the domains of that group
- * have a thread each (R6). What it can do to a thread is end it, by asking its host, and where that is not enough, by
+ * The supervisor of the hosts: processes, started on demand, in which each domain has a thread (R6): one for each trust group, or for each
+ * domain whose tier is a host of its own. What it can do to a thread is end it, by asking its host, and where that is not enough, by
  * killing the host. It knows no domain's capabilities, restarts nothing, and loads no domain's code: it shares no process
  * with one.
  */
 
+import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import type { Host } from './host.js';
+import type { Door } from '../worker/orders.js';
+import type { CpuShare } from './cpu-share.js';
+import { CONNECTION_DESCRIPTOR, type Host } from './host.js';
+import { HostWatch, type Use, useOf, type Watched } from './host-watch.js';
 import { Hosts } from './hosts.js';
 import { StartQueue } from './start-queue.js';
+import { type HostMemory, type Tier, TierError } from './tier.js';
 
 /** As much of a pino logger as is used here. */
 export interface SupervisorLog {
@@ -20,10 +25,12 @@ export interface SupervisorLog {
 export interface SupervisorOptions {
   /** The broker's private unix socket, where domains enter. */
   readonly socket: string;
+  /** Takes the connection of a host of one domain, on which nobody may enter but who shows `token`. */
+  accept(connection: Socket, token: Uint8Array): void;
   readonly log: SupervisorLog;
   /**
-   * Hosts that are kept ready for a group that has none, each with as many threads parked; a host that more than one domain
-   * uses keeps them so. Default 1. Each costs the memory of a thread, or of a process.
+   * Hosts of each kind in use that are kept ready for a group, or a domain, that has none, each with as many threads parked; a host that
+   * more than one domain uses keeps them so. Default 1. Each costs the memory of a thread, or of a process.
    */
   readonly warm?: number;
   /** Threads of a host and a class of limits. Default 256. */
@@ -35,9 +42,12 @@ export interface SupervisorOptions {
 export interface StartRequest {
   /** For the log. */
   readonly domain: string;
-  /** The trust group: domains of one group share a host. */
+  readonly tier: Tier;
+  /** The trust group: in the tier `thread`, domains of one group share a host. */
   readonly group: string;
-  readonly limits: { readonly heapMebibytes: number; readonly turnMillis: number };
+  readonly limits: HostMemory & { readonly turnMillis: number };
+  /** What it may use of the processor, and has used: it is charged here. */
+  readonly cpu: CpuShare;
   /** With which the thread will enter the Threshold. */
   readonly token: Uint8Array;
   /** Gives the start up: `start` rejects with its reason, and whatever there is of a thread by then is ended. */
@@ -49,6 +59,7 @@ export interface StartRequest {
 /** A domain's thread. */
 export interface Placement {
   readonly hostPid: number;
+  readonly use: Use;
   /**
    * Ends the thread, within 250 ms, and with its host if it must be. Returns when it is gone, and after `onEnd(reason)`.
    * Safe to call again; the first reason counts.
@@ -61,13 +72,14 @@ const TERMINATE_MILLIS = 250;
 
 export class Supervisor {
   readonly #hosts: Hosts;
-  readonly #socket: string;
+  readonly #options: SupervisorOptions;
   readonly #log: SupervisorLog;
   readonly #placed = new Set<PlacedThread>();
   readonly #starts = new StartQueue();
+  readonly #watch = new HostWatch();
 
   constructor(options: SupervisorOptions) {
-    this.#socket = options.socket;
+    this.#options = options;
     this.#log = options.log;
     this.#hosts = new Hosts(options);
   }
@@ -81,32 +93,54 @@ export class Supervisor {
   }
 
   async #place(request: StartRequest): Promise<Placement> {
-    const { domain, group, limits, token, signal, onEnd } = request;
-    const host = this.#hosts.enter(group, limits.heapMebibytes);
-    const assigned = host.assign({ socket: this.#socket, token, limits });
-    let thread: number;
+    const { domain, tier, group, limits, cpu, token, signal, onEnd } = request;
+    const host = this.#hosts.enter(group, { ...limits, tier });
+    const door: Door =
+      host.connection === null ? { socket: this.#options.socket } : { inherited: CONNECTION_DESCRIPTOR };
+    const { heapMebibytes, turnMillis } = limits;
+    const assigned = host.assign({ door, token, limits: { heapMebibytes, turnMillis } });
+    let at: Awaited<typeof assigned>;
     try {
-      thread = await unlessAborted(assigned, signal);
+      at = await unlessAborted(assigned, signal);
     } catch (error) {
       // Where the host has other domains, it may yet answer, with a thread that nobody waits for.
       assigned.then(
-        (late) => new PlacedThread(host, late, () => {}).terminate('its start was given up'),
+        (late) => new PlacedThread(host, late, limits, cpu, () => {}).terminate('its start was given up'),
         () => {},
       );
       this.#hosts.leave(host);
       throw error;
     }
-    const placed = new PlacedThread(host, thread, (reason) => {
+    const placed = new PlacedThread(host, at, limits, cpu, (reason) => {
       this.#log.info({ domain, hostPid: host.pid, reason }, 'a domain ended');
       onEnd(reason);
     });
     this.#placed.add(placed);
+    this.#watch.add(placed);
     void placed.gone.finally(() => {
+      this.#watch.remove(placed);
       this.#placed.delete(placed);
       this.#hosts.leave(host);
     });
-    this.#log.debug({ domain, group, hostPid: host.pid }, 'a domain has a thread');
+    if (host.connection !== null) this.#options.accept(host.connection, token);
+    this.#log.debug({ domain, tier, group, hostPid: host.pid }, 'a domain has a thread');
     return placed;
+  }
+
+  /**
+   * Whether this machine can give a tier, by giving it.
+   * @throws TierError with the reason
+   */
+  async tryTier(tier: Tier): Promise<void> {
+    const host = this.#hosts.trial(tier);
+    try {
+      await host.rehearse();
+    } catch (cause) {
+      throw new TierError(tier, (cause as Error).message, { cause });
+    } finally {
+      host.kill('it was a trial');
+      await host.gone;
+    }
   }
 
   /** Ends every host, and with them every thread. Returns when they are gone and every `onEnd` was called. */
@@ -132,18 +166,24 @@ async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undef
   }
 }
 
-class PlacedThread implements Placement {
+class PlacedThread implements Placement, Watched {
   readonly hostPid: number;
+  readonly thread: number;
+  readonly task: number;
   /** Fulfilled when `onEnd` was called. */
   readonly gone: Promise<void>;
   #reason: string | null = null;
 
   constructor(
-    private readonly host: Host,
-    private readonly thread: number,
+    readonly host: Host,
+    { thread, task }: { thread: number; task: number },
+    readonly memory: HostMemory,
+    readonly cpu: CpuShare,
     onEnd: (reason: string) => void,
   ) {
     this.hostPid = host.pid;
+    this.thread = thread;
+    this.task = task;
     const ended = host.ended(thread).catch((error: Error) => {
       // The host died before it could answer, which is the reason then, or it is confused, and of no use.
       host.kill(`it could not say whether a thread has ended: ${error.message}`);
@@ -154,6 +194,14 @@ class PlacedThread implements Placement {
       await setImmediate();
       onEnd(this.#reason ?? reason);
     });
+  }
+
+  get use(): Use {
+    return useOf(this);
+  }
+
+  over(reason: string): void {
+    void this.terminate(reason);
   }
 
   async terminate(reason: string): Promise<void> {

@@ -446,12 +446,14 @@ describe('sturdy grants', () => {
 
 describe('sturdy domains and health', () => {
   it('list, stop and start a domain', async () => {
-    expect((await asOperator('domains', 'start', 'ledger')).out).toMatch(/^NAME +STATE.*\nledger +running/);
+    expect((await asOperator('domains', 'start', 'ledger')).out).toMatch(
+      /^NAME +TIER +STATE.*\nledger +thread +running/,
+    );
     expect(JSON.parse((await asOperator('domains', 'stop', 'ledger', '--json')).out)).toMatchObject({
       state: 'stopped',
       detail: 'stopped by the operator',
     });
-    expect((await asOperator('domains')).out).toMatch(/ledger +stopped/);
+    expect((await asOperator('domains')).out).toMatch(/ledger +thread +stopped/);
     expect((await asOperator('domains', 'start', 'nobody')).code).toBe(1);
   });
 
