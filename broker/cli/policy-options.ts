@@ -54,7 +54,7 @@ export function addDelegationOptions(command: Command): Command {
     .option('--label <text>', 'what listings call it')
     .option(
       '--seal-for <owner>',
-      "good in nobody else's hands: domain:ID (`sturdy domains --json` tells ids)",
+      "good in nobody else's hands: domain:ID (`sturdy domains --json` tells ids), or certificate:HEX, its SHA-256",
     );
 }
 
@@ -156,5 +156,9 @@ function isoTime(text: string): number {
 function owner(text: string): Owner {
   const [kind, id] = [text.slice(0, text.indexOf(':')), text.slice(text.indexOf(':') + 1)];
   if (kind === 'domain' && id !== '') return { domain: id };
-  throw new UsageError(`--seal-for: expected domain:ID, found ${JSON.stringify(text)}`);
+  const certificate = /^certificate:([0-9a-f]{64})$/i.exec(text.replaceAll(/(?<=[0-9a-f]{2}):/gi, ''));
+  if (certificate !== null) return { certificate: new Uint8Array(Buffer.from(certificate[1]!, 'hex')) };
+  throw new UsageError(
+    `--seal-for: expected domain:ID or certificate:HEX (a SHA-256, 64 digits), found ${JSON.stringify(text)}`,
+  );
 }

@@ -92,7 +92,7 @@ describe('a broker that listens by TLS', () => {
         sealed,
         ledgerGraph.interface('Ledger'),
       );
-      return ledger.open({ owner: 'somebody' }).then(
+      return ledger.open({ name: 'somebody' }).then(
         () => 'restored',
         (error: Error) => error.message,
       );

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createConnection, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import {
   type BrokerSession,
@@ -205,9 +205,20 @@ describe('a session', () => {
   });
 
   it('does not fall back to a connection without TLS where the reference asks for one', async () => {
-    const key = 'A'.repeat(43);
-    const tls = { transport: 'tcp', host: '127.0.0.1', port: 1, key } as const;
-    await expect(connect(tls)).rejects.toMatchObject({ type: 'unimplemented', code: 'ERR_TLS_UNAVAILABLE' });
+    const bytes: Buffer[] = [];
+    const server = createServer((socket) => {
+      socket.on('error', () => {}).on('data', (chunk) => {
+        bytes.push(chunk);
+        socket.write(Buffer.alloc(64));
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const tls = { transport: 'tcp', host: '127.0.0.1', port, key: 'A'.repeat(43) } as const;
+    await expect(connect(tls)).rejects.toMatchObject({ type: 'disconnected', code: 'ERR_RPC_CONNECT' });
+    // A handshake of TLS, and nothing after it.
+    expect(Buffer.concat(bytes)[0]).toBe(0x16);
+    server.close();
   });
 
   it('doubles the pause between its attempts', async () => {

@@ -64,7 +64,11 @@ describe('a configuration', () => {
   it('gets its defaults, and paths relative to its folder', () => {
     expect(parseConfig(good, '/etc/sturdy')).toEqual({
       data: '/etc/sturdy/data',
-      listen: { unix: '/etc/sturdy/s.sock', limits: { connections: 1024, messageMiB: 128 } },
+      listen: {
+        unix: '/etc/sturdy/s.sock',
+        keepAliveMillis: 120_000,
+        limits: { connections: 1024, messageMiB: 128 },
+      },
       hosts: { warm: 1, maxThreads: 256 },
       log: { level: 'info' },
       domains: {
@@ -174,7 +178,7 @@ describe('a configuration', () => {
     ],
     [
       changed('listen.tcp', { host: '0.0.0.0', port: 1 }),
-      'listen.tcp.host: "0.0.0.0" is not loopback: without TLS, which this version does not have, only 127.0.0.1 or ::1 can be listened on',
+      'listen.tcp.host: "0.0.0.0" is not loopback: without TLS only 127.0.0.1 or ::1 can be listened on; use listen.tls',
     ],
     [
       changed('listen.tcp', { host: '127.0.0.1', port: 70000 }),
@@ -184,7 +188,10 @@ describe('a configuration', () => {
       changed('listen.tcp', { host: '127.0.0.1', port: 1.5 }),
       'listen.tcp.port: expected a whole number, found 1.5',
     ],
-    [changed('listen', {}), 'listen: expected unix, tcp or both: nobody could connect otherwise'],
+    [
+      changed('listen', {}),
+      'listen: expected one of unix, tcp and tls, or several: nobody could connect otherwise',
+    ],
     [
       changed('domains.a b', ledger),
       'domains["a b"]: a name begins with a letter and goes on with letters, digits, - and _, 64 at most',

@@ -69,7 +69,7 @@ describe('a client', () => {
 
   it('waits no longer than it was told for a server that never shakes hands', async () => {
     const silent = await listenSocket({ host: '127.0.0.1', port: 0 }, (socket) =>
-      socket.on('error', () => {}),
+      socket.on('error', () => {}).resume(),
     );
     const dialled = dialSocket(silent.address, { tls: { serverKey }, timeoutMillis: 100 });
     await expect(dialled).rejects.toThrow('no answer within 100 ms');
