@@ -15,16 +15,21 @@ import type { Order } from './broker-process.js';
 
 const SCRIPT = fileURLToPath(new URL('../../dist/test/model/broker-process.js', import.meta.url));
 
+/** For whoever looks for secrets. */
+type Seen = { readonly where: string; readonly bytes: Buffer }[];
+
 export class System {
   #child: ChildProcess | null = null;
-  /** Everything that a broker or a host wrote, and what can be seen of the processes: for whoever looks for secrets. */
-  readonly seen: { readonly where: string; readonly bytes: Buffer }[] = [];
 
-  private constructor(readonly folder: string) {}
+  private constructor(
+    readonly folder: string,
+    readonly seen: Seen,
+  ) {}
 
-  static async make(): Promise<System> {
+  /** `seen` gets everything that a broker or a host writes, and what can be seen of the processes. */
+  static async make(seen: Seen): Promise<System> {
     if (!existsSync(SCRIPT)) throw new Error(`${SCRIPT} does not exist: run npm run build first`);
-    return new System(await mkdtemp(join(tmpdir(), 'sturdy-model-')));
+    return new System(await mkdtemp(join(tmpdir(), 'sturdy-model-')), seen);
   }
 
   /** Starts the broker, for which it is `now`. */

@@ -1,0 +1,122 @@
+/** The runs of the model test, for fast-check: sequences of operations, each of which follows from its name and one number. */
+import fc from 'fast-check';
+import { Random } from '../hostile/fuzz.js';
+import { extend, narrow, rotate } from './operations/amending.js';
+import { burst, call, drop, giveUp, hold, pipelined } from './operations/calling.js';
+import { checkListing, checkNothingLeft, listing } from './operations/checking.js';
+import {
+  crash,
+  disconnect,
+  expire,
+  kill,
+  killAmid,
+  restart,
+  sleepAndWake,
+  stopDomain,
+} from './operations/ending.js';
+import { attenuate, describe, mint, save, saveUndelegable } from './operations/minting.js';
+import type { Operation } from './operations/operation.js';
+import { ask, askKept, echo, echoOrder, keep, kept, open, peer } from './operations/passing.js';
+import { forge, restore, restoreOnceRace } from './operations/restoring.js';
+import { drain, drainLate, revoke, revokeRace } from './operations/revoking.js';
+import type { Reference } from './reference/reference.js';
+import type { Tally } from './tally.js';
+import { Trial } from './trial.js';
+
+export const OPERATIONS: readonly Operation[] = [
+  call,
+  burst,
+  pipelined,
+  hold,
+  giveUp,
+  drop,
+  open,
+  echo,
+  echoOrder,
+  peer,
+  ask,
+  keep,
+  kept,
+  askKept,
+  mint,
+  attenuate,
+  save,
+  saveUndelegable,
+  describe,
+  restore,
+  restoreOnceRace,
+  forge,
+  narrow,
+  extend,
+  rotate,
+  revoke,
+  revokeRace,
+  drain,
+  drainLate,
+  expire,
+  listing,
+  disconnect,
+  sleepAndWake,
+  crash,
+  stopDomain,
+  restart,
+  kill,
+  killAmid,
+];
+
+type Command = fc.AsyncCommand<Reference, Trial>;
+
+class Doing implements Command {
+  constructor(
+    readonly operation: Operation,
+    readonly choices: number,
+  ) {}
+
+  check(model: Readonly<Reference>): boolean {
+    return this.operation.can?.(model as Reference) ?? true;
+  }
+
+  async run(_model: Reference, trial: Trial): Promise<void> {
+    trial.tally.operation(this.operation.name);
+    trial.note(`-- ${this}`);
+    await this.operation.run(trial, new Random(this.choices));
+  }
+
+  toString(): string {
+    return `${this.operation.name} (${this.choices})`;
+  }
+}
+
+/**
+ * A run that fails is made smaller by leaving commands out. What a command chose stays as it is: every try costs a broker, and another
+ * choice tells less than a shorter run.
+ */
+export function runs(mostCommands: number, replayPath?: string): fc.Arbitrary<Iterable<Command>> {
+  const choices = fc.noShrink(fc.nat({ max: 2 ** 31 - 1 }));
+  const command = fc.oneof(
+    ...OPERATIONS.map((operation) => ({
+      weight: operation.weight,
+      arbitrary: choices.map((choice): Command => new Doing(operation, choice)),
+    })),
+  );
+  return fc.commands([command], {
+    maxCommands: mostCommands,
+    size: 'max',
+    ...(replayPath !== undefined && { replayPath }),
+  });
+}
+
+/** Runs it against a broker of its own. Rejects at the first difference, saying which, and how it came to that. */
+export async function check(commands: Iterable<Command>, tally: Tally): Promise<void> {
+  const trial = await Trial.begin(tally);
+  try {
+    await fc.asyncModelRun(() => ({ model: trial.reference, real: trial }), commands);
+    await checkNothingLeft(trial);
+    await checkListing(trial);
+    await trial.look();
+    await trial.system.stop();
+    tally.seen.push(...(await trial.system.stored()));
+  } finally {
+    await trial.system.remove();
+  }
+}
