@@ -17,9 +17,10 @@ import {
 import { attenuate, describe, mint, save, saveUndelegable } from './operations/minting.js';
 import type { Operation } from './operations/operation.js';
 import { ask, askKept, echo, echoOrder, keep, kept, open, peer } from './operations/passing.js';
-import { forge, restore, restoreOnceRace } from './operations/restoring.js';
+import { forge, restore, restoreOnceRace, restoreSome } from './operations/restoring.js';
 import { drain, drainLate, revoke, revokeRace } from './operations/revoking.js';
 import type { Reference } from './reference/reference.js';
+import { System } from './system.js';
 import type { Tally } from './tally.js';
 import { Trial } from './trial.js';
 
@@ -91,7 +92,7 @@ class Doing implements Command {
  * A run that fails is made smaller by leaving commands out. What a command chose stays as it is: every try costs a broker, and another
  * choice tells less than a shorter run.
  */
-export function runs(mostCommands: number, replayPath?: string): fc.Arbitrary<Iterable<Command>> {
+export function sequences(mostCommands: number, replayPath?: string): fc.Arbitrary<Iterable<Command>> {
   const choices = fc.noShrink(fc.nat({ max: 2 ** 31 - 1 }));
   const command = fc.oneof(
     ...OPERATIONS.map((operation) => ({
@@ -106,17 +107,45 @@ export function runs(mostCommands: number, replayPath?: string): fc.Arbitrary<It
   });
 }
 
-/** Runs it against a broker of its own. Rejects at the first difference, saying which, and how it came to that. */
-export async function check(commands: Iterable<Command>, tally: Tally): Promise<void> {
-  const trial = await Trial.begin(tally);
-  try {
-    await fc.asyncModelRun(() => ({ model: trial.reference, real: trial }), commands);
-    await checkNothingLeft(trial);
-    await checkListing(trial);
-    await trial.look();
-    await trial.system.stop();
-    tally.seen.push(...(await trial.system.stored()));
-  } finally {
-    await trial.system.remove();
+/** The broker that runs are made against, one after the other: to start one takes longer than a run. */
+export class Runs {
+  #system: System | null = null;
+
+  constructor(readonly tally: Tally) {}
+
+  /** Rejects at the first difference, saying which, and how it came to that. The next run gets another broker then. */
+  async check(commands: Iterable<Command>): Promise<void> {
+    const system = await this.#started();
+    try {
+      const trial = await Trial.begin(system, this.tally);
+      await restoreSome(trial, new Random(0));
+      await fc.asyncModelRun(() => ({ model: trial.reference, real: trial }), commands);
+      await checkNothingLeft(trial);
+      await checkListing(trial);
+      await trial.look();
+      await trial.leaveAll();
+    } catch (error) {
+      this.#system = null;
+      await system.remove();
+      throw error;
+    }
+  }
+
+  async #started(): Promise<System> {
+    if (this.#system !== null) return this.#system;
+    const system = await System.make(this.tally.seen);
+    this.#system = system;
+    await system.start();
+    this.tally.secrets.push(await system.operatorSecret());
+    return system;
+  }
+
+  /** Ends the broker, and notes what it has written. */
+  async end(): Promise<void> {
+    const system = this.#system;
+    if (system === null) return;
+    await system.stop();
+    this.tally.seen.push(...(await system.stored()));
+    await system.remove();
   }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { check, OPERATIONS, runs } from './commands.js';
+import { OPERATIONS, Runs, sequences } from './commands.js';
 import { SecretScan } from './secret-scan.js';
 import { Tally } from './tally.js';
 
@@ -17,16 +17,17 @@ const SHRINKING = Number(process.env['MODEL_SHRINKING'] ?? 90);
 
 describe('random runs of clients, domains and a broker', () => {
   const tally = new Tally();
+  const runs = new Runs(tally);
   afterAll(() => console.log(`model: ${tally}`));
 
   it(
     'keep to the model of the grants, through amendments, revocations, expiries, crashes and restarts',
     async () => {
       let deadline = Number.POSITIVE_INFINITY;
-      const property = fc.asyncProperty(runs(COMMANDS, replayPath), async (commands) => {
+      const property = fc.asyncProperty(sequences(COMMANDS, replayPath), async (commands) => {
         fc.pre(Date.now() < deadline);
         try {
-          await check(commands, tally);
+          await runs.check(commands);
         } catch (error) {
           deadline = Math.min(deadline, Date.now() + SHRINKING * 1000);
           throw error;
@@ -37,6 +38,7 @@ describe('random runs of clients, domains and a broker', () => {
         ...(seed !== undefined && { seed: Number(seed) }),
         ...(path !== undefined && { path }),
       });
+      await runs.end();
       expect(tally.runs).toBeGreaterThan(0);
       expect(OPERATIONS.map(({ name }) => name)).toEqual(
         expect.arrayContaining(Object.keys(tally.operations)),

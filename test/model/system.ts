@@ -20,6 +20,7 @@ type Seen = { readonly where: string; readonly bytes: Buffer }[];
 
 export class System {
   #child: ChildProcess | null = null;
+  #now = Date.parse('2030-01-01T00:00:00Z');
 
   private constructor(
     readonly folder: string,
@@ -32,9 +33,14 @@ export class System {
     return new System(await mkdtemp(join(tmpdir(), 'sturdy-model-')), seen);
   }
 
-  /** Starts the broker, for which it is `now`. */
-  async start(now: number): Promise<void> {
-    const child = fork(SCRIPT, [this.folder, `${now}`], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  /** What time it is for the broker. */
+  get now(): number {
+    return this.#now;
+  }
+
+  /** Starts the broker. */
+  async start(): Promise<void> {
+    const child = fork(SCRIPT, [this.folder, `${this.#now}`], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     this.#child = child;
     for (const name of ['stdout', 'stderr'] as const) {
       child[name]!.on('data', (bytes: Buffer) => this.seen.push({ where: `${name} of the broker`, bytes }));
@@ -45,6 +51,7 @@ export class System {
   /** Sets the clock forward. What was due by then has been done. */
   async advance(millis: number): Promise<void> {
     await this.#order({ advance: millis }, 'advanced');
+    this.#now += millis;
   }
 
   async connect(): Promise<Client> {

@@ -3,6 +3,8 @@
 export class Tally {
   runs = 0;
   grants = 0;
+  /** How many calls were told apart. */
+  tokens = 0;
   readonly operations: Record<string, number> = {};
   /** Of calls: how many went through, and how many were refused, by the reason. */
   readonly calls: Record<string, number> = {};

@@ -19,7 +19,7 @@ import { type Cap, endOf, placeOf, shown } from './reference/capability.js';
 import type { Grant, Minted } from './reference/grant.js';
 import { EVERYTHING, type Method } from './reference/policy.js';
 import { type ClientState, type Expectation, type Held, Reference } from './reference/reference.js';
-import { System } from './system.js';
+import type { System } from './system.js';
 import type { Tally } from './tally.js';
 
 export const DOMAINS = Object.keys(MODEL_DOMAINS);
@@ -72,42 +72,38 @@ export class Trial {
   control!: Client;
   operator!: AnyStub;
   readonly #history: string[] = [];
-  #tokens = 0;
+
+  /** With what every label of this run begins. */
+  readonly labels: string;
   #labels = 0;
 
   private constructor(
     readonly system: System,
     readonly reference: Reference,
     readonly tally: Tally,
-  ) {}
-
-  /** Starts a broker, with something to call and to revoke. */
-  static async begin(tally: Tally): Promise<Trial> {
-    const domains = Object.fromEntries(DOMAINS.map((name) => [name, { sleeps: name === SLEEPER }]));
-    const reference = new Reference(Date.parse('2030-01-01T00:00:00Z'), domains);
-    const trial = new Trial(await System.make(tally.seen), reference, tally);
-    tally.runs++;
-    try {
-      await trial.start();
-      await Promise.all(
-        DOMAINS.map(async (domain) => {
-          const main = await trial.mintRoot(domain, '');
-          reference.spared.add(main);
-          trial.#mains.set(domain, main);
-        }),
-      );
-      await trial.#adoptConfigured();
-      for (const domain of DOMAINS) await trial.mintRoot(domain, 'a');
-      tally.secrets.push(await trial.system.operatorSecret());
-      return trial;
-    } catch (error) {
-      await trial.system.remove();
-      throw error;
-    }
+  ) {
+    this.labels = `run ${++tally.runs}: `;
   }
 
-  async start(): Promise<void> {
-    await this.system.start(this.reference.now);
+  /** On a broker that runs and that nobody else uses: clients of it, and something to call and to revoke. */
+  static async begin(system: System, tally: Tally): Promise<Trial> {
+    const domains = Object.fromEntries(DOMAINS.map((name) => [name, { sleeps: name === SLEEPER }]));
+    const trial = new Trial(system, new Reference(system.now, domains), tally);
+    const { reference } = trial;
+    await trial.connectAll();
+    await Promise.all(
+      DOMAINS.map(async (domain) => {
+        const main = await trial.mintRoot(domain, '');
+        reference.spared.add(main);
+        trial.#mains.set(domain, main);
+      }),
+    );
+    await trial.#adoptConfigured();
+    for (const domain of DOMAINS) await trial.mintRoot(domain, 'a');
+    return trial;
+  }
+
+  async connectAll(): Promise<void> {
     this.control = await this.system.connect();
     this.operator = await this.system.operator(this.control);
     for (let i = 0; i < CLIENTS; i++) await this.connect();
@@ -150,12 +146,14 @@ export class Trial {
     return grant;
   }
 
+  /** Another one for every grant, whatever the run. */
   label(): string {
-    return `m${++this.#labels}`;
+    return `${this.labels}${++this.#labels}`;
   }
 
+  /** Another one for every call, whatever the run. */
   token(): number {
-    return ++this.#tokens;
+    return ++this.tally.tokens;
   }
 
   // ---- telling --------------------------------------------------------------------------------------------------

@@ -64,12 +64,12 @@ function amending(kind: 'narrow' | 'extend'): Operation['run'] {
   };
 }
 
-export const narrow: Operation = { name: 'narrow', weight: 7, can: hasAmendable, run: amending('narrow') };
-export const extend: Operation = { name: 'extend', weight: 6, can: hasAmendable, run: amending('extend') };
+export const narrow: Operation = { name: 'narrow', weight: 21, can: hasAmendable, run: amending('narrow') };
+export const extend: Operation = { name: 'extend', weight: 18, can: hasAmendable, run: amending('extend') };
 
 export const rotate: Operation = {
   name: 'rotate',
-  weight: 6,
+  weight: 18,
   can: hasAmendable,
   async run(trial, choose) {
     const { reference } = trial;

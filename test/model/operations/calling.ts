@@ -14,7 +14,7 @@ const MOST_IN_FLIGHT = 6;
 
 export const call: Operation = {
   name: 'call',
-  weight: 30,
+  weight: 90,
   can: ({ held }) => held.length > 0,
   run: (trial, choose) => callOn(trial, choose.pick(trial.reference.held), choose.pick(['read', 'write'])),
 };
@@ -32,7 +32,7 @@ const someMethods = (choose: Random) =>
 /** Calls that do not wait for each other, on one reference: they arrive in their order. */
 export const burst: Operation = {
   name: 'burst',
-  weight: 8,
+  weight: 24,
   can: ({ held }) => held.length > 0,
   async run(trial, choose) {
     const { reference } = trial;
@@ -49,7 +49,7 @@ export const burst: Operation = {
 /** The same through a promise: of what a reference will be restored to. */
 export const pipelined: Operation = {
   name: 'pipelined',
-  weight: 5,
+  weight: 15,
   async run(trial, choose) {
     const { reference } = trial;
     const grant = anyGrant(reference, choose, referenced(reference))!;
@@ -95,7 +95,7 @@ export function checkOrder(
 /** A call that does not return: mostly on what will expire. */
 export const hold: Operation = {
   name: 'hold',
-  weight: 6,
+  weight: 18,
   can: holdsTarget,
   async run(trial, choose) {
     const { reference } = trial;
@@ -133,7 +133,7 @@ export async function holdOn(trial: Trial, held: Held): Promise<CallInFlight | n
 
 export const giveUp: Operation = {
   name: 'give up',
-  weight: 2,
+  weight: 6,
   async run(trial, choose) {
     if (trial.inFlight.length > 0) await trial.giveUp([choose.pick(trial.inFlight)]);
   },
@@ -141,7 +141,7 @@ export const giveUp: Operation = {
 
 export const drop: Operation = {
   name: 'drop',
-  weight: 4,
+  weight: 12,
   can: (model: Reference) => model.held.length > 0,
   async run(trial, choose) {
     trial.drop(choose.pick(trial.reference.held));

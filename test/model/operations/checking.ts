@@ -5,7 +5,7 @@ import { type Policy, policyText } from '../reference/policy.js';
 import { DOMAINS, type Listed, type Trial } from '../trial.js';
 import type { Operation } from './operation.js';
 
-export const listing: Operation = { name: 'listing', weight: 3, run: checkListing };
+export const listing: Operation = { name: 'listing', weight: 9, run: checkListing };
 
 /** What was acknowledged is there, as it is now. */
 export async function checkListing(trial: Trial): Promise<void> {
@@ -32,8 +32,8 @@ export async function checkListing(trial: Trial): Promise<void> {
     }
     listed.delete(grant.id);
   }
-  // The operator's own reference is not the run's.
-  const others = [...listed.values()].filter(({ label }) => /^m[0-9]+$/.test(label));
+  // Others are of other runs, or the operator's own.
+  const others = [...listed.values()].filter(({ label }) => label.startsWith(trial.labels));
   if (others.length > 0) trial.fault(`${others.map(({ id }) => id)} were minted by nobody`);
 }
 

@@ -9,7 +9,7 @@ import { DOMAINS, type Trial } from '../trial.js';
 import { callOn } from './calling.js';
 import { checkListing, checkNothingLeft } from './checking.js';
 import { anyGrant, type Operation, targets } from './operation.js';
-import { restoreOf } from './restoring.js';
+import { restoreOf, restoreSome } from './restoring.js';
 
 /** Longer than a domain has to run to have recovered from its failures. In milliseconds. */
 const RECOVERY = 11_000;
@@ -17,7 +17,7 @@ const RECOVERY = 11_000;
 /** To the moment at which a call in flight is to end, if there is one; or on by some seconds. */
 export const expire: Operation = {
   name: 'expire',
-  weight: 5,
+  weight: 15,
   async run(trial, choose) {
     const { now } = trial.reference;
     const ends = trial.inFlight
@@ -30,14 +30,14 @@ export const expire: Operation = {
 
 async function advance(trial: Trial, millis: number): Promise<void> {
   await trial.system.advance(millis);
-  trial.reference.now += millis;
+  trial.reference.now = trial.system.now;
   trial.reference.endExpired();
   await trial.checkInFlight();
 }
 
 export const disconnect: Operation = {
   name: 'disconnect',
-  weight: 2,
+  weight: 6,
   async run(trial, choose) {
     await trial.leave(choose.pick([...trial.reference.clients.values()]));
     await trial.connect();
@@ -47,7 +47,7 @@ export const disconnect: Operation = {
 /** Lets the domain that may sleep do so, and calls what is held of it, which wakes it. */
 export const sleepAndWake: Operation = {
   name: 'sleep and wake',
-  weight: 3,
+  weight: 4,
   async run(trial, choose) {
     await new Promise((resolve) => setTimeout(resolve, 400));
     const before = await trial.info(SLEEPER);
@@ -100,27 +100,34 @@ export const stopDomain: Operation = {
   },
 };
 
+/** Starts the broker that has ended, and holds what there is after that against what was acknowledged before. */
+async function startAgain(trial: Trial, choose: Random, unacknowledged?: Unacknowledged): Promise<void> {
+  await trial.system.start();
+  await trial.connectAll();
+  if (unacknowledged !== undefined) await settle(trial, choose, unacknowledged);
+  await checkListing(trial);
+  await restoreSome(trial, choose);
+}
+
 export const restart: Operation = {
   name: 'restart',
   weight: 1,
-  async run(trial) {
+  async run(trial, choose) {
     await checkNothingLeft(trial);
     await trial.look();
     await trial.system.stop();
     await trial.leaveAll();
-    await trial.start();
-    await checkListing(trial);
+    await startAgain(trial, choose);
   },
 };
 
 export const kill: Operation = {
   name: 'kill -9',
   weight: 1,
-  async run(trial) {
+  async run(trial, choose) {
     await trial.system.kill();
     await trial.leaveAll();
-    await trial.start();
-    await checkListing(trial);
+    await startAgain(trial, choose);
   },
 };
 
@@ -131,9 +138,7 @@ export const killAmid: Operation = {
   async run(trial, choose) {
     const unacknowledged = await workAndKill(trial, choose);
     await trial.leaveAll();
-    await trial.start();
-    await settle(trial, choose, unacknowledged);
-    await checkListing(trial);
+    await startAgain(trial, choose, unacknowledged);
   },
 };
 

@@ -23,7 +23,7 @@ const holdsGranted = (model: Reference) => granted(model).length > 0;
 
 export const mint: Operation = {
   name: 'mint',
-  weight: 5,
+  weight: 15,
   async run(trial, choose) {
     const policy = anyPolicy(trial.reference, choose);
     await trial.mintRoot(choose.pick(DOMAINS), choose.pick(OBJECTS), { policy, once: choose.chance(3) });
@@ -32,7 +32,7 @@ export const mint: Operation = {
 
 export const attenuate: Operation = {
   name: 'attenuate',
-  weight: 12,
+  weight: 36,
   can: holdsGranted,
   async run(trial, choose) {
     const held = choose.pick(granted(trial.reference));
@@ -79,7 +79,7 @@ function checkMinted(trial: Trial, what: string, cap: Passed, error: Failure | u
 
 export const save: Operation = {
   name: 'save',
-  weight: 6,
+  weight: 18,
   can: holdsGranted,
   run: (trial, choose) => saveHeld(trial, choose, choose.pick(granted(trial.reference))),
 };
@@ -104,7 +104,7 @@ async function saveHeld(trial: Trial, choose: Random, held: Granted): Promise<vo
 /** What may not be handed on is not saved, nor is what came of it; whoever made it so. */
 export const saveUndelegable: Operation = {
   name: 'save what is not delegable',
-  weight: 4,
+  weight: 12,
   can: holdsGranted,
   async run(trial, choose) {
     const all = granted(trial.reference);
@@ -121,7 +121,7 @@ export const saveUndelegable: Operation = {
 /** The effective policy that a holder is told. */
 export const describe: Operation = {
   name: 'describe',
-  weight: 5,
+  weight: 15,
   can: holdsGranted,
   async run(trial, choose) {
     const all = granted(trial.reference).filter(({ cap }) => trial.reference.savable(cap) === true);

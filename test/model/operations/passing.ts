@@ -37,7 +37,7 @@ async function receive(
 
 export const open: Operation = {
   name: 'open',
-  weight: 10,
+  weight: 30,
   can: holdsTarget,
   async run(trial, choose) {
     const held = choose.pick(targets(trial.reference));
@@ -49,7 +49,7 @@ export const open: Operation = {
 
 export const echo: Operation = {
   name: 'echo',
-  weight: 6,
+  weight: 18,
   can: holdsTarget,
   async run(trial, choose) {
     const held = choose.pick(targets(trial.reference));
@@ -62,7 +62,7 @@ export const echo: Operation = {
 /** Calls on what a call will return, and on what it has returned, are calls on one reference. */
 export const echoOrder: Operation = {
   name: 'echo, and call meanwhile',
-  weight: 6,
+  weight: 18,
   can: holdsTarget,
   async run(trial, choose) {
     const { reference } = trial;
@@ -89,7 +89,7 @@ export const echoOrder: Operation = {
 /** What the configuration grants to alpha. */
 export const peer: Operation = {
   name: 'peer',
-  weight: 5,
+  weight: 15,
   can: (model) => targets(model, 'alpha').length > 0,
   async run(trial, choose) {
     const { reference, peerGrant } = trial;
@@ -103,7 +103,7 @@ export const peer: Operation = {
 /** A domain calls what it is passed, its own object that comes home as well as others'. */
 export const ask: Operation = {
   name: 'ask',
-  weight: 14,
+  weight: 42,
   can: holdsTarget,
   async run(trial, choose) {
     const held = choose.pick(targets(trial.reference));
@@ -132,7 +132,7 @@ async function checkAsked(
 
 export const keep: Operation = {
   name: 'keep',
-  weight: 10,
+  weight: 30,
   can: holdsTarget,
   async run(trial, choose) {
     const { reference } = trial;
@@ -166,7 +166,7 @@ function slept({ reference }: Trial, domain: string, slot: number, error: Failur
 
 export const kept: Operation = {
   name: 'kept',
-  weight: 10,
+  weight: 30,
   can: holdsTarget,
   async run(trial, choose) {
     const held = choose.pick(targets(trial.reference));
@@ -183,7 +183,7 @@ export const kept: Operation = {
 
 export const askKept: Operation = {
   name: 'ask what is kept',
-  weight: 10,
+  weight: 30,
   can: holdsTarget,
   async run(trial, choose) {
     const held = choose.pick(targets(trial.reference));

@@ -11,7 +11,7 @@ import { anyGrant, type Operation, referenced } from './operation.js';
 /** By any secret that the grant has or had. */
 export const restore: Operation = {
   name: 'restore',
-  weight: 14,
+  weight: 36,
   async run(trial, choose) {
     const grant = anyGrant(trial.reference, choose, referenced(trial.reference))!;
     await restoreOf(trial, choose, grant, choose.pick(grant.secrets));
@@ -36,10 +36,16 @@ export async function restoreOf(
   trial.receive(client, reference.restored(client, grant), value!);
 }
 
+/** So that there is something in somebody's hands. */
+export async function restoreSome(trial: Trial, choose: Random): Promise<void> {
+  const grants = referenced(trial.reference);
+  for (let i = 0; i < 4; i++) await restoreOf(trial, choose, anyGrant(trial.reference, choose, grants)!);
+}
+
 /** Of several that show a reference that restores once, at once, one gets the object. */
 export const restoreOnceRace: Operation = {
   name: 'restore once, several at once',
-  weight: 3,
+  weight: 9,
   can: (model) => referenced(model).some(({ once }) => once),
   async run(trial, choose) {
     const { reference } = trial;
@@ -85,7 +91,7 @@ export function checkNoSuch(trial: Trial, grant: Grant, error: Failure | undefin
 /** What was never minted, or never given to this connection, is nothing. */
 export const forge: Operation = {
   name: 'forge',
-  weight: 4,
+  weight: 12,
   async run(trial, choose) {
     const client = await trial.system.connect();
     try {

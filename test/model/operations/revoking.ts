@@ -49,7 +49,7 @@ async function checkDead(trial: Trial, choose: Random, grant: Grant, dying: read
 
 export const revoke: Operation = {
   name: 'revoke',
-  weight: 6,
+  weight: 18,
   can: hasRevocable,
   async run(trial, choose) {
     const grant = await chosen(trial, choose);
@@ -66,7 +66,7 @@ export const revoke: Operation = {
 /** Calls while it is revoked: none begins behind the acknowledgement. */
 export const revokeRace: Operation = {
   name: 'revoke under calls',
-  weight: 4,
+  weight: 12,
   can: ({ held, spared }) =>
     held.some(({ cap }) => layers(cap).some(({ through }) => !spared.has(through.grant))),
   async run(trial, choose) {
@@ -106,7 +106,7 @@ function drained({ inFlight, reference }: Trial, grant: Grant): CallInFlight[] {
 /** Calls that were let through go on, and no other begins; it is acknowledged when they have ended. */
 export const drain: Operation = {
   name: 'revoke with a drain',
-  weight: 3,
+  weight: 9,
   can: hasRevocable,
   async run(trial, choose) {
     const { reference } = trial;
