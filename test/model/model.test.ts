@@ -8,7 +8,7 @@ import { Tally } from './tally.js';
  * How many runs, of how many commands at most. A run that failed is told with what MODEL_SEED, MODEL_PATH and MODEL_REPLAY (fast-check's
  * seed, path and replayPath) have to be to get it again.
  */
-const RUNS = Number(process.env['MODEL_RUNS'] ?? 4);
+const RUNS = Number(process.env['MODEL_RUNS'] ?? 6);
 const COMMANDS = Number(process.env['MODEL_COMMANDS'] ?? 120);
 const { MODEL_SEED: seed, MODEL_PATH: path, MODEL_REPLAY: replayPath } = process.env;
 

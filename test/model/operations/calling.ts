@@ -7,7 +7,7 @@ import type { Asked, Outcome } from '../outcomes.js';
 import { type Cap, layers, shown } from '../reference/capability.js';
 import type { Expectation, Held, Reference } from '../reference/reference.js';
 import type { CallInFlight, Trial } from '../trial.js';
-import { anyGrant, holdsTarget, type Operation, referenced, targets } from './operation.js';
+import { anyGrant, anyHeld, holdsTarget, type Operation, referenced, targets } from './operation.js';
 import { checkNoSuch, restoreOutcome } from './restoring.js';
 
 const MOST_IN_FLIGHT = 6;
@@ -16,7 +16,8 @@ export const call: Operation = {
   name: 'call',
   weight: 90,
   can: ({ held }) => held.length > 0,
-  run: (trial, choose) => callOn(trial, choose.pick(trial.reference.held), choose.pick(['read', 'write'])),
+  run: (trial, choose) =>
+    callOn(trial, anyHeld(trial.reference, choose, trial.reference.held), choose.pick(['read', 'write'])),
 };
 
 export async function callOn(trial: Trial, held: Held, method: 'read' | 'write'): Promise<void> {
@@ -36,7 +37,7 @@ export const burst: Operation = {
   can: ({ held }) => held.length > 0,
   async run(trial, choose) {
     const { reference } = trial;
-    const held = choose.pick(reference.held);
+    const held = anyHeld(reference, choose, reference.held);
     const methods = someMethods(choose);
     const calls = methods.map((method) =>
       trial.try<Asked>(trial.stub(held)[method]!({ token: trial.token() })),
@@ -105,7 +106,8 @@ export const hold: Operation = {
         through.grant.lineage.some(({ policy }) => policy.expires > reference.now),
       ),
     );
-    await holdOn(trial, choose.pick(expiring.length > 0 && !choose.chance(3) ? expiring : all));
+    const from = expiring.length > 0 && !choose.chance(3) ? expiring : all;
+    await holdOn(trial, anyHeld(reference, choose, from));
   },
 };
 

@@ -70,7 +70,7 @@ export const sleepAndWake: Operation = {
 /** The host of a domain is killed. */
 export const crash: Operation = {
   name: 'crash a domain',
-  weight: 1,
+  weight: 2,
   async run(trial, choose) {
     const domain = choose.pick(DOMAINS);
     await advance(trial, RECOVERY);
@@ -91,7 +91,7 @@ export const crash: Operation = {
 
 export const stopDomain: Operation = {
   name: 'stop a domain',
-  weight: 1,
+  weight: 2,
   async run(trial, choose) {
     const domain = choose.pick(DOMAINS);
     await trial.operator.stop!({ domain });
@@ -111,7 +111,7 @@ async function startAgain(trial: Trial, choose: Random, unacknowledged?: Unackno
 
 export const restart: Operation = {
   name: 'restart',
-  weight: 1,
+  weight: 2,
   async run(trial, choose) {
     await checkNothingLeft(trial);
     await trial.look();
@@ -123,7 +123,7 @@ export const restart: Operation = {
 
 export const kill: Operation = {
   name: 'kill -9',
-  weight: 1,
+  weight: 2,
   async run(trial, choose) {
     await trial.system.kill();
     await trial.leaveAll();
@@ -134,7 +134,7 @@ export const kill: Operation = {
 /** Kills the broker while mints and revocations are under way. */
 export const killAmid: Operation = {
   name: 'kill -9 amid mints and revocations',
-  weight: 1,
+  weight: 2,
   async run(trial, choose) {
     const unacknowledged = await workAndKill(trial, choose);
     await trial.leaveAll();

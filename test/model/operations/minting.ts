@@ -8,7 +8,7 @@ import type { Grant } from '../reference/grant.js';
 import { both, EVERYTHING, type Policy, policyText } from '../reference/policy.js';
 import type { Held, Reference } from '../reference/reference.js';
 import { DOMAINS, type Trial } from '../trial.js';
-import { anyPolicy, type Operation } from './operation.js';
+import { anyHeld, anyPolicy, type Operation } from './operation.js';
 
 const OBJECTS = ['', 'a', 'b', 'c'];
 
@@ -35,7 +35,7 @@ export const attenuate: Operation = {
   weight: 36,
   can: holdsGranted,
   async run(trial, choose) {
-    const held = choose.pick(granted(trial.reference));
+    const held = anyHeld(trial.reference, choose, granted(trial.reference));
     await attenuateHeld(trial, held, anyPolicy(trial.reference, choose), choose.chance(4));
   },
 };
@@ -81,7 +81,7 @@ export const save: Operation = {
   name: 'save',
   weight: 18,
   can: holdsGranted,
-  run: (trial, choose) => saveHeld(trial, choose, choose.pick(granted(trial.reference))),
+  run: (trial, choose) => saveHeld(trial, choose, anyHeld(trial.reference, choose, granted(trial.reference))),
 };
 
 async function saveHeld(trial: Trial, choose: Random, held: Granted): Promise<void> {

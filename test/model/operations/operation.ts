@@ -28,6 +28,12 @@ export function targets({ held }: Reference, domain?: string): Held[] {
 
 export const holdsTarget = (model: Reference) => targets(model).length > 0;
 
+/** Mostly one that is alive, of `held`, of which there is one at least. */
+export function anyHeld<T extends Held>(model: Reference, choose: Random, held: readonly T[]): T {
+  const alive = held.filter(({ cap }) => model.ends(cap).refusals.size === 0);
+  return choose.pick(alive.length > 0 && !choose.chance(4) ? alive : held);
+}
+
 /** Mostly one that is alive and that the run can do without. Null: there is none of `grants`. */
 export function anyGrant(model: Reference, choose: Random, grants: readonly Grant[]): Grant | null {
   const alive = grants.filter((each) => model.dead(each) === null && !model.spared.has(each));

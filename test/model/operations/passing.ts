@@ -8,7 +8,7 @@ import type { Method } from '../reference/policy.js';
 import type { Held } from '../reference/reference.js';
 import type { Trial } from '../trial.js';
 import { checkOrder } from './calling.js';
-import { holdsTarget, type Operation, targets } from './operation.js';
+import { anyHeld, holdsTarget, type Operation, targets } from './operation.js';
 
 const SLOTS = 4;
 
@@ -40,7 +40,7 @@ export const open: Operation = {
   weight: 30,
   can: holdsTarget,
   async run(trial, choose) {
-    const held = choose.pick(targets(trial.reference));
+    const held = anyHeld(trial.reference, choose, targets(trial.reference));
     const id = choose.pick(['a', 'b', 'c', 'd', '']);
     const object = () => trial.reference.object(domainOf(held.cap)!, id === '' ? null : id);
     await receive(trial, held, 'open', trial.stub(held).open!({ id }), object);
@@ -52,7 +52,7 @@ export const echo: Operation = {
   weight: 18,
   can: holdsTarget,
   async run(trial, choose) {
-    const held = choose.pick(targets(trial.reference));
+    const held = anyHeld(trial.reference, choose, targets(trial.reference));
     const { cap, stub } = argument(trial, held, choose);
     const there = passed(held.cap, cap);
     await receive(trial, held, 'echo', trial.stub(held).echo!({ cell: stub }), () => there);
@@ -66,7 +66,7 @@ export const echoOrder: Operation = {
   can: holdsTarget,
   async run(trial, choose) {
     const { reference } = trial;
-    const held = choose.pick(targets(reference));
+    const held = anyHeld(reference, choose, targets(reference));
     const { cap: passedOn, stub } = argument(trial, held, choose);
     const cap = returned(held.cap, passed(held.cap, passedOn));
     using pending = trial.stub(held).echo!({ cell: stub });
@@ -93,7 +93,7 @@ export const peer: Operation = {
   can: (model) => targets(model, 'alpha').length > 0,
   async run(trial, choose) {
     const { reference, peerGrant } = trial;
-    const held = choose.pick(targets(reference, 'alpha'));
+    const held = anyHeld(reference, choose, targets(reference, 'alpha'));
     const granted: Cap = { is: 'granted', domain: PEER.domain, id: PEER.object };
     const inner = () => outward(reference.membraneOf(reference.domains.get('alpha')!, peerGrant), granted);
     await receive(trial, held, 'peer', trial.stub(held).peer!({}), inner);
@@ -106,7 +106,7 @@ export const ask: Operation = {
   weight: 42,
   can: holdsTarget,
   async run(trial, choose) {
-    const held = choose.pick(targets(trial.reference));
+    const held = anyHeld(trial.reference, choose, targets(trial.reference));
     const { cap, stub } = argument(trial, held, choose);
     const write = choose.chance(2);
     const token = trial.token();
@@ -136,7 +136,7 @@ export const keep: Operation = {
   can: holdsTarget,
   async run(trial, choose) {
     const { reference } = trial;
-    const held = choose.pick(targets(reference));
+    const held = anyHeld(reference, choose, targets(reference));
     const { cap: passedOn, stub } = argument(trial, held, choose);
     const slot = choose.below(SLOTS);
     const { value, error } = await trial.try<{ own: string }>(trial.stub(held).keep!({ cell: stub, slot }));
@@ -169,7 +169,7 @@ export const kept: Operation = {
   weight: 30,
   can: holdsTarget,
   async run(trial, choose) {
-    const held = choose.pick(targets(trial.reference));
+    const held = anyHeld(trial.reference, choose, targets(trial.reference));
     const slot = choose.below(SLOTS);
     const domain = domainOf(held.cap)!;
     const cap = trial.reference.domains.get(domain)!.kept.get(slot);
@@ -186,7 +186,7 @@ export const askKept: Operation = {
   weight: 30,
   can: holdsTarget,
   async run(trial, choose) {
-    const held = choose.pick(targets(trial.reference));
+    const held = anyHeld(trial.reference, choose, targets(trial.reference));
     const slot = choose.below(SLOTS);
     const write = choose.chance(2);
     const token = trial.token();

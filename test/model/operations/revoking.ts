@@ -6,7 +6,7 @@ import type { Grant } from '../reference/grant.js';
 import type { Held, Reference } from '../reference/reference.js';
 import type { CallInFlight, Trial } from '../trial.js';
 import { callOn, holdOn } from './calling.js';
-import { anyGrant, type Operation, targets } from './operation.js';
+import { anyGrant, anyHeld, type Operation, targets } from './operation.js';
 import { restoreOf } from './restoring.js';
 
 const hasRevocable = (model: Reference) => model.revocable.length > 0;
@@ -23,7 +23,7 @@ async function chosen(trial: Trial, choose: Random): Promise<Grant> {
     const dead = [...reference.grants.values()].filter((each) => !reference.spared.has(each));
     return anyGrant(reference, choose, dead)!;
   }
-  const one = choose.pick(held);
+  const one = anyHeld(reference, choose, held);
   await holdOn(trial, one);
   return choose.pick(reference.revocableOf(one.cap));
 }
@@ -73,7 +73,11 @@ export const revokeRace: Operation = {
     const { reference } = trial;
     const sparing = ({ cap }: Held) =>
       layers(cap).filter(({ through }) => !reference.spared.has(through.grant));
-    const held = choose.pick(reference.held.filter((each) => sparing(each).length > 0));
+    const held = anyHeld(
+      reference,
+      choose,
+      reference.held.filter((each) => sparing(each).length > 0),
+    );
     const { grant } = choose.pick(sparing(held)).through;
     const before = reference.expects(held.cap, 'read');
     const calls: Promise<Outcome<Asked>>[] = [];
@@ -148,7 +152,7 @@ export const drain: Operation = {
 /** At the deadline what is left is cut, and where the operator asked for it, the domain is ended. */
 export const drainLate: Operation = {
   name: 'revoke with a drain that ends late',
-  weight: 1,
+  weight: 2,
   can: hasRevocable,
   async run(trial, choose) {
     const { reference } = trial;
