@@ -25,6 +25,7 @@ import type { Tally } from './tally.js';
 export const DOMAINS = Object.keys(MODEL_DOMAINS);
 const CLIENTS = 3;
 const MOST_HELD = 40;
+const IN_FLIGHT = 'a call in flight';
 /** How long the real thing may take to do what the model does at once, in milliseconds. */
 export const PATIENCE = 10_000;
 
@@ -186,7 +187,9 @@ export class Trial {
   judge(what: string, cap: Cap, { refusals, maybe }: Expectation, failure: Failure | null): boolean {
     const told = failure === null ? null : refusalOf(failure);
     this.note(`${what} on ${shown(cap)}: ${failure === null ? 'went through' : failure.message}`);
-    this.tally.call(told ?? (failure === null ? 'through' : 'failed'));
+    this.tally.call(
+      `${what === IN_FLIGHT ? 'in flight, ' : ''}${told ?? (failure === null ? 'through' : 'failed')}`,
+    );
     if (failure === null) {
       if (refusals.size > 0) this.fault(`${what} on ${shown(cap)} went through, and is ${[...refusals]}`);
       return true;
@@ -227,7 +230,7 @@ export class Trial {
         continue;
       }
       await this.until(`a call in flight on ${shown(cap)} has ended`, async () => call.error !== null);
-      this.judge('a call in flight', cap, expected, call.error);
+      this.judge(IN_FLIGHT, cap, expected, call.error);
       this.#ended(call);
     }
   }

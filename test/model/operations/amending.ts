@@ -43,7 +43,9 @@ function amending(kind: 'narrow' | 'extend'): Operation['run'] {
     const through = reference.held.flatMap(({ cap }) => layers(cap).map((layer) => layer.through.grant));
     const all = amendable(reference);
     const used = all.filter((grant) => through.includes(grant));
-    const grant = choose.pick(used.length > 0 && !choose.chance(4) ? used : all);
+    const expired = kind === 'extend' ? used.filter((grant) => reference.dead(grant) === 'expired') : [];
+    const preferred = expired.length > 0 && choose.chance(2) ? expired : used;
+    const grant = choose.pick(preferred.length > 0 && !choose.chance(4) ? preferred : all);
     const drawn = anyPolicy(reference, choose);
     const asked = kind === 'extend' && choose.chance(2) ? EVERYTHING : drawn;
     await withPower(trial, choose, grant, async (power, standing) => {

@@ -10,7 +10,7 @@ import type { CallInFlight, Trial } from '../trial.js';
 import { anyGrant, anyHeld, holdsTarget, type Operation, referenced, targets } from './operation.js';
 import { checkNoSuch, restoreOutcome } from './restoring.js';
 
-const MOST_IN_FLIGHT = 6;
+const MOST_IN_FLIGHT = 8;
 
 export const call: Operation = {
   name: 'call',
@@ -111,10 +111,11 @@ export const hold: Operation = {
   },
 };
 
-/** Null: it was refused, as it was to be, or there are enough. */
+/** Null: it was refused, as it was to be, or may be. Where there are enough already, the oldest is given up. */
 export async function holdOn(trial: Trial, held: Held): Promise<CallInFlight | null> {
   const expected = trial.reference.expects(held.cap, 'hold');
-  if (trial.inFlight.length >= MOST_IN_FLIGHT || expected.maybe.size > 0) return null;
+  if (expected.maybe.size > 0) return null;
+  await trial.giveUp(trial.inFlight.slice(0, -MOST_IN_FLIGHT + 1));
   const given = new AbortController();
   const pending = trial.stub(held).hold!({ token: trial.token() }, { signal: given.signal });
   if (expected.refusals.size > 0) {

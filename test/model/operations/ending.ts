@@ -6,9 +6,10 @@ import { layers } from '../reference/capability.js';
 import type { Grant } from '../reference/grant.js';
 import { EVERYTHING } from '../reference/policy.js';
 import { DOMAINS, type Trial } from '../trial.js';
-import { callOn } from './calling.js';
+import { callOn, holdOn } from './calling.js';
 import { checkListing, checkNothingLeft } from './checking.js';
-import { anyGrant, type Operation, targets } from './operation.js';
+import { attenuateHeld, granted, holdsGranted } from './minting.js';
+import { anyGrant, anyHeld, type Operation, targets } from './operation.js';
 import { restoreOf, restoreSome } from './restoring.js';
 
 /** Longer than a domain has to run to have recovered from its failures. In milliseconds. */
@@ -34,6 +35,25 @@ async function advance(trial: Trial, millis: number): Promise<void> {
   trial.reference.endExpired();
   await trial.checkInFlight();
 }
+
+/** A call in flight ends when a grant that it goes through expires, the one that it was made through or one above it. */
+export const expireUnderCall: Operation = {
+  name: 'expire under a call',
+  weight: 12,
+  can: holdsGranted,
+  async run(trial, choose) {
+    const { reference } = trial;
+    const held = anyHeld(reference, choose, granted(reference));
+    const millis = 1000 * (1 + choose.below(20));
+    const policy = { ...EVERYTHING, expires: reference.now + millis };
+    const child = await attenuateHeld(trial, held, policy);
+    const below = child !== null && choose.chance(2) ? await attenuateHeld(trial, child, EVERYTHING) : child;
+    if (below === null) return;
+    await holdOn(trial, below);
+    await advance(trial, millis);
+    await callOn(trial, below, 'read');
+  },
+};
 
 export const disconnect: Operation = {
   name: 'disconnect',

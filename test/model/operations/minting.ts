@@ -13,13 +13,17 @@ import { anyHeld, anyPolicy, type Operation } from './operation.js';
 const OBJECTS = ['', 'a', 'b', 'c'];
 
 /** What came through a grant, and may be asked for more. */
-type Granted = Held & { readonly cap: Passed };
+export type Granted = Held & { readonly cap: Passed };
 
-function granted({ held }: Reference): Granted[] {
-  return held.filter((each): each is Granted => each.cap.is === 'passed');
+export function granted({ held }: Reference): Granted[] {
+  return held.filter(isGranted);
 }
 
-const holdsGranted = (model: Reference) => granted(model).length > 0;
+export function isGranted(held: Held): held is Granted {
+  return held.cap.is === 'passed';
+}
+
+export const holdsGranted = (model: Reference) => granted(model).length > 0;
 
 export const mint: Operation = {
   name: 'mint',
@@ -41,11 +45,11 @@ export const attenuate: Operation = {
 };
 
 /** Gives what the client gets; null where it is refused, as it was to be. */
-async function attenuateHeld(
+export async function attenuateHeld(
   trial: Trial,
   held: Granted,
   policy: Policy,
-  once: boolean,
+  once = false,
 ): Promise<Granted | null> {
   const { client, cap } = held;
   const params = { policy: policyToWire(policy), label: trial.label(), once };
@@ -111,9 +115,7 @@ export const saveUndelegable: Operation = {
     const undelegable = all.filter(({ cap }) => !cap.through.grant.delegable);
     const asked = { ...EVERYTHING, delegable: false };
     const held =
-      undelegable.length > 0
-        ? choose.pick(undelegable)
-        : await attenuateHeld(trial, choose.pick(all), asked, false);
+      undelegable.length > 0 ? choose.pick(undelegable) : await attenuateHeld(trial, choose.pick(all), asked);
     if (held !== null) await saveHeld(trial, choose, held);
   },
 };

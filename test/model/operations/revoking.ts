@@ -3,9 +3,11 @@ import type { Random } from '../../hostile/fuzz.js';
 import type { Asked, Outcome } from '../outcomes.js';
 import { layers } from '../reference/capability.js';
 import type { Grant } from '../reference/grant.js';
+import { EVERYTHING } from '../reference/policy.js';
 import type { Held, Reference } from '../reference/reference.js';
 import type { CallInFlight, Trial } from '../trial.js';
 import { callOn, holdOn } from './calling.js';
+import { attenuateHeld, isGranted } from './minting.js';
 import { anyGrant, anyHeld, type Operation, targets } from './operation.js';
 import { restoreOf } from './restoring.js';
 
@@ -15,7 +17,7 @@ const hasRevocable = (model: Reference) => model.revocable.length > 0;
 const endangered = (model: Reference) =>
   targets(model).filter(({ cap }) => model.revocableOf(cap).length > 0);
 
-/** Mostly one through which something is held, with a call in flight on that; or one above it. */
+/** Mostly one through which something is held, with a call in flight on that or on what came of it; or one above it. */
 async function chosen(trial: Trial, choose: Random): Promise<Grant> {
   const { reference } = trial;
   const held = endangered(reference);
@@ -24,8 +26,11 @@ async function chosen(trial: Trial, choose: Random): Promise<Grant> {
     return anyGrant(reference, choose, dead)!;
   }
   const one = anyHeld(reference, choose, held);
-  await holdOn(trial, one);
-  return choose.pick(reference.revocableOf(one.cap));
+  const child = choose.chance(2) && isGranted(one) ? await attenuateHeld(trial, one, EVERYTHING) : null;
+  const below = child ?? one;
+  await holdOn(trial, below);
+  const grants = reference.revocableOf(below.cap);
+  return choose.chance(2) ? grants.at(-1)! : choose.pick(grants);
 }
 
 async function revokeById(trial: Trial, grant: Grant, drain = 0) {
