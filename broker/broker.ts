@@ -130,7 +130,7 @@ export class Broker {
     this.#store = await this.#openStore();
     this.#audit = new Audit(this.#store, this.#log, this.#clock);
     this.#grants = new Grants(this.#store, this.#homeOf, this.#clock);
-    this.#delegation = new Delegation(this.#grants, this.#homeOf);
+    this.#delegation = new Delegation(this.#grants, this.#homeOf, this.#audit);
     this.#entrance = new Entrance({});
     this.#private = await openPrivateSocket((socket) => this.#entrance.accept(socket));
     this.#supervisor = new Supervisor({ socket: this.#private.path, log: this.#log });

@@ -13,6 +13,7 @@ import {
   untilSettled,
 } from '../rpc/index.js';
 import { type InterfaceType, sturdySchema } from '../schema/index.js';
+import type { Audit } from './audit.js';
 import { grantPower } from './grant-power.js';
 import { GrantedCapability } from './granted.js';
 import type { Grants } from './grants.js';
@@ -28,7 +29,12 @@ export class Delegation implements MembraneServices {
   constructor(
     private readonly grants: Grants,
     private readonly homeOf: (domainId: string) => Home | undefined,
+    private readonly audit: Pick<Audit, 'callRefused'>,
   ) {}
+
+  refused({ grant, peer }: Membrane, { code }: RpcError): void {
+    this.audit.callRefused(grant.row.id, peer, code);
+  }
 
   answers(interfaceId: bigint): boolean {
     return this.#delegable.extends(interfaceId);
@@ -106,17 +112,23 @@ class DelegableServer {
         },
       );
     }
-    return this.grants.mint({
-      parent: this.#membrane.grant,
-      home,
-      object: identity.object,
-      policy: policyFromWire(policy),
-      label: label ?? '',
-      owner: ownerFromWire(sealFor),
-      once: once ?? false,
-      by: `grant ${this.#membrane.grant.row.id}`,
-      peer: this.#membrane.peer,
-    });
+    try {
+      return await this.grants.mint({
+        parent: this.#membrane.grant,
+        home,
+        object: identity.object,
+        policy: policyFromWire(policy),
+        label: label ?? '',
+        owner: ownerFromWire(sealFor),
+        once: once ?? false,
+        by: `grant ${this.#membrane.grant.row.id}`,
+        peer: this.#membrane.peer,
+      });
+    } catch (error) {
+      if (error instanceof RpcError && error.code === 'ERR_GRANT_NOT_DELEGABLE')
+        this.#membrane.services.refused(this.#membrane, error);
+      throw error;
+    }
   }
 
   /** The object itself: it has to be one of the domain that the grant is to, for only that can be asked for it again. */

@@ -354,8 +354,8 @@ struct AuditEntry {
   at @1 :Int64;
   action @2 :Text;
   # `grant.mint`, `grant.attenuate`, `grant.narrow`, `grant.extend`, `grant.rotate`, `grant.use` (of a
-  # reference that restores once), `grant.revoke`, `grant.restore`, `restore.refuse`, `store.restore`,
-  # `store.migrate`; there may be more.
+  # reference that restores once), `grant.revoke`, `grant.restore`, `restore.refuse`, `call.refuse`,
+  # `store.restore`, `store.migrate`; there may be more.
   grant @3 :Text;
   parent @4 :Text;
   # Of `grant.attenuate`: what it was minted from.

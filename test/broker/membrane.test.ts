@@ -23,6 +23,7 @@ const NO_SERVICES: MembraneServices = {
   serviceFor: () => {
     throw new Error('not asked for');
   },
+  refused: () => {},
 };
 
 let serial = 0;

@@ -18,6 +18,7 @@ const NO_SERVICES: MembraneServices = {
   serviceFor: () => {
     throw new Error('not asked for');
   },
+  refused: () => {},
 };
 
 /** A disk that is as slow as the test has it. What it says is on it is not taken back. */
