@@ -217,6 +217,11 @@ struct GrantInfo {
   # Live capabilities that came through it, here and now, on all connections.
   calls @15 :UInt32;
   # Calls in flight through it.
+  callsLeft @16 :UInt64;
+  # Of policy.maxCalls, so many can be made yet; of a grant above, there may be fewer. Where
+  # policy.maxCalls is 0, there is no such bound, and this says nothing.
+  bytesLeft @17 :UInt64;
+  # Of policy.maxBytes, likewise.
 
   enum State {
     live @0;
