@@ -20,7 +20,8 @@ import type { Grants } from './grants.js';
 import type { Home, Identity } from './home.js';
 import { Membrane, type MembranedCapability, type MembraneServices } from './membrane.js';
 import { ownerFromWire } from './owner.js';
-import { conjunction, policyFromWire, policyToWire } from './policy.js';
+import { conjunction } from './policy/conjunction.js';
+import { policyFromWire, policyToWire } from './policy/policy-wire.js';
 
 export class Delegation implements MembraneServices {
   readonly #delegable: InterfaceType = sturdySchema().interface('Delegable');

@@ -12,8 +12,9 @@ import type { Home } from './home.js';
 import { startsPowers } from './live-grant.js';
 import { ownerFromWire, ownerToWire } from './owner.js';
 import type { Peer } from './peer.js';
+import { checkedPolicy } from './policy/checked-policy.js';
 import type { Left } from './policy/meter.js';
-import { checkedPolicy, policyFromWire, policyToWire } from './policy.js';
+import { policyFromWire, policyToWire } from './policy/policy-wire.js';
 import { isId } from './store/id.js';
 import type { GrantRow } from './store/store.js';
 

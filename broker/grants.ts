@@ -11,8 +11,9 @@ import type { Home } from './home.js';
 import { LiveGrant, startsPowers } from './live-grant.js';
 import { MintRate } from './mint-rate.js';
 import { type Peer, peerNote } from './peer.js';
+import { checkedPolicy } from './policy/checked-policy.js';
+import { EVERYTHING } from './policy/conjunction.js';
 import { type Left, Meters } from './policy/meter.js';
-import { checkedPolicy, EVERYTHING } from './policy.js';
 import { isGood } from './store/grant-secrets.js';
 import { digestOf, mintSecret } from './store/secret.js';
 import {

@@ -1,9 +1,9 @@
 /** How a grant is shown to a person, and how a command line names one. */
 import type { GrantInfo, Owner, Policy } from '../../client/index.js';
 import { constraintText } from '../policy/constraint-text.js';
+import { policyFromWire } from '../policy/policy-wire.js';
 import { rateText } from '../policy/rate.js';
 import { bytesText } from '../policy/size.js';
-import { policyFromWire } from '../policy.js';
 import { connected } from './connected.js';
 import { type GlobalOptions, patience } from './operator.js';
 import { jsonText } from './print.js';

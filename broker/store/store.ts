@@ -13,6 +13,8 @@
  * Reads are synchronous and see what is on disk; what changes the store is a promise. Times are milliseconds since 1970.
  */
 
+import type { ConstraintOperator, Rate } from '../../client/protocol.js';
+
 /** How deep the tree of grants may grow: a root has depth 1. */
 export const MAX_GRANT_DEPTH = 64;
 
@@ -35,16 +37,6 @@ export type ConstraintValue =
   | { readonly data: Uint8Array }
   | { readonly bool: boolean };
 
-export type ConstraintOperator =
-  | 'equal'
-  | 'oneOf'
-  | 'less'
-  | 'atMost'
-  | 'greater'
-  | 'atLeast'
-  | 'prefix'
-  | 'within';
-
 /** `Policy.Constraint` of sturdy.capnp. */
 export interface StoredConstraint {
   readonly interface: bigint;
@@ -56,11 +48,7 @@ export interface StoredConstraint {
 }
 
 /** `Policy.Rate` of sturdy.capnp. */
-export interface StoredRate {
-  readonly calls: number;
-  readonly perMillis: number;
-  readonly burst: number;
-}
+export type StoredRate = Required<Rate>;
 
 /** `Policy` of sturdy.capnp. What is not there does not restrict. */
 export interface StoredPolicy {

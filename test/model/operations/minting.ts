@@ -113,12 +113,26 @@ export const saveUndelegable: Operation = {
   async run(trial, choose) {
     const all = granted(trial.reference);
     const undelegable = all.filter(({ cap }) => !cap.through.grant.delegable);
-    const asked = { ...EVERYTHING, delegable: false };
     const held =
-      undelegable.length > 0 ? choose.pick(undelegable) : await attenuateHeld(trial, choose.pick(all), asked);
+      undelegable.length > 0 && choose.chance(2)
+        ? choose.pick(undelegable)
+        : await makeUndelegable(trial, choose, anyHeld(trial.reference, choose, all));
     if (held !== null) await saveHeld(trial, choose, held);
   },
 };
+
+/** By what it was minted with, or by what one above it was narrowed to since. Null: nothing can be minted from `held`. */
+async function makeUndelegable(trial: Trial, choose: Random, held: Granted): Promise<Granted | null> {
+  const undelegable = { ...EVERYTHING, delegable: false };
+  if (choose.chance(2)) return attenuateHeld(trial, held, undelegable);
+  const child = await attenuateHeld(trial, held, EVERYTHING);
+  const below = child === null ? null : await attenuateHeld(trial, child, EVERYTHING);
+  if (child === null || below === null) return null;
+  const { grant } = child.cap.through;
+  await trial.powers.get(grant)!.stub.narrow!({ policy: policyToWire(undelegable) });
+  grant.narrow(undelegable, 'holder');
+  return below;
+}
 
 /** The effective policy that a holder is told. */
 export const describe: Operation = {
