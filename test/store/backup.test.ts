@@ -6,7 +6,7 @@ import { digestOf, mintSecret } from '../../broker/store/secret.js';
 import type { GrantRow, Store } from '../../broker/store/store.js';
 import { backUp, LmdbStore, restoreBackup, scanFolder } from './built.js';
 import { everything } from './everything.js';
-import { grantOf } from './suite.js';
+import { grantOf } from './new-grant.js';
 
 const BY = { by: 'test' };
 const ACCEPTED = { acceptsLostRevocations: true };

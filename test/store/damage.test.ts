@@ -7,7 +7,7 @@ import { STORE_FORMAT } from '../../broker/store/format.js';
 import { digestOf, mintSecret } from '../../broker/store/secret.js';
 import type { GrantRow } from '../../broker/store/store.js';
 import { LmdbStore } from './built.js';
-import { grantOf } from './suite.js';
+import { grantOf } from './new-grant.js';
 
 const BY = { by: 'test' };
 const digest = digestOf(mintSecret());

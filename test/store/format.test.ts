@@ -18,7 +18,7 @@ import { pack, unpack } from '../../broker/store/record.js';
 import type { Root } from '../../broker/store/root-record.js';
 import type { GrantRow } from '../../broker/store/store.js';
 import { LmdbStore, scanStore } from './built.js';
-import { grantOf } from './suite.js';
+import { grantOf } from './new-grant.js';
 
 const BY = { by: 'test' };
 const NEXT = STORE_FORMAT + 1;

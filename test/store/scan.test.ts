@@ -23,7 +23,7 @@ import { type Root, readRoot, writeRoot } from '../../broker/store/root-record.j
 import { digestOf, mintSecret } from '../../broker/store/secret.js';
 import type { GrantRow } from '../../broker/store/store.js';
 import { LmdbStore, LmdbTables, scanFolder } from './built.js';
-import { grantOf } from './suite.js';
+import { grantOf } from './new-grant.js';
 
 const BY = { by: 'test' };
 const MODULE = new URL('../../dist/broker/store/lmdb-store.js', import.meta.url).href;
