@@ -112,7 +112,7 @@ export async function restoreBackup(
 async function whatIsThere(where: string): Promise<'nothing' | 'damaged'> {
   if (![STORE_FILE, MARKER_FILE].some((name) => existsSync(join(where, name)))) return 'nothing';
   try {
-    await scanFolder(where);
+    await scanFolder(where, { alone: true });
   } catch (error) {
     if (error instanceof StoreError && error.code === 'ERR_STORE_DAMAGED') return 'damaged';
     throw error;

@@ -60,6 +60,13 @@ const DAMAGES: Record<string, (bytes: Buffer, dice: Dice) => Buffer> = {
     for (let i = 0; i < 3; i++) bytes[dice(bytes.length / PAGE) * PAGE + dice(64)]! ^= 1 << dice(8);
     return bytes;
   },
+  'bits flipped in the list of free pages': (bytes, dice) => {
+    // The root of its tree, as the later of the two meta pages tells it.
+    const later = bytes.readBigUInt64LE(152) < bytes.readBigUInt64LE(PAGE + 152) ? PAGE : 0;
+    const page = Number(bytes.readBigUInt64LE(later + 88)) * PAGE;
+    for (let i = 0; i < 8; i++) bytes[page + dice(PAGE)]! ^= 1 << dice(8);
+    return bytes;
+  },
   'a page in the place of another': (bytes, dice) => {
     const [from, to] = [dice(bytes.length / PAGE) * PAGE, dice(bytes.length / PAGE) * PAGE];
     return bytes.fill(bytes.subarray(from, from + PAGE), to, to + PAGE);
