@@ -81,14 +81,3 @@ export async function outcomeOf<T>(
     return { error: { type, message } };
   }
 }
-
-/** Whether `promise` settles within so many milliseconds. */
-export async function within(millis: number, promise: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), millis);
-  });
-  const ended = await Promise.race([promise.then(() => true as const), late]);
-  clearTimeout(timer);
-  return ended;
-}

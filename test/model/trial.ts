@@ -6,15 +6,9 @@ import { inspect } from 'node:util';
 import { SturdyRef } from 'sturdy/client';
 import { serve } from 'sturdy/rpc';
 import type { AnyStub, Client } from '../broker/running.js';
+import { Diary } from './diary.js';
 import { CELL, MODEL_DOMAINS, PEER, SLEEPER } from './domains.js';
-import {
-  type Failure,
-  type Outcome,
-  outcomeOf,
-  policyToWire,
-  refusalOf,
-  type WirePolicy,
-} from './outcomes.js';
+import { type Failure, policyToWire, refusalOf, type WirePolicy } from './outcomes.js';
 import { type Cap, endOf, placeOf, shown } from './reference/capability.js';
 import type { Grant, Minted } from './reference/grant.js';
 import { EVERYTHING, type Method } from './reference/policy.js';
@@ -26,9 +20,6 @@ export const DOMAINS = Object.keys(MODEL_DOMAINS);
 const CLIENTS = 3;
 const MOST_HELD = 40;
 const IN_FLIGHT = 'a call in flight';
-/** How long the real thing may take to do what the model does at once, in milliseconds. */
-export const PATIENCE = 10_000;
-
 /** GrantInfo of sturdy.capnp, as far as the model speaks it. */
 export interface Listed {
   readonly id: string;
@@ -62,7 +53,7 @@ export interface CallInFlight {
   error: Failure | null;
 }
 
-export class Trial {
+export class Trial extends Diary {
   readonly connections = new Map<ClientState, Connection>();
   readonly #stubs = new Map<Held, AnyStub>();
   readonly powers = new Map<Grant, Power>();
@@ -72,7 +63,6 @@ export class Trial {
   peerGrant!: Grant;
   control!: Client;
   operator!: AnyStub;
-  readonly #history: string[] = [];
 
   /** With what every label of this run begins. */
   readonly labels: string;
@@ -81,8 +71,9 @@ export class Trial {
   private constructor(
     readonly system: System,
     readonly reference: Reference,
-    readonly tally: Tally,
+    tally: Tally,
   ) {
+    super(tally);
     this.labels = `run ${++tally.runs}: `;
   }
 
@@ -155,30 +146,6 @@ export class Trial {
   /** Another one for every call, whatever the run. */
   token(): number {
     return ++this.tally.tokens;
-  }
-
-  // ---- telling --------------------------------------------------------------------------------------------------
-
-  note(line: string): void {
-    this.#history.push(line);
-    if (this.#history.length > 60) this.#history.shift();
-  }
-
-  fault(text: string): never {
-    throw new Error(`${text}\nthe last of it:\n${this.#history.join('\n')}`);
-  }
-
-  try<T>(promise: PromiseLike<T>): Promise<Outcome<T>> {
-    return outcomeOf(promise, (bytes) => this.tally.seen.push({ where: 'an error', bytes }));
-  }
-
-  /** Waits until it holds, or has the run fail. */
-  async until(what: string | (() => string), holds: () => Promise<boolean>): Promise<void> {
-    const deadline = Date.now() + PATIENCE;
-    while (!(await holds())) {
-      if (Date.now() > deadline) this.fault(`not so in time: ${typeof what === 'string' ? what : what()}`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
   }
 
   // ---- judging --------------------------------------------------------------------------------------------------

@@ -81,9 +81,8 @@ export const sleepAndWake: Operation = {
     using main = await trial.main(SLEEPER);
     await main.audit({});
     const after = await trial.info(SLEEPER);
-    if (after.wakes !== before.wakes + 1) {
-      trial.fault(`${SLEEPER} slept, was called, and was woken ${after.wakes - before.wakes} times`);
-    }
+    // It may have slept again in between.
+    if (after.wakes <= before.wakes) trial.fault(`${SLEEPER} slept, answered, and was not woken`);
   },
 };
 
