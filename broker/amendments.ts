@@ -9,7 +9,8 @@
  * Both are conjunctions, so that whatever a policy can say, this holds. What was counted, calls and bytes, is no part of a policy:
  * it stays counted.
  */
-import { checkLength, conjunction } from './policy.js';
+import { checkLength } from './policy/checked-policy.js';
+import { conjunction } from './policy/conjunction.js';
 import type { AmendedPolicy, GrantRow, StoredPolicy } from './store/store.js';
 
 export type AmendmentKind = 'narrow' | 'extend';

@@ -1,8 +1,8 @@
 /**
- * What is audited without a transaction of its own: restores, and references that were refused. A restore writes nothing else
- * to the disk, and does not wait for this; and of what strangers can cause, there must not be an entry each.
+ * What is audited without a transaction of its own: restores, references that were refused, and calls that a grant refused. They
+ * write nothing else to the disk, and do not wait for this; and of what others can cause, there must not be an entry each.
  *
- * So they are counted, for each grant and each identity at the other end, and written in batches: the first within a second,
+ * So they are counted, for each grant, each identity at the other end and each reason, and written in batches: the first within a second,
  * what comes after it in the next minute as one more entry. A batch has 64 entries at most. A broker that is killed loses what it
  * had not written; one that stops writes it all. Where the disk takes no more, restores go on, and their counts wait, in
  * bounded memory.
@@ -17,13 +17,15 @@ const INTERVAL = 1000;
 /** Between two entries for the same, in milliseconds. */
 const AGAIN = 60_000;
 const BATCH = 64;
-/** Of so many the counts are kept apart; of more, together. */
+/** Of so many, of each action, the counts are kept apart; of more, together. */
 const MAX_KEPT_APART = 1024;
 
-type CountedAction = 'grant.restore' | 'restore.refuse';
+type CountedAction = 'grant.restore' | 'restore.refuse' | 'call.refuse';
 
 interface Counted {
-  readonly event: Omit<AuditEvent, 'at'>;
+  readonly event: Omit<AuditEvent, 'at'> & { readonly action: CountedAction };
+  /** The code of the refusal. */
+  readonly why: string;
   count: number;
   /** When the first of them was. */
   readonly since: number;
@@ -31,6 +33,12 @@ interface Counted {
 
 export class Audit {
   readonly #counted = new Map<string, Counted>();
+  /** How many of them there are, of each action. */
+  readonly #apart: Record<CountedAction, number> = {
+    'grant.restore': 0,
+    'restore.refuse': 0,
+    'call.refuse': 0,
+  };
   /** When the last entry of this kind was written; of the last minute only. */
   readonly #written = new Map<string, number>();
   #timer: NodeJS.Timeout | null = null;
@@ -52,6 +60,11 @@ export class Audit {
     this.#count('restore.refuse', grant, peer.who);
   }
 
+  /** `why`: the code of the refusal, a word of ours. `peer` is null where the broker itself holds the grant. */
+  callRefused(grant: string, peer: Peer | null, why: string): void {
+    this.#count('call.refuse', grant, peer?.who ?? null, why);
+  }
+
   /** Writes what there is. */
   async close(): Promise<void> {
     if (this.#timer !== null) clearTimeout(this.#timer);
@@ -60,20 +73,33 @@ export class Audit {
     await this.#write([...this.#counted.keys()]);
   }
 
-  #count(action: CountedAction, grant: string | null, who: string): void {
-    const key = `${action} ${grant ?? '-'} ${who}`;
-    if (this.#counted.has(key) || this.#counted.size < MAX_KEPT_APART) {
-      this.#add(key, { action, ...(grant === null ? {} : { grant }), peer: who }, 1);
+  #count(action: CountedAction, grant: string | null, who: string | null, why = ''): void {
+    const key = `${action} ${grant ?? '-'} ${who ?? '-'} ${why}`;
+    if (this.#counted.has(key) || this.#apart[action] < MAX_KEPT_APART) {
+      const event = { action, ...(grant === null ? {} : { grant }), ...(who === null ? {} : { peer: who }) };
+      this.#add(key, { event, why, count: 1, since: this.clock.now() });
     } else {
-      this.#add(`${action} others`, { action, peer: 'others, too many to be told apart' }, 1);
+      const event = { action, peer: 'others, too many to be told apart' };
+      this.#add(`${action} others`, { event, why: '', count: 1, since: this.clock.now() });
     }
     this.#timer ??= this.#wait();
   }
 
-  #add(key: string, event: Counted['event'], count: number, since = this.clock.now()): void {
+  #add(key: string, counted: Counted): void {
     const known = this.#counted.get(key);
-    if (known === undefined) this.#counted.set(key, { event, count, since });
-    else known.count += count;
+    if (known !== undefined) {
+      known.count += counted.count;
+      return;
+    }
+    this.#counted.set(key, counted);
+    this.#apart[counted.event.action]++;
+  }
+
+  #take(key: string): Counted {
+    const counted = this.#counted.get(key)!;
+    this.#counted.delete(key);
+    this.#apart[counted.event.action]--;
+    return counted;
   }
 
   #wait(): NodeJS.Timeout {
@@ -96,15 +122,13 @@ export class Audit {
     // Together, so that they share one commit.
     const outcomes = await Promise.all(
       keys.map(async (key) => {
-        const { event, count, since } = this.#counted.get(key)!;
-        this.#counted.delete(key);
-        const detail = `${count} ${count === 1 ? 'time' : 'times'} since ${new Date(since).toISOString()}`;
+        const counted = this.#take(key);
         try {
-          await this.store.appendAudit({ ...event, detail });
+          await this.store.appendAudit({ ...counted.event, detail: detailOf(counted) });
           this.#written.set(key, this.clock.now());
           return null;
         } catch (error) {
-          this.#add(key, event, count, since);
+          this.#add(key, counted);
           return error;
         }
       }),
@@ -120,4 +144,9 @@ export class Audit {
       this.log.info('restores and refusals are written to the audit log again');
     if (keys.length > 0) this.#failed = error !== undefined;
   }
+}
+
+function detailOf({ why, count, since }: Counted): string {
+  const times = `${count} ${count === 1 ? 'time' : 'times'} since ${new Date(since).toISOString()}`;
+  return why === '' ? times : `${times}: ${why}`;
 }

@@ -147,7 +147,7 @@ export class Broker {
     const { tls } = this.#config.listen;
     if (tls !== undefined) this.#tls = await provideTls(this.#config.data, tls);
     this.#grants = new Grants(this.#store, this.#homeOf, this.#clock, tls !== undefined);
-    this.#delegation = new Delegation(this.#grants, this.#homeOf);
+    this.#delegation = new Delegation(this.#grants, this.#homeOf, this.#audit);
     this.#entrance = new Entrance({});
     this.#private = await openPrivateSocket((socket) => this.#entrance.accept(socket));
     this.#supervisor = new Supervisor({

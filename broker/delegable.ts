@@ -13,13 +13,15 @@ import {
   untilSettled,
 } from '../rpc/index.js';
 import { type InterfaceType, sturdySchema } from '../schema/index.js';
+import type { Audit } from './audit.js';
 import { grantPower } from './grant-power.js';
 import { GrantedCapability } from './granted.js';
 import type { Grants } from './grants.js';
 import type { Home, Identity } from './home.js';
 import { Membrane, type MembranedCapability, type MembraneServices } from './membrane.js';
 import { ownerFromWire } from './owner.js';
-import { conjunction, policyFromWire, policyToWire } from './policy.js';
+import { conjunction } from './policy/conjunction.js';
+import { policyFromWire, policyToWire } from './policy/policy-wire.js';
 
 export class Delegation implements MembraneServices {
   readonly #delegable: InterfaceType = sturdySchema().interface('Delegable');
@@ -28,7 +30,12 @@ export class Delegation implements MembraneServices {
   constructor(
     private readonly grants: Grants,
     private readonly homeOf: (domainId: string) => Home | undefined,
+    private readonly audit: Pick<Audit, 'callRefused'>,
   ) {}
+
+  refused({ grant, peer }: Membrane, { code }: RpcError): void {
+    this.audit.callRefused(grant.row.id, peer, code);
+  }
 
   answers(interfaceId: bigint): boolean {
     return this.#delegable.extends(interfaceId);
@@ -106,17 +113,23 @@ class DelegableServer {
         },
       );
     }
-    return this.grants.mint({
-      parent: this.#membrane.grant,
-      home,
-      object: identity.object,
-      policy: policyFromWire(policy),
-      label: label ?? '',
-      owner: ownerFromWire(sealFor, this.grants.knowsCertificates),
-      once: once ?? false,
-      by: `grant ${this.#membrane.grant.row.id}`,
-      peer: this.#membrane.peer,
-    });
+    try {
+      return await this.grants.mint({
+        parent: this.#membrane.grant,
+        home,
+        object: identity.object,
+        policy: policyFromWire(policy),
+        label: label ?? '',
+        owner: ownerFromWire(sealFor, this.grants.knowsCertificates),
+        once: once ?? false,
+        by: `grant ${this.#membrane.grant.row.id}`,
+        peer: this.#membrane.peer,
+      });
+    } catch (error) {
+      if (error instanceof RpcError && error.code === 'ERR_GRANT_NOT_DELEGABLE')
+        this.#membrane.services.refused(this.#membrane, error);
+      throw error;
+    }
   }
 
   /** The object itself: it has to be one of the domain that the grant is to, for only that can be asked for it again. */

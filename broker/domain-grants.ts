@@ -19,9 +19,10 @@ import { ClientPace, type Lane } from './pace.js';
 import { peerOf } from './peer.js';
 import { writtenConstraint } from './policy/constraint.js';
 import { ConstraintTextError } from './policy/constraint-text.js';
+import { methodsNamed } from './policy/methods.js';
+import { samePolicy } from './policy/policy-wire.js';
 import { parseRate } from './policy/rate.js';
 import { parseBytes } from './policy/size.js';
-import { methodsNamed, samePolicy } from './policy.js';
 import { powers } from './powers.js';
 import type { GrantRow, Store, StoredPolicy } from './store/store.js';
 

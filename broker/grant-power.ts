@@ -12,7 +12,9 @@ import type { Home } from './home.js';
 import { startsPowers } from './live-grant.js';
 import { ownerFromWire, ownerToWire } from './owner.js';
 import type { Peer } from './peer.js';
-import { checkedPolicy, policyFromWire, policyToWire } from './policy.js';
+import { checkedPolicy } from './policy/checked-policy.js';
+import type { Left } from './policy/meter.js';
+import { policyFromWire, policyToWire } from './policy/policy-wire.js';
 import { isId } from './store/id.js';
 import type { GrantRow } from './store/store.js';
 
@@ -97,7 +99,12 @@ export function grantInfo(lineage: readonly GrantRow[], grants: Grants): object 
       Math.max(0, ...(amended?.replaced ?? []).map(({ until }) => until).filter((until) => now < until)),
     ),
     ...grants.underway(row.id),
+    ...leftToWire(grants.left(row)),
   };
+}
+
+function leftToWire({ calls, bytes }: Left): object {
+  return { callsLeft: BigInt(calls ?? 0), bytesLeft: BigInt(bytes ?? 0) };
 }
 
 /** By its own policy or that of a grant above it which binds it. */

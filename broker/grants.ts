@@ -11,8 +11,9 @@ import type { Home } from './home.js';
 import { LiveGrant, startsPowers } from './live-grant.js';
 import { MintRate } from './mint-rate.js';
 import { type Peer, peerNote } from './peer.js';
-import { Meters } from './policy/meter.js';
-import { checkedPolicy, EVERYTHING } from './policy.js';
+import { checkedPolicy } from './policy/checked-policy.js';
+import { EVERYTHING } from './policy/conjunction.js';
+import { type Left, Meters } from './policy/meter.js';
 import { isGood } from './store/grant-secrets.js';
 import { digestOf, mintSecret } from './store/secret.js';
 import {
@@ -264,6 +265,11 @@ export class Grants {
   /** How many capabilities that came through it are live, and how many calls are in flight. */
   underway(id: string): { capabilities: number; calls: number } {
     return this.#inUse(id)?.underway ?? { capabilities: 0, calls: 0 };
+  }
+
+  /** How much there is left of what the grant's own policy counts. */
+  left(row: GrantRow): Left {
+    return this.#meters.left(row);
   }
 
   /** The grant, its parent, and so on to the root. Empty if there is no such grant. */

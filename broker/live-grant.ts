@@ -13,8 +13,8 @@ import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import { type ConstraintTable, compileConstraints, constraintRefusal } from './policy/constraint.js';
 import { Line, type Waiting } from './policy/line.js';
 import { isMetered, type Meter } from './policy/meter.js';
+import { compileMethods, type MethodTable } from './policy/methods.js';
 import { IN_LINE, type Verdict } from './policy/verdict.js';
-import { compileMethods, type MethodTable } from './policy.js';
 import type { GrantKind, GrantRow, StoredPolicy } from './store/store.js';
 
 /** Something that ends when its grant does: a capability that came through it, a call that waits to pass, a call in flight. */

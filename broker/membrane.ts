@@ -33,7 +33,7 @@ import { type Passage, WaitingCall } from './waiting-call.js';
 /** Which way a capability went through the membrane. */
 type Direction = 'out' | 'in';
 
-/** Interfaces that the broker answers itself, for what passed out: saving and attenuating. */
+/** What the broker does itself for what passed out: it answers saving and attenuating, and keeps an audit log. */
 export interface MembraneServices {
   /** Whether calls of this interface are the broker's. */
   answers(interfaceId: bigint): boolean;
@@ -41,6 +41,8 @@ export interface MembraneServices {
   conceals(interfaceId: bigint): boolean;
   /** A capability that answers for `capability`: a new reference. */
   serviceFor(capability: MembranedCapability): Capability;
+  /** Told of every call by a holder that its grant refuses, or whose results it withholds: for the audit log. */
+  refused(membrane: Membrane, refusal: RpcError): void;
 }
 
 export class Membrane {
@@ -207,9 +209,7 @@ export class MembranedCapability extends Capability implements Cuttable, Passage
         ? grant.refusesCallback(call)
         : services.conceals(call.interfaceId)
           ? new RpcError('unimplemented', 'this interface is between a domain and the broker')
-          : services.answers(call.interfaceId)
-            ? grant.dead()
-            : grant.refuses(call);
+          : this.#told(services.answers(call.interfaceId) ? grant.dead() : grant.refuses(call));
     if (refusal === IN_LINE) return this.#wait(call, sink);
     if (refusal !== null) {
       call.params.release();
@@ -248,7 +248,15 @@ export class MembranedCapability extends Capability implements Cuttable, Passage
   }
 
   judge(call: Call): Verdict {
-    return this.membrane.grant.judgeAgain(call, this.direction === 'in');
+    const isCallback = this.direction === 'in';
+    const verdict = this.membrane.grant.judgeAgain(call, isCallback);
+    return isCallback ? verdict : this.#told(verdict);
+  }
+
+  /** The verdict on a call by the holder. */
+  #told(verdict: Verdict): Verdict {
+    if (verdict instanceof RpcError) this.membrane.services.refused(this.membrane, verdict);
+    return verdict;
   }
 
   ended(waiting: WaitingCall): void {
@@ -309,8 +317,10 @@ class MembranedCall implements CallInProgress, Cuttable {
   #pass(results: Payload, refusal: RpcError | null): void {
     // Results that waited may be wanted no more.
     if (this.#outcome !== null || this.#sink === null) return;
-    if (refusal !== null) this.cut(refusal);
-    else this.#end({ results: this.#membrane.pass(results.share(), this.#back) });
+    if (refusal !== null) {
+      if (this.#back === 'out') this.#membrane.services.refused(this.#membrane, refusal);
+      this.cut(refusal);
+    } else this.#end({ results: this.#membrane.pass(results.share(), this.#back) });
   }
 
   failed(error: RpcError): void {

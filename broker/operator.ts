@@ -18,7 +18,7 @@ import type { Grants } from './grants.js';
 import type { Home, Identity } from './home.js';
 import { ownerFromWire } from './owner.js';
 import type { Peer } from './peer.js';
-import { policyFromWire } from './policy.js';
+import { policyFromWire } from './policy/policy-wire.js';
 import { type GrantRow, MAX_LISTING, type Store } from './store/store.js';
 
 export const OPERATOR_OBJECT = 'operator';

@@ -6,7 +6,8 @@ import { type CallSignal, capabilityOf, type Stub, untilSettled } from '../rpc/i
 import { GrantedCapability } from './granted.js';
 import type { Home } from './home.js';
 import { MembranedCapability } from './membrane.js';
-import { conjunction, policyToWire } from './policy.js';
+import { conjunction } from './policy/conjunction.js';
+import { policyToWire } from './policy/policy-wire.js';
 import type { StoredPolicy } from './store/store.js';
 
 export async function ownership(cap: Stub | null, domain: Home, signal?: CallSignal): Promise<object> {

@@ -133,6 +133,9 @@ export interface GrantInfo {
   readonly overlap: bigint;
   readonly capabilities: number;
   readonly calls: number;
+  /** What there is left of the policy's own maxCalls and maxBytes, where it has them. */
+  readonly callsLeft: bigint;
+  readonly bytesLeft: bigint;
 }
 
 export interface Operator extends Stub {

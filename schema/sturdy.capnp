@@ -217,6 +217,11 @@ struct GrantInfo {
   # Live capabilities that came through it, here and now, on all connections.
   calls @15 :UInt32;
   # Calls in flight through it.
+  callsLeft @16 :UInt64;
+  # Of policy.maxCalls, so many can be made yet; of a grant above, there may be fewer. Where
+  # policy.maxCalls is 0, there is no such bound, and this says nothing.
+  bytesLeft @17 :UInt64;
+  # Of policy.maxBytes, likewise.
 
   enum State {
     live @0;
@@ -354,8 +359,8 @@ struct AuditEntry {
   at @1 :Int64;
   action @2 :Text;
   # `grant.mint`, `grant.attenuate`, `grant.narrow`, `grant.extend`, `grant.rotate`, `grant.use` (of a
-  # reference that restores once), `grant.revoke`, `grant.restore`, `restore.refuse`, `store.restore`,
-  # `store.migrate`; there may be more.
+  # reference that restores once), `grant.revoke`, `grant.restore`, `restore.refuse`, `call.refuse`,
+  # `store.restore`, `store.migrate`; there may be more.
   grant @3 :Text;
   parent @4 :Text;
   # Of `grant.attenuate`: what it was minted from.

@@ -1,9 +1,9 @@
 /** How a grant is shown to a person, and how a command line names one. */
 import type { GrantInfo, Owner, Policy } from '../../client/index.js';
 import { constraintText } from '../policy/constraint-text.js';
+import { policyFromWire } from '../policy/policy-wire.js';
 import { rateText } from '../policy/rate.js';
 import { bytesText } from '../policy/size.js';
-import { policyFromWire } from '../policy.js';
 import { connected } from './connected.js';
 import { type GlobalOptions, patience } from './operator.js';
 import { jsonText } from './print.js';
@@ -25,17 +25,20 @@ export function objectOf({ domain, object }: GrantInfo): string {
   return object === '' ? domain : `${domain}/${object}`;
 }
 
-export function allowed(policy: Policy): string {
+/** What is left of a count: of a policy that is a grant's. */
+type Counted = Pick<GrantInfo, 'callsLeft' | 'bytesLeft'>;
+
+export function allowed(policy: Policy, counted?: Counted): string {
   const { methods, expires = 0n, delegable } = policy;
   const names = methods?.only?.flatMap((each) => each.methods ?? `all of 0x${each.interface?.toString(16)}`);
   const parts = [names === undefined ? 'all' : names.length === 0 ? 'nothing' : names.join(',')];
-  parts.push(...bounds(policy));
+  parts.push(...bounds(policy, counted));
   if (expires !== 0n) parts.push(`until ${new Date(Number(expires)).toISOString()}`);
   if (delegable === false) parts.push('not delegable');
   return parts.join('; ');
 }
 
-function bounds(policy: Policy): string[] {
+function bounds(policy: Policy, counted?: Counted): string[] {
   let stored: ReturnType<typeof policyFromWire>;
   try {
     stored = policyFromWire({ ...policy, methods: { all: null } });
@@ -46,10 +49,16 @@ function bounds(policy: Policy): string[] {
   const { constraints = [], maxCalls, maxBytes, rates = [] } = stored;
   return [
     ...constraints.map((each) => `where ${constraintText(each)}`),
-    ...(maxCalls === undefined ? [] : [`at most ${maxCalls} calls`]),
-    ...(maxBytes === undefined ? [] : [`at most ${bytesText(maxBytes)}`]),
+    ...(maxCalls === undefined ? [] : [`at most ${maxCalls} calls${left(counted?.callsLeft)}`]),
+    ...(maxBytes === undefined
+      ? []
+      : [`at most ${bytesText(maxBytes)}${left(counted?.bytesLeft, ' bytes')}`]),
     ...rates.map(rateText),
   ];
+}
+
+function left(count: bigint | undefined, unit = ''): string {
+  return count === undefined ? '' : ` (${count}${unit} left)`;
 }
 
 export function ownerText(owner: Owner): string {

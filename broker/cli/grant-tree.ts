@@ -99,7 +99,7 @@ export function drawing(nodes: readonly GrantNode[]): string {
       `${'  '.repeat(depth)}${info.id}`,
       stateOf(info),
       objectOf(info),
-      allowed(info.policy),
+      allowed(info.policy, info),
       ownerText(info.owner),
       `${info.capabilities}`,
       `${info.calls}`,

@@ -45,7 +45,7 @@ function listing(grants: readonly GrantInfo[]): string {
       stateOf(grant),
       objectOf(grant),
       grant.parent === '' ? '-' : grant.parent,
-      allowed(grant.policy),
+      allowed(grant.policy, grant),
       ownerText(grant.owner),
       grant.label,
     ]),

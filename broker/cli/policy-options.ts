@@ -5,9 +5,9 @@ import { SchemaGraph } from '../../schema/index.js';
 import { writtenConstraint } from '../policy/constraint.js';
 import { ConstraintTextError } from '../policy/constraint-text.js';
 import { constraintToWire } from '../policy/constraint-wire.js';
+import { methodsNamed } from '../policy/methods.js';
 import { parseRate, RATE_EXPECTED } from '../policy/rate.js';
 import { BYTES_EXPECTED, parseBytes } from '../policy/size.js';
-import { methodsNamed } from '../policy.js';
 import type { StoredConstraint, StoredRate } from '../store/store.js';
 import { UsageError } from './print.js';
 

@@ -40,7 +40,7 @@ export function addStore(program: Command): void {
     )
     .option(
       '--accept-lost-revocations',
-      'what was revoked since the backup, and cannot be read any more, is alive again: you know, and take care of it',
+      'what was revoked, narrowed, rotated, used or counted since the backup is as if it had not been: you know, and take care of it',
     )
     .addOption(dataOption())
     .action(async (file: string, _options: object, command: Command) => {
@@ -48,7 +48,7 @@ export function addStore(program: Command): void {
         DataOptions & { acceptLostRevocations?: boolean }
       >();
       const folder = await dataFolder(command);
-      const { restoreBackup } = await import('../store/backup.js');
+      const { COMES_BACK, restoreBackup } = await import('../store/backup.js');
       const { report, keptAside } = await restoreBackup(file, folder, {
         acceptsLostRevocations: acceptLostRevocations,
       });
@@ -56,7 +56,9 @@ export function addStore(program: Command): void {
         [
           `the store in ${folder} is that of the backup: ${summary(report)}`,
           ...(keptAside === null ? [] : [`what was there is in ${keptAside}`]),
-          'grants that were revoked since are alive again: revoke them before clients are let in',
+          'against what was there:',
+          ...COMES_BACK.map((line) => `- ${line}`),
+          'revoke, narrow and rotate again before clients are let in; the audit log that was exported or kept aside tells what',
         ].join('\n'),
       );
     });

@@ -4,8 +4,10 @@
  *
  * A Text is written as it is, or in the quotes of JSON; a Data in base64; an enum by the name of its enumerant.
  */
+
+import type { ConstraintOperator } from '../../client/protocol.js';
 import { type InterfaceType, type MethodType, SchemaError, type SchemaGraph } from '../../schema/index.js';
-import type { ConstraintOperator, ConstraintValue, StoredConstraint } from '../store/store.js';
+import type { ConstraintValue, StoredConstraint } from '../store/store.js';
 import { findField, type Slot, show } from './field.js';
 
 const SIGNS: Readonly<Record<ConstraintOperator, string>> = {

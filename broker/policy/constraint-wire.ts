@@ -1,7 +1,7 @@
 /** Constraints and rates as Policy of sturdy.capnp has them. What this version does not know is refused, never dropped. */
-import type { Constraint, ConstraintValue as WireValue } from '../../client/protocol.js';
+import type { Constraint, ConstraintOperator, ConstraintValue as WireValue } from '../../client/protocol.js';
 import { RpcError } from '../../rpc/index.js';
-import type { ConstraintOperator, ConstraintValue, StoredConstraint } from '../store/store.js';
+import type { ConstraintValue, StoredConstraint } from '../store/store.js';
 
 const OPERATORS: Readonly<Record<ConstraintOperator, true>> = {
   equal: true,

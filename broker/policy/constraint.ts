@@ -5,6 +5,8 @@
  * What cannot be read as the schema says does not hold. What a stored constraint names and the schema does not have any
  * more refuses whatever it may have been about: the method, or where that is gone the whole interface.
  */
+
+import type { ConstraintOperator } from '../../client/protocol.js';
 import { type Call, RpcError } from '../../rpc/index.js';
 import {
   dataReader,
@@ -17,7 +19,7 @@ import {
   type StructReader,
   type ValueType,
 } from '../../schema/index.js';
-import type { ConstraintOperator, ConstraintValue, StoredConstraint } from '../store/store.js';
+import type { ConstraintValue, StoredConstraint } from '../store/store.js';
 import { ConstraintTextError, constraintText, parseConstraint } from './constraint-text.js';
 import { type FoundField, findField, type Slot, show } from './field.js';
 import { isPlainPath, pathWithin } from './path-within.js';

@@ -55,7 +55,12 @@ export class Allowance {
     this.#exhausted = false;
   }
 
-  /** How much may be used yet. */
+  /** How much may be used yet, of all that was ever reserved and was not lost. */
+  get left(): number {
+    return Math.max(0, this.#limit - (this.#used ?? this.#options.reserved()));
+  }
+
+  /** The same, as far as it is known without reading the store, which may fail. */
   get #left(): number {
     return this.#limit - (this.#used ?? 0);
   }

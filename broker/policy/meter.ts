@@ -17,6 +17,9 @@ export const MAX_METERS = 100_000;
 /** How often the whole of them is looked through where there are too many, in milliseconds. */
 const SWEEP_PAUSE = 1000;
 
+/** Of each bound of a grant's own policy, how much is left; null where there is none. */
+export type Left = Readonly<Record<Bounded, number | null>>;
+
 export class Meter {
   readonly #id: string;
   readonly #meters: Meters;
@@ -53,6 +56,11 @@ export class Meter {
         reserved: () => store.reserved(id)[what],
       })
     );
+  }
+
+  /** How much there is left of what it bounds in all. */
+  get left(): Left {
+    return { calls: this.#calls?.left ?? null, bytes: this.#bytes?.left ?? null };
   }
 
   get countsBytes(): boolean {
@@ -131,6 +139,11 @@ export class Meters {
     const kept = this.#kept.get(id);
     kept?.amend(policy);
     return kept ?? new Meter(id, policy, this);
+  }
+
+  /** Of this grant by itself: one above it may have less. */
+  left(row: Pick<GrantRow, 'id' | 'policy'>): Left {
+    return this.of(row)?.left ?? { calls: null, bytes: null };
   }
 
   /** Keeps `meter`, which is about to be used. False: there are too many. */

@@ -2,8 +2,7 @@
  * Backups: one LMDB file, of one moment, which is scanned before it counts as one; and putting one in the place of a store that
  * is lost or damaged.
  *
- * A backup is older than what it replaces, and that is dangerous: what was revoked since is alive again in it, and what was used
- * up since is not. So whoever restores one has to say that this is known, and the audit log says it from then on. What was
+ * A backup is older than what it replaces, and that is dangerous: see COMES_BACK. So whoever restores one has to say that this is known, and the audit log says it from then on. What was
  * minted since is gone, which is merely a nuisance.
  */
 
@@ -28,6 +27,16 @@ import type { ScanReport } from './scan.js';
 import { StoreError } from './store.js';
 import { MARKER_FILE, markPlaced, STORE_FILE, scanFolder, syncFolder } from './store-folder.js';
 import { copyStore } from './store-process.js';
+
+/** What is true again of a store that is put back to what it was at an earlier time. */
+export const COMES_BACK = [
+  'every grant that was revoked since is alive',
+  'what was narrowed since is as wide as it was',
+  'secrets that were replaced since are good, and those that replaced them are not',
+  'references that restore once and were used since restore once more',
+  'calls and bytes that were counted since can be used again',
+  'domains find their storage as it was',
+] as const;
 
 /**
  * Writes a backup of the store in `folder`, which a broker may be using, to the new file `to` (mode 0600). It has been scanned,
@@ -63,7 +72,7 @@ export interface Restored {
 }
 
 export interface RestoreOptions {
-  /** Whoever asks for it knows that what was revoked since the backup is alive again. */
+  /** Whoever asks for it knows what comes back. */
   readonly acceptsLostRevocations: boolean;
   readonly now?: () => number;
 }
@@ -103,7 +112,7 @@ export async function restoreBackup(
 async function whatIsThere(where: string): Promise<'nothing' | 'damaged'> {
   if (![STORE_FILE, MARKER_FILE].some((name) => existsSync(join(where, name)))) return 'nothing';
   try {
-    await scanFolder(where);
+    await scanFolder(where, { alone: true });
   } catch (error) {
     if (error instanceof StoreError && error.code === 'ERR_STORE_DAMAGED') return 'damaged';
     throw error;
@@ -120,9 +129,8 @@ function unacknowledged({ audit }: ScanReport): StoreError {
     audit.at === null ? 'before its first audit entry' : `of ${new Date(audit.at).toISOString()}`;
   return new StoreError(
     'ERR_STORE_UNACKNOWLEDGED',
-    `the backup's last audit entry is ${audit.sequence}, ${moment}. Every grant that was revoked since is alive again in it, and ` +
-      'whatever else was changed since is as it was. Nothing was changed. Where that is known and taken into account, say ' +
-      '--accept-lost-revocations, and revoke them again before clients are let in',
+    `the backup's last audit entry is ${audit.sequence}, ${moment}. In it, ${COMES_BACK.join('; ')}. Nothing was changed. Where that ` +
+      'is known and taken into account, say --accept-lost-revocations, and revoke, narrow and rotate again before clients are let in',
   );
 }
 
@@ -136,7 +144,7 @@ async function note(path: string, { audit }: ScanReport, now: number): Promise<R
         at: now,
         action: 'store.restore',
         by: 'whoever has the data folder',
-        detail: `from a backup that ends with entry ${audit.sequence}; what was revoked since is alive again, as was accepted`,
+        detail: `from a backup that ends with entry ${audit.sequence}; as was accepted, ${COMES_BACK.join('; ')}`,
       });
       writeRoot(transaction, root);
       return root;

@@ -12,7 +12,7 @@ import type { LmdbTables, Transaction } from './lmdb-tables.js';
 import type { Root } from './root-record.js';
 import { StoreError } from './store.js';
 
-export const STORE_FORMAT = 1;
+export const STORE_FORMAT = 2;
 
 export interface Migration {
   /** The format it begins from; it leads to the next. */
@@ -24,8 +24,14 @@ export interface Migration {
   migrate(transaction: Transaction, root: Root, tables: LmdbTables): void;
 }
 
+/**
+ * Format 2 has the tables `reserved` and `amendments`: a version that knows nothing of them would let calls be made twice, and
+ * would believe a grant to be as wide as it was minted. A store without them has no records in them, which is what readRoot counts.
+ */
+const RESERVED_AND_AMENDMENTS: Migration = { from: 1, migrate: () => {} };
+
 /** One for each format before this one, in their order. */
-export const MIGRATIONS: readonly Migration[] = [];
+export const MIGRATIONS: readonly Migration[] = [RESERVED_AND_AMENDMENTS];
 
 export interface Formats {
   readonly current: number;

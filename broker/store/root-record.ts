@@ -51,7 +51,7 @@ export function readRoot(source: {
   const payload = source.get('root', ROOT_KEY);
   if (payload === undefined) return undefined;
   const root = unpack<Root>(payload);
-  // The first stores were written before the root named a format, and before there was every table.
+  // The first stores of format 1 were written before the root named a format; and format 1 has fewer tables.
   return { ...root, format: root.format ?? 1, counts: { ...NO_RECORDS, ...root.counts } };
 }
 

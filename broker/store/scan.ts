@@ -1,7 +1,7 @@
 /**
  * Reads a whole store and says what in it is not as it was written: every record's checksum, the counts of the root record,
  * every reference between two tables in both directions, the chain of the audit log and what it says of mints, amendments and
- * revocations. It holds one record at a time, however large the store is.
+ * revocations; and, in a file that nobody writes to, its list of free pages. It holds one record at a time, however large the store is.
  *
  * For a process of its own (store-process.ts): a damaged file can end whoever reads it.
  */
@@ -9,6 +9,7 @@
 import { AuditChain, auditKey, hashEntry, readEntry } from './audit-entry.js';
 import { NO_HASH } from './audit-line.js';
 import { checkFormat } from './format.js';
+import { pagesFault } from './free-pages.js';
 import type { StoredAmendment, StoredGrant } from './grant-tree.js';
 import { TABLES, type Table } from './lmdb-tables.js';
 import { unpack, unseal } from './record.js';
@@ -42,6 +43,8 @@ export interface ScanOptions {
   readonly known?: Anchor;
   /** The audit log and nothing else: the first thing that is wrong with it ends the scan. */
   readonly only?: 'audit';
+  /** Nobody writes to the file: which of its pages are free is looked at, too. */
+  readonly alone?: true;
   /** Which store it has to be, and what its audit log had: it may have more by now, but not less, and nothing else. */
   readonly expected?: { readonly id: string; readonly audit?: Anchor };
 }
@@ -62,7 +65,10 @@ export async function scan(
   // In one turn, so that all of it is of one moment.
   const outcome = new Scan(snapshot, reading).run(path, options);
   await snapshot.close();
-  return outcome;
+  if (options.alone !== true || 'findings' in outcome) return outcome;
+  reading('its pages');
+  const fault = pagesFault(path);
+  return fault === null ? outcome : { findings: [fault], more: 0 };
 }
 
 class Scan {

@@ -63,7 +63,7 @@ export async function examineFolder(
   if (marker?.closed && (await isAsClosed(path, marker.closed))) return 'closed';
   if (marker === undefined && (await isBeginning(path))) return 'new';
   scanning();
-  await scanFolder(where, {}, formats);
+  await scanFolder(where, { alone: true }, formats);
   return 'scanned';
 }
 

@@ -19,7 +19,7 @@ async function obey(order: StoreOrder): Promise<StoreSaid> {
   const snapshot = new Snapshot(order.path);
   await snapshot.copy(order.to);
   await snapshot.close();
-  return scan(order.to, {}, reading);
+  return scan(order.to, { alone: true }, reading);
 }
 
 process.umask(0o077);

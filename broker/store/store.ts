@@ -13,6 +13,8 @@
  * Reads are synchronous and see what is on disk; what changes the store is a promise. Times are milliseconds since 1970.
  */
 
+import type { ConstraintOperator, Rate } from '../../client/protocol.js';
+
 /** How deep the tree of grants may grow: a root has depth 1. */
 export const MAX_GRANT_DEPTH = 64;
 
@@ -35,16 +37,6 @@ export type ConstraintValue =
   | { readonly data: Uint8Array }
   | { readonly bool: boolean };
 
-export type ConstraintOperator =
-  | 'equal'
-  | 'oneOf'
-  | 'less'
-  | 'atMost'
-  | 'greater'
-  | 'atLeast'
-  | 'prefix'
-  | 'within';
-
 /** `Policy.Constraint` of sturdy.capnp. */
 export interface StoredConstraint {
   readonly interface: bigint;
@@ -56,11 +48,7 @@ export interface StoredConstraint {
 }
 
 /** `Policy.Rate` of sturdy.capnp. */
-export interface StoredRate {
-  readonly calls: number;
-  readonly perMillis: number;
-  readonly burst: number;
-}
+export type StoredRate = Required<Rate>;
 
 /** `Policy` of sturdy.capnp. What is not there does not restrict. */
 export interface StoredPolicy {
@@ -173,7 +161,7 @@ export interface TreeRange {
 /** What happened, for the audit log. No secret, and no value that a guest made, belongs in here. */
 export interface AuditEvent {
   readonly at: number;
-  /** `grant.mint`, `grant.attenuate`, an AmendingAction, `grant.revoke`, `grant.restore`, `restore.refuse`, `store.restore`, `store.migrate`. */
+  /** `grant.mint`, `grant.attenuate`, an AmendingAction, `grant.revoke`, `grant.restore`, `restore.refuse`, `call.refuse`, `store.restore`, `store.migrate`. */
   readonly action: string;
   readonly grant?: string;
   /** Of a grant that was minted from another. */

@@ -52,7 +52,7 @@ describe('restores and refusals', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('are told apart by the grant and by whoever is at the other end', async () => {
+  it('are told apart by the grant, by whoever is at the other end, and by the reason', async () => {
     const peers: Peer[] = [
       UNIX,
       peerOf({ kind: 'anyone' }, '127.0.0.1', 3),
@@ -62,6 +62,9 @@ describe('restores and refusals', () => {
     for (const peer of peers) audit.restored('a', peer);
     audit.refused('a', UNIX);
     audit.refused(null, UNIX);
+    audit.callRefused('a', UNIX, 'ERR_GRANT_METHOD');
+    audit.callRefused('a', UNIX, 'ERR_GRANT_CONSTRAINT');
+    audit.callRefused('a', null, 'ERR_GRANT_METHOD');
     await vi.advanceTimersByTimeAsync(1000);
     expect(entries.map(({ action, grant, peer }) => [action, grant, peer])).toEqual([
       ['grant.restore', 'a', 'unix'],
@@ -70,6 +73,14 @@ describe('restores and refusals', () => {
       ['grant.restore', 'a', 'domain d'],
       ['restore.refuse', 'a', 'unix'],
       ['restore.refuse', undefined, 'unix'],
+      ['call.refuse', 'a', 'unix'],
+      ['call.refuse', 'a', 'unix'],
+      ['call.refuse', 'a', undefined],
+    ]);
+    expect(entries.slice(6).map(({ detail }) => detail)).toEqual([
+      '1 time since 2030-01-01T00:00:00.000Z: ERR_GRANT_METHOD',
+      '1 time since 2030-01-01T00:00:00.000Z: ERR_GRANT_CONSTRAINT',
+      '1 time since 2030-01-01T00:00:00.000Z: ERR_GRANT_METHOD',
     ]);
   });
 
@@ -77,15 +88,25 @@ describe('restores and refusals', () => {
     const many = 10_000;
     for (let i = 0; i < many; i++) audit.restored(`grant ${i}`, UNIX);
     for (let i = 0; i < many; i++) audit.refused(null, UNIX);
+    for (let i = 0; i < many; i++) audit.callRefused(`grant ${i}`, UNIX, 'ERR_GRANT_METHOD');
     for (let second = 1; second <= 10; second++) {
       await vi.advanceTimersByTimeAsync(1000);
       expect(entries.length).toBeLessThanOrEqual(64 * second);
     }
     await vi.advanceTimersByTimeAsync(60_000);
-    expect(entries.length).toBeLessThan(1100);
+    expect(entries.length).toBeLessThan(2 * 1024 + 10);
     const told = (action: string) =>
       entries.filter((entry) => entry.action === action).reduce((sum, entry) => sum + countOf(entry), 0);
-    expect([told('grant.restore'), told('restore.refuse')]).toEqual([many, many]);
+    expect([told('grant.restore'), told('restore.refuse'), told('call.refuse')]).toEqual([many, many, many]);
+  });
+
+  it('of one kind do not keep those of another from being told apart', async () => {
+    for (let i = 0; i < 10_000; i++) audit.callRefused(`grant ${i}`, UNIX, 'ERR_GRANT_METHOD');
+    audit.restored('a', UNIX);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(entries.filter(({ action }) => action === 'grant.restore')).toMatchObject([
+      { grant: 'a', peer: 'unix' },
+    ]);
   });
 
   it('are written when the broker stops, all of them', async () => {

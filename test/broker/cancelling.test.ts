@@ -119,11 +119,11 @@ describe('a call that is cancelled', () => {
       label: '',
       by: 'the test',
     });
-    const services = new Delegation(grants, homeOf);
+    const audit = new Audit(store, log);
+    const services = new Delegation(grants, homeOf, audit);
     const refusals = new Refusals(log);
     const holder = { kind: 'anyone' } as const;
     const peer = peerOf(holder, undefined, 1);
-    const audit = new Audit(store, log);
     const pace = new ClientPace();
     using own = gate({ grants, homeOf, services, holder, peer, refusals, audit, pace }).bootstrap;
     const pending = (own as AnyStub).restore({ ref: { secret } });

@@ -64,7 +64,7 @@ const mint = (more: Partial<Parameters<Grants['mint']>[0]> = {}) =>
 /** Restores as this holder, on a connection of its own. */
 async function restore(secret: Uint8Array, holder: GrantOwner = { kind: 'anyone' }): Promise<AnyStub> {
   const homeOf = () => home;
-  const services = new Delegation(grants, homeOf);
+  const services = new Delegation(grants, homeOf, audit);
   const refusals = new Refusals(log);
   const peer = peerOf(holder, undefined, 1);
   using own = gate({

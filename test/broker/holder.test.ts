@@ -184,6 +184,29 @@ describe('constraints and counts', () => {
     await expect(again.balance()).rejects.toMatchObject(overCount(8, given));
   });
 
+  it('of counts say how much is left of them, which is no more after a restart', async () => {
+    const given = await child(await root(), { policy: { maxCalls: 200n, maxBytes: 1_000_000n } });
+    const left = async (grant = given.grant) => (await grant.info()).info;
+    expect(await left()).toMatchObject({ callsLeft: 200n, bytesLeft: 1_000_000n });
+    for (let i = 0; i < 5; i++) await given.account.balance();
+    const { callsLeft, bytesLeft } = await left();
+    expect(callsLeft).toBe(195n);
+    expect(bytesLeft).toBeLessThan(1_000_000n);
+    await given.grant.narrow({ policy: { maxCalls: 3n } });
+    expect(await left()).toMatchObject({ callsLeft: 0n });
+    await given.grant.extend({});
+    expect(await left()).toMatchObject({ callsLeft: 195n, bytesLeft });
+    await restart();
+    const { grant } = await operator.grant({ id: given.id });
+    const after = await left(grant);
+    // What was reserved and not used is lost: two blocks of 3 at most.
+    expect(after.callsLeft).toBeLessThanOrEqual(195n);
+    expect(after.callsLeft).toBeGreaterThanOrEqual(189n);
+    expect(after.bytesLeft).toBeLessThanOrEqual(bytesLeft);
+    // Where nothing is counted, nothing is said.
+    expect((await (await root()).grant.info()).info).toMatchObject({ callsLeft: 0n, bytesLeft: 0n });
+  });
+
   it('of one that was not counted bind what is live below it too', async () => {
     const above = await root();
     const below = await child(await child(above));

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { LiveGrant } from '../../broker/live-grant.js';
 import { Membrane, MembranedCapability, type MembraneServices } from '../../broker/membrane.js';
+import { EVERYTHING } from '../../broker/policy/conjunction.js';
 import { IN_LINE } from '../../broker/policy/verdict.js';
-import { EVERYTHING } from '../../broker/policy.js';
 import type { GrantRow, StoredPolicy } from '../../broker/store/store.js';
 import { type Capability, settled } from '../../rpc/capability.js';
 import type { RpcError } from '../../rpc/error.js';
@@ -23,6 +23,7 @@ const NO_SERVICES: MembraneServices = {
   serviceFor: () => {
     throw new Error('not asked for');
   },
+  refused: () => {},
 };
 
 let serial = 0;

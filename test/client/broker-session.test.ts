@@ -207,10 +207,12 @@ describe('a session', () => {
   it('does not fall back to a connection without TLS where the reference asks for one', async () => {
     const bytes: Buffer[] = [];
     const server = createServer((socket) => {
-      socket.on('error', () => {}).on('data', (chunk) => {
-        bytes.push(chunk);
-        socket.write(Buffer.alloc(64));
-      });
+      socket
+        .on('error', () => {})
+        .on('data', (chunk) => {
+          bytes.push(chunk);
+          socket.write(Buffer.alloc(64));
+        });
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;

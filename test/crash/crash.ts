@@ -20,10 +20,15 @@ import { sturdySchema } from '../../schema/index.js';
 import { mulberry32 } from '../mulberry32.js';
 import { AuditClaim } from './audit.js';
 import { type Claim, type Client, type Dice, isGone } from './claim.js';
+import { CountsClaim } from './counts.js';
 import { GrantsClaim } from './grants.js';
 
-/** Every claim that is made. One that counts never go back is made like the others: a class of its own, and its name here. */
-const CLAIMS: readonly ((dice: Dice) => Claim)[] = [(dice) => new GrantsClaim(dice), () => new AuditClaim()];
+/** Every claim that is made. */
+const CLAIMS: readonly ((dice: Dice) => Claim)[] = [
+  (dice) => new GrantsClaim(dice),
+  (dice) => new CountsClaim(dice),
+  () => new AuditClaim(),
+];
 
 const run = promisify(execFile);
 

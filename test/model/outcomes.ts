@@ -1,8 +1,10 @@
-/** What calls came to, as the walk sees it and as the model says it. */
+/** What calls came to, as a run sees it. */
+import { inspect } from 'node:util';
 import { CELL } from './domains.js';
-import { type Cap, layers, type Methods, placeOf, type Refusal } from './reference.js';
+import type { Policy } from './reference/policy.js';
+import type { Refusal } from './reference/reference.js';
 
-/** Of an RpcError, what the walk goes by. */
+/** Of an RpcError, what a run goes by. */
 export interface Failure {
   readonly type: string;
   readonly message: string;
@@ -21,11 +23,33 @@ export interface Asked {
   readonly refused: string;
 }
 
-/** Policy of sturdy.capnp. */
-export function policyOf(methods: Methods, expires: number, delegable: boolean): object {
+/** Policy of sturdy.capnp, as far as the model speaks it. */
+export interface WirePolicy {
+  readonly methods: {
+    readonly all?: null;
+    readonly only?: readonly {
+      readonly interface: bigint;
+      readonly all?: null;
+      readonly methods?: readonly string[];
+    }[];
+  };
+  readonly expires: bigint;
+  readonly delegable: boolean;
+}
+
+export function policyToWire({ methods, expires, delegable }: Policy): WirePolicy {
   return {
     methods: methods === 'all' ? { all: null } : { only: [{ interface: CELL.id, methods: [...methods] }] },
     expires: BigInt(expires),
+    delegable,
+  };
+}
+
+export function policyFromWire({ methods, expires, delegable }: WirePolicy): Policy {
+  const only = methods.only?.flatMap(({ methods: names }) => names ?? []);
+  return {
+    methods: only === undefined ? 'all' : new Set(only as never[]),
+    expires: Number(expires),
     delegable,
   };
 }
@@ -44,19 +68,16 @@ export function failureIn(text: string): Failure {
   return { type: found?.[1] ?? '', message: found?.[2] ?? '' };
 }
 
-/** For a person: the grants from the outside in, and what is reached. */
-export function shown(cap: Cap): string {
-  const through = layers(cap).map(({ direction, through: { grant } }) => `${direction} ${grant.id}`);
-  return [...through, placeOf(cap)].join(' > ');
-}
-
-/** Whether `promise` settles within so many milliseconds. */
-export async function within(millis: number, promise: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), millis);
-  });
-  const ended = await Promise.race([promise.then(() => true as const), late]);
-  clearTimeout(timer);
-  return ended;
+/** What `promise` comes to; `seen` gets all that its error could show. */
+export async function outcomeOf<T>(
+  promise: PromiseLike<T>,
+  seen: (bytes: Buffer) => void,
+): Promise<Outcome<T>> {
+  try {
+    return { value: await promise };
+  } catch (error) {
+    seen(Buffer.from(inspect(error, { depth: 6 })));
+    const { type, message } = error as Failure;
+    return { error: { type, message } };
+  }
 }

@@ -15,21 +15,32 @@ import type { Order } from './broker-process.js';
 
 const SCRIPT = fileURLToPath(new URL('../../dist/test/model/broker-process.js', import.meta.url));
 
+/** For whoever looks for secrets. */
+type Seen = { readonly where: string; readonly bytes: Buffer }[];
+
 export class System {
   #child: ChildProcess | null = null;
-  /** Everything that a broker or a host wrote, and what can be seen of the processes: for whoever looks for secrets. */
-  readonly seen: { readonly where: string; readonly bytes: Buffer }[] = [];
+  #now = Date.parse('2030-01-01T00:00:00Z');
 
-  private constructor(readonly folder: string) {}
+  private constructor(
+    readonly folder: string,
+    readonly seen: Seen,
+  ) {}
 
-  static async make(): Promise<System> {
+  /** `seen` gets everything that a broker or a host writes, and what can be seen of the processes. */
+  static async make(seen: Seen): Promise<System> {
     if (!existsSync(SCRIPT)) throw new Error(`${SCRIPT} does not exist: run npm run build first`);
-    return new System(await mkdtemp(join(tmpdir(), 'sturdy-model-')));
+    return new System(await mkdtemp(join(tmpdir(), 'sturdy-model-')), seen);
   }
 
-  /** Starts the broker, for which it is `now`. */
-  async start(now: number): Promise<void> {
-    const child = fork(SCRIPT, [this.folder, `${now}`], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  /** What time it is for the broker. */
+  get now(): number {
+    return this.#now;
+  }
+
+  /** Starts the broker. */
+  async start(): Promise<void> {
+    const child = fork(SCRIPT, [this.folder, `${this.#now}`], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     this.#child = child;
     for (const name of ['stdout', 'stderr'] as const) {
       child[name]!.on('data', (bytes: Buffer) => this.seen.push({ where: `${name} of the broker`, bytes }));
@@ -40,6 +51,7 @@ export class System {
   /** Sets the clock forward. What was due by then has been done. */
   async advance(millis: number): Promise<void> {
     await this.#order({ advance: millis }, 'advanced');
+    this.#now += millis;
   }
 
   async connect(): Promise<Client> {

@@ -9,7 +9,7 @@ import { endLine, exportLine } from '../../broker/store/audit-line.js';
 import { auditOf } from '../../broker/store/audit-reader.js';
 import { LmdbStore } from '../../broker/store/lmdb-store.js';
 import type { AuditEntry } from '../../broker/store/store.js';
-import { grantOf } from './suite.js';
+import { grantOf } from './new-grant.js';
 
 let entries: AuditEntry[];
 let lines: string[];

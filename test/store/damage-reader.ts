@@ -7,7 +7,8 @@ import { createInterface } from 'node:readline';
 import { LmdbStore } from '../../broker/store/lmdb-store.js';
 import { digestOf, mintSecret } from '../../broker/store/secret.js';
 import { type Store, StoreError } from '../../broker/store/store.js';
-import { type Everything, everything, newGrant } from './everything.js';
+import { type Everything, everything } from './everything.js';
+import { grantOf } from './new-grant.js';
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { folder, was } = JSON.parse(line) as { folder: string; was: Everything };
@@ -41,7 +42,7 @@ async function written(store: Store, was: Everything): Promise<Everything> {
   const domain = store.domains()[0]!.id;
   const minted = await Promise.all(
     Array.from({ length: 40 }, () =>
-      store.mintGrant(newGrant(domain, digestOf(mintSecret())), { by: 'test' }),
+      store.mintGrant(grantOf(domain, { digest: digestOf(mintSecret()) }), { by: 'test' }),
     ),
   );
   for (const { id } of minted.slice(0, 5)) await store.revokeSubtree(id, { by: 'test' });

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { STORE_FORMAT } from '../../broker/store/format.js';
 import { digestOf, mintSecret } from '../../broker/store/secret.js';
 import type { GrantRow } from '../../broker/store/store.js';
 import { LmdbStore } from './built.js';
-import { grantOf } from './suite.js';
+import { grantOf } from './new-grant.js';
 
 const BY = { by: 'test' };
 const digest = digestOf(mintSecret());
@@ -149,7 +150,7 @@ describe('a damaged store', () => {
   });
 
   it('is not opened by a version that does not know its format', async () => {
-    writeFileSync(join(folder, 'store.json'), '{"format":2,"id":"x"}');
+    writeFileSync(join(folder, 'store.json'), `{"format":${STORE_FORMAT + 1},"id":"x"}`);
     await expect(LmdbStore.open(folder)).rejects.toMatchObject({ code: 'ERR_STORE_FORMAT' });
     writeFileSync(join(folder, 'store.json'), '{"format":1');
     await expect(LmdbStore.open(folder)).rejects.toMatchObject({ code: 'ERR_STORE_DAMAGED' });

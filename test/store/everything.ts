@@ -1,5 +1,5 @@
 /** All that a store says, by its verbs: to compare it with what it said before. */
-import type { NewGrant, Store } from '../../broker/store/store.js';
+import type { Store } from '../../broker/store/store.js';
 
 export interface Everything {
   /** Each with its row, and with what its digest leads to. */
@@ -7,23 +7,6 @@ export interface Everything {
   readonly audit: readonly string[];
   readonly domains: readonly string[];
   readonly storage: readonly [domain: string, key: string, value: string][];
-}
-
-export function newGrant(
-  domainId: string,
-  digest: Uint8Array | null,
-  parent: string | null = null,
-): NewGrant {
-  return {
-    parent,
-    digest,
-    domainId,
-    domain: 'ledger',
-    object: 'alice',
-    policy: { methods: 'all', expires: 0, delegable: true },
-    owner: { kind: 'anyone' },
-    label: 'a label',
-  };
 }
 
 export function everything(store: Store): Everything {

@@ -1,4 +1,4 @@
-/** Stores of other formats than this version's. There is one format so far; the next one is made up here. */
+/** Stores of other formats than this version's: those before it, and the next one, which is made up here. */
 import {
   copyFileSync,
   existsSync,
@@ -15,9 +15,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Formats, MIGRATIONS, STORE_FORMAT } from '../../broker/store/format.js';
 import type { StoredGrant } from '../../broker/store/grant-tree.js';
 import { pack, unpack } from '../../broker/store/record.js';
+import type { Root } from '../../broker/store/root-record.js';
 import type { GrantRow } from '../../broker/store/store.js';
 import { LmdbStore, scanStore } from './built.js';
-import { grantOf } from './suite.js';
+import { grantOf } from './new-grant.js';
 
 const BY = { by: 'test' };
 const NEXT = STORE_FORMAT + 1;
@@ -126,20 +127,55 @@ describe('a store of an older format', { timeout: 120_000 }, () => {
     expect(marker().format).toBe(NEXT);
   });
 
-  it('is one without a format in its root record, too: the first ones had none', async () => {
-    const { LmdbTables } = await import('./built.js');
-    const tables = new LmdbTables(join(folder, 'store.mdb'));
-    await tables.transact((transaction) => {
-      const key = Buffer.from('root');
-      const { format: _format, ...first } = unpack<Record<string, unknown>>(transaction.get('root', key)!);
-      transaction.put('root', key, pack(first));
-    });
-    await tables.close();
+  it('is opened where it is of format 1, which had no table of reserved calls and none of amendments', async () => {
+    await becomeFormat1({ named: true });
     const store = await LmdbStore.open(folder);
     expect(store.grants('', 10)).toHaveLength(2);
+    expect(store.grant(grants[1]!.id)!.revoked).toBeTypeOf('number');
+    expect(store.audit(3, 10)).toMatchObject([
+      { action: 'store.migrate', detail: `from format 1 to ${STORE_FORMAT}` },
+    ]);
+    // What it had no table for is counted and amended from now on.
+    const { id, policy } = grants[0]!;
+    expect(await store.reserve(id, 'calls', 5, 100)).toBe(5);
+    const narrowed = { ...policy, maxCalls: 100 };
+    const by = { ...BY, action: 'grant.narrow' } as const;
+    await store.amendPolicy(id, () => ({ policy: narrowed, bound: policy }), by);
     await store.close();
+    expect(await scanStore(join(folder, 'store.mdb'))).toMatchObject({
+      format: STORE_FORMAT,
+      records: { reserved: 1, amendments: 1 },
+    });
+    const again = await LmdbStore.open(folder);
+    expect(again.reserved(id).calls).toBe(5);
+    expect(again.grant(id)!.policy).toEqual(narrowed);
+    await again.close();
+  });
+
+  it('is one without a format in its root record, too: the first ones had none', async () => {
+    await becomeFormat1({ named: false });
+    const store = await LmdbStore.open(folder);
+    expect(store.grants('', 10)).toHaveLength(2);
+    expect(store.lastAudit()).toBe(4);
+    await store.close();
+    expect(marker().format).toBe(STORE_FORMAT);
   });
 });
+
+/** The root record counts what there was in format 1; `named`: and says that it is that. The two tables are empty. */
+async function becomeFormat1({ named }: { named: boolean }): Promise<void> {
+  const { LmdbTables } = await import('./built.js');
+  const tables = new LmdbTables(join(folder, 'store.mdb'));
+  await tables.transact((transaction) => {
+    const key = Buffer.from('root');
+    const { format: _format, counts, ...rest } = unpack<Root>(transaction.get('root', key)!);
+    const { reserved: _reserved, amendments: _amendments, ...fewer } = counts;
+    transaction.put('root', key, pack({ ...rest, counts: fewer, ...(named && { format: 1 }) }));
+  });
+  await tables.close();
+  // It was not closed by a store; the marker names its format all the same.
+  writeFileSync(join(folder, 'store.json'), JSON.stringify({ ...marker(), format: 1, closed: null }));
+}
 
 describe('a store of a newer format', { timeout: 120_000 }, () => {
   it('is refused by name, by every way to it, and stays as it is', async () => {

@@ -15,7 +15,8 @@ import { digestOf, mintSecret } from '../../broker/store/secret.js';
 import type { GrantRow } from '../../broker/store/store.js';
 import { mulberry32 } from '../mulberry32.js';
 import { LmdbStore } from './built.js';
-import { type Everything, everything, newGrant } from './everything.js';
+import { type Everything, everything } from './everything.js';
+import { grantOf } from './new-grant.js';
 
 const ROUNDS = Number(process.env['DAMAGE_ROUNDS'] ?? 60);
 const READER = fileURLToPath(new URL('../../dist/test/store/damage-reader.js', import.meta.url));
@@ -33,7 +34,7 @@ async function makeStore(folder: string): Promise<Everything> {
   for (let i = 0; i < 120; i++) {
     const parent = i % 3 === 0 ? null : ids[Math.floor(i / 3)]!;
     const digest = i % 7 === 0 ? null : digestOf(mintSecret());
-    const { id } = await store.mintGrant(newGrant(domains[i % 2]!, digest, parent), { by: 'test' });
+    const { id } = await store.mintGrant(grantOf(domains[i % 2]!, { digest, parent }), { by: 'test' });
     ids.push(id);
     if (i % 5 === 0) await store.amendPolicy(id, narrow, { by: 'test', action: 'grant.narrow' });
     if (digest !== null && i % 4 === 0)
@@ -57,6 +58,13 @@ const DAMAGES: Record<string, (bytes: Buffer, dice: Dice) => Buffer> = {
   'bits flipped': (bytes, dice) => flipped(bytes, dice, 2 + dice(30)),
   'bits flipped where pages begin': (bytes, dice) => {
     for (let i = 0; i < 3; i++) bytes[dice(bytes.length / PAGE) * PAGE + dice(64)]! ^= 1 << dice(8);
+    return bytes;
+  },
+  'bits flipped in the list of free pages': (bytes, dice) => {
+    // The root of its tree, as the later of the two meta pages tells it.
+    const later = bytes.readBigUInt64LE(152) < bytes.readBigUInt64LE(PAGE + 152) ? PAGE : 0;
+    const page = Number(bytes.readBigUInt64LE(later + 88)) * PAGE;
+    for (let i = 0; i < 8; i++) bytes[page + dice(PAGE)]! ^= 1 << dice(8);
     return bytes;
   },
   'a page in the place of another': (bytes, dice) => {

@@ -9,7 +9,7 @@ import type { Transaction } from '../../broker/store/lmdb-tables.js';
 import { pack, unpack } from '../../broker/store/record.js';
 import { appendEntry, readRoot, writeRoot } from '../../broker/store/root-record.js';
 import { LmdbStore, LmdbTables } from './built.js';
-import { grantOf } from './suite.js';
+import { grantOf } from './new-grant.js';
 
 const DESCENDANTS = 100_000;
 const BY = { by: 'test' };

@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { auditPayload, hashEntry } from '../../broker/store/audit-entry.js';
+import { STORE_FORMAT } from '../../broker/store/format.js';
 import { keyOf, type StoredAmendment, type StoredGrant } from '../../broker/store/grant-tree.js';
 import type { Transaction } from '../../broker/store/lmdb-tables.js';
 import { pack, unpack } from '../../broker/store/record.js';
@@ -22,7 +23,7 @@ import { type Root, readRoot, writeRoot } from '../../broker/store/root-record.j
 import { digestOf, mintSecret } from '../../broker/store/secret.js';
 import type { GrantRow } from '../../broker/store/store.js';
 import { LmdbStore, LmdbTables, scanFolder } from './built.js';
-import { grantOf } from './suite.js';
+import { grantOf } from './new-grant.js';
 
 const BY = { by: 'test' };
 const MODULE = new URL('../../dist/broker/store/lmdb-store.js', import.meta.url).href;
@@ -92,7 +93,7 @@ describe('a store is scanned before it is opened', { timeout: 120_000 }, () => {
 
   it('where it was written before stores said how they were closed', async () => {
     const { id } = JSON.parse(readFileSync(join(folder, 'store.json'), 'utf8'));
-    writeFileSync(join(folder, 'store.json'), JSON.stringify({ format: 1, id }));
+    writeFileSync(join(folder, 'store.json'), JSON.stringify({ format: STORE_FORMAT, id }));
     await (await openStore()).close();
     expect(scans).toBe(1);
   });
@@ -295,7 +296,7 @@ describe('a scan finds, though every record is whole and counted,', { timeout: 1
 
   it('nothing in a store that is whole, and says what is in it', async () => {
     expect(await scanFolder(folder)).toMatchObject({
-      format: 1,
+      format: STORE_FORMAT,
       records: {
         grants: 2,
         digests: 1,

@@ -12,28 +12,14 @@ import {
   type GrantRow,
   MAX_GRANT_DEPTH,
   MAX_REPLACED_SECRETS,
-  type NewGrant,
   type Store,
   type StoredPolicy,
 } from '../../broker/store/store.js';
+import { grantOf } from './new-grant.js';
 
 export type OpenStore = (place: string, options: { now: () => number }) => Promise<Store>;
 
 const BY = { by: 'test' };
-
-export function grantOf(domainId: string, more: Partial<NewGrant> = {}): NewGrant {
-  return {
-    parent: null,
-    digest: null,
-    domainId,
-    domain: 'ledger',
-    object: 'alice',
-    policy: { methods: 'all', expires: 0, delegable: true },
-    owner: { kind: 'anyone' },
-    label: 'a label',
-    ...more,
-  };
-}
 
 /** The verbs of Store. Every one of them is called somewhere in the suite, which the suite sees to. */
 const VERBS: Record<keyof Store, true> = {

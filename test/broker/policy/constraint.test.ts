@@ -13,7 +13,8 @@ import {
 } from '../../../broker/policy/constraint.js';
 import { constraintText, parseConstraint } from '../../../broker/policy/constraint-text.js';
 import { findField, type Slot } from '../../../broker/policy/field.js';
-import type { ConstraintOperator, ConstraintValue, StoredConstraint } from '../../../broker/store/store.js';
+import type { ConstraintValue, StoredConstraint } from '../../../broker/store/store.js';
+import type { ConstraintOperator } from '../../../client/protocol.js';
 import { contentBuilder } from '../../../rpc/body.js';
 import { Payload } from '../../../rpc/payload.js';
 import {

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { LiveGrant, MAX_WAITING } from '../../../broker/live-grant.js';
 import { Membrane, type MembraneServices } from '../../../broker/membrane.js';
 import { ClientPace, DomainPace, Lane } from '../../../broker/pace.js';
+import { EVERYTHING } from '../../../broker/policy/conjunction.js';
 import { Meters } from '../../../broker/policy/meter.js';
-import { EVERYTHING } from '../../../broker/policy.js';
 import type { Bounded, GrantRow, StoredPolicy } from '../../../broker/store/store.js';
 import { Budgets } from '../../../rpc/budget.js';
 import { type Capability, settled } from '../../../rpc/capability.js';
@@ -18,6 +18,7 @@ const NO_SERVICES: MembraneServices = {
   serviceFor: () => {
     throw new Error('not asked for');
   },
+  refused: () => {},
 };
 
 /** A disk that is as slow as the test has it. What it says is on it is not taken back. */

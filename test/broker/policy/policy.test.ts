@@ -1,20 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { MintRate } from '../../broker/mint-rate.js';
-import { ownerFromWire } from '../../broker/owner.js';
-import { MAX_CONSTRAINTS, writtenConstraint } from '../../broker/policy/constraint.js';
-import { parseRate, rateText } from '../../broker/policy/rate.js';
-import { bytesText, parseBytes } from '../../broker/policy/size.js';
-import {
-  checkedPolicy,
-  conjunction,
-  EVERYTHING,
-  MAX_POLICY_ENTRIES,
-  policyFromWire,
-  policyToWire,
-  samePolicy,
-} from '../../broker/policy.js';
-import type { StoredPolicy } from '../../broker/store/store.js';
-import { MessageBuilder, NO_CAPABILITIES, sturdySchema } from '../../schema/index.js';
+import { MintRate } from '../../../broker/mint-rate.js';
+import { ownerFromWire } from '../../../broker/owner.js';
+import { checkedPolicy, MAX_POLICY_ENTRIES } from '../../../broker/policy/checked-policy.js';
+import { conjunction, EVERYTHING } from '../../../broker/policy/conjunction.js';
+import { MAX_CONSTRAINTS, writtenConstraint } from '../../../broker/policy/constraint.js';
+import { policyFromWire, policyToWire, samePolicy } from '../../../broker/policy/policy-wire.js';
+import { parseRate, rateText } from '../../../broker/policy/rate.js';
+import { bytesText, parseBytes } from '../../../broker/policy/size.js';
+import type { StoredPolicy } from '../../../broker/store/store.js';
+import { MessageBuilder, NO_CAPABILITIES, sturdySchema } from '../../../schema/index.js';
 
 const graph = sturdySchema();
 const STORAGE = graph.interface('Storage');
