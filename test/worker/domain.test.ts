@@ -25,7 +25,7 @@ afterAll(() => doorway.close());
 
 describe('a domain in a thread', () => {
   it('answers calls with what its program gives', async () => {
-    const value = { text: 'ü and 𝒳', data: new Uint8Array([1, 2, 3]), number: -(2n ** 63n) };
+    const value = { text: 'ü and 𝒳', data: new Uint8Array([1, 2, 3]), number: -(2n ** 63n), float: 0.5 };
     await expect(domain.main.echo(value)).resolves.toEqual(value);
   });
 
