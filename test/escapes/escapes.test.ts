@@ -11,6 +11,7 @@ import {
   type SourceAttempt,
 } from './harness/escape-class.js';
 import { Findings } from './harness/findings.js';
+import { endModules } from './harness/module-attempt.js';
 import { refusalOf, TIERS, type Tier } from './harness/tiers.js';
 import { IS_INTACT, Walls } from './harness/wall.js';
 
@@ -24,6 +25,7 @@ beforeAll(async () => {
 afterAll(async () => {
   findings.write();
   await walls?.stop();
+  await endModules();
 });
 
 const chapters = await Promise.all(
@@ -98,8 +100,7 @@ async function without(declared: EscapeClass, attempt: Attempt): Promise<string>
 
 async function behind(tier: Tier, attempt: Attempt): Promise<string> {
   const wall = walls.byTier.get(tier)!;
-  if (typeof attempt === 'object' && 'behind' in attempt)
-    return (await attempt.behind(wall)) ? 'out' : 'held';
+  if (typeof attempt === 'object' && 'behind' in attempt) return attempt.behind(wall);
   return wall.escapes(asSource(attempt).body);
 }
 

@@ -7,7 +7,7 @@ export default escapeClass({
   out: 'an object that carries messages of the trusted side is in the hands of the guest',
   attempts: {
     'the port of the parent': `return typeof process.getBuiltinModule('node:worker_threads').parentPort.postMessage === 'function';`,
-    'by a method of all ports': `let got; MessagePort.prototype.postMessage = function () { got = this; }; const { port1 } = new MessageChannel(); port1.postMessage(1); return got === port1;`,
+    'by a method of all ports': `let got; const { postMessage } = MessagePort.prototype; MessagePort.prototype.postMessage = function () { got = this; }; const { port1 } = new MessageChannel(); port1.postMessage(1); MessagePort.prototype.postMessage = postMessage; return got === port1;`,
     'by the events of all': `let got; EventTarget.prototype.dispatchEvent = function () { got = this; }; const it = new EventTarget(); it.dispatchEvent(new Event('x')); return got === it;`,
     'by the handles of the process': `return Array.isArray(process._getActiveHandles());`,
     'by the emitters of all': `let got; const EventEmitter = process.getBuiltinModule('node:events'); EventEmitter.prototype.emit = function () { got = this; }; new EventEmitter().emit('x'); return got !== undefined;`,

@@ -12,7 +12,7 @@ export default escapeClass({
     'behind a view of bytes': `return new Uint8Array(new SharedArrayBuffer(1)).buffer.constructor.name === 'SharedArrayBuffer';`,
     'of the realm of what was endowed': {
       bare: 'vm',
-      body: `return new (world.constructor.constructor('return SharedArrayBuffer')())(8).byteLength === 8;`,
+      body: `return new (world.object.constructor('return SharedArrayBuffer')())(8).byteLength === 8;`,
     },
   },
 });

@@ -12,7 +12,7 @@ export default escapeClass({
     'the heap of the engine': `return process.memoryUsage().heapUsed > 0;`,
     'of the realm of what was endowed': {
       bare: 'vm',
-      body: `return typeof world.constructor.constructor('return WeakRef')() === 'function';`,
+      body: `return typeof world.object.constructor('return WeakRef')() === 'function';`,
     },
   },
 });

@@ -14,7 +14,7 @@ export default escapeClass({
     'declaring a name': `(0, eval)('var declared = 1'); return globalThis.declared === 1;`,
     'of the realm of what was endowed': {
       bare: 'vm',
-      body: `const make = world.constructor.constructor; return isProcess(make('return eval')()('process'));`,
+      body: `const make = world.object.constructor; return isProcess(make('return eval')()('process'));`,
     },
   },
 });

@@ -10,7 +10,7 @@ export default escapeClass({
     'by the global object': `try { globalThis['process']['dlopen']({ exports: {} }, '/nowhere.node'); } catch (error) { return error.code === 'ERR_DLOPEN_FAILED'; }`,
     'by the constructor of what was endowed': {
       bare: 'vm',
-      body: `const { dlopen } = world.constructor.constructor('return process')();
+      body: `const { dlopen } = world.object.constructor('return process')();
         try { dlopen({ exports: {} }, '/nowhere.node'); } catch (error) { return error.code === 'ERR_DLOPEN_FAILED'; }`,
     },
   },

@@ -21,7 +21,7 @@ export default escapeClass({
     'by the constructor of what was endowed': {
       needs: binding,
       bare: 'vm',
-      body: `return typeof world.constructor.constructor('return process')().binding('fs') === 'object';`,
+      body: `return typeof world.object.constructor('return process')().binding('fs') === 'object';`,
     },
   },
 });

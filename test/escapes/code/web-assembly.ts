@@ -14,7 +14,7 @@ export default escapeClass({
     'by the global object of a function made of text': `return typeof new Function('return WebAssembly')().compile === 'function';`,
     'of the realm of what was endowed': {
       bare: 'vm',
-      body: `return typeof world.constructor.constructor('return WebAssembly')().compile === 'function';`,
+      body: `return typeof world.object.constructor('return WebAssembly')().compile === 'function';`,
     },
   },
 });

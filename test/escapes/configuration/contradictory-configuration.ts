@@ -15,9 +15,9 @@ function configuration(config: object): DrivenAttempt {
     async behind() {
       try {
         parseConfig({ ...BASE, ...config }, '/');
-        return true;
-      } catch {
-        return false;
+        return 'out';
+      } catch (error) {
+        return (error as Error).message;
       }
     },
     without: async () => lenient(config),

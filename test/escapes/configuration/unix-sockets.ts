@@ -26,7 +26,7 @@ function connecting(at: 'unix' | 'tcp', net: string): DrivenAttempt {
   const body = (target: string) => `const net = ${net};
     return await new Promise((resolve) => { const socket = net.connect(${target}); socket.on('connect', () => { socket.destroy(); resolve(true); }); socket.on('error', () => resolve(false)); });`;
   return {
-    behind: (wall) => withServer(at, async (target) => (await wall.escapes(body(target))) === 'out'),
+    behind: (wall) => withServer(at, (target) => wall.escapes(body(target))),
     without: (bare) => withServer(at, async (target) => (await bare.escapes(body(target))) === 'out'),
   };
 }

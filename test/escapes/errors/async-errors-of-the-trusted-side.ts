@@ -9,13 +9,13 @@ export default escapeClass({
   out: "a rejection carries an error from whose constructor code is made that sees Node's process",
   bare: 'vm',
   attempts: {
-    'for a call without params': rejected(`world.grants.log.write()`),
+    'for params that are no object': rejected(`world.grants.neighbour.tell(1)`),
     'for params that are null': rejected(`world.grants.log.write(null)`),
     'for a callback that is none': rejected(`world.grants.neighbour.tell({ listener: 1, text: 'x' })`),
     'for a callback that is missing': rejected(`world.grants.neighbour.tell({ text: 'x' })`),
     'for an object that is null': rejected(`world.grants.neighbour.tell({ listener: null })`),
     'for a symbol': rejected(`world.grants.log.write({ level: 'info', message: Symbol() })`),
     'for an own object that is none': `return await world.own().then((own) => reaches(own), (error) => reaches(error));`,
-    'caught by await': `try { await world.grants.log.write(); } catch (error) { return reaches(error); }`,
+    'caught by await': `try { await world.grants.log.write(null); } catch (error) { return reaches(error); }`,
   },
 });

@@ -7,8 +7,8 @@ export default escapeClass({
   out: 'an error of the trusted side comes through inside of another',
   bare: 'vm',
   attempts: {
-    'of Promise.any': `try { await Promise.any([world.grants.log.write()]); } catch (error) { return reaches(error.errors[0]); }`,
-    'of Promise.allSettled': `const [{ reason }] = await Promise.allSettled([world.grants.log.write()]); return reaches(reason);`,
+    'of Promise.any': `try { await Promise.any([world.grants.log.write(null)]); } catch (error) { return reaches(error.errors[0]); }`,
+    'of Promise.allSettled': `const [{ reason }] = await Promise.allSettled([world.grants.log.write(null)]); return reaches(reason);`,
     'the constructor of an AggregateError': {
       bare: 'worker',
       body: `return isProcess(new AggregateError([]).constructor.constructor('return process')());`,

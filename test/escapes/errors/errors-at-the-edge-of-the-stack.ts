@@ -17,9 +17,7 @@ export default escapeClass({
   bare: 'vm',
   attempts: {
     'of a function that fails': deep(`world.object('Item', 'x', 1)`),
-    'of a function that coerces': deep(
-      `world.object({ toString() { return world.object('', '', 1); } }, 'x', {})`,
-    ),
+    'of a function that checks a name': deep(`world.object('', 'x', {})`),
     'of a function that calls back': deep(
       `world.object({ toString() { const again = () => again(); return again(); } }, 'x', world.object('', '', {}))`,
     ),

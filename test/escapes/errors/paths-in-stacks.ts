@@ -13,6 +13,6 @@ export default escapeClass({
     'of an error of the world': `try { world.object('', '', 1); } catch (error) { ${shows('error.stack')} }`,
     'of a callback': `let stack = ''; await world.grants.neighbour.tell({ text: 'x', listener: { heard() { stack = new Error('x').stack; return { answer: 'x' }; } } }); ${shows('stack')}`,
     'of a getter that the codec reads': `let stack = ''; await world.grants.neighbour.echo({ get text() { stack = new Error('x').stack; return 'x'; } }); ${shows('stack')}`,
-    'of a range error': `let stack = ''; const dive = () => dive(); try { dive(); } catch (error) { stack = error.stack; } ${shows('stack')}`,
+    'of a range error': `let stack = ''; const dive = (n) => n === 0 ? new Array(-1) : dive(n - 1); try { dive(1); } catch (error) { stack = error.stack; } ${shows('stack')}`,
   },
 });

@@ -26,8 +26,6 @@ export default escapeClass({
       `world.grants.neighbour.tell({ text: 'x', listener: { heard: () => ({ answer: 'x' }) } })`,
     ),
     'of a look at what is its own': calls(`world.own(world.grants.log)`),
-    'of a call with a getter that dives': calls(
-      `world.grants.neighbour.echo({ get text() { const again = () => again(); return again(); } })`,
-    ),
+    'of a call that is refused': calls(`world.grants.neighbour.tell({ text: 'x', listener: null })`),
   },
 });

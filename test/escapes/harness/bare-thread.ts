@@ -22,11 +22,18 @@ function merge(target: Params, source: Params): Params {
   for (const key in source) {
     const value = source[key];
     if (typeof value === 'object' && value !== null) {
-      if (typeof target[key] !== 'object') target[key] = {};
+      if (typeof target[key] !== 'object' && typeof target[key] !== 'function') target[key] = {};
       merge(target[key] as Params, value as Params);
     } else target[key] = value;
   }
   return target;
+}
+
+/** Waits for whatever has a then. */
+function settled(value: unknown): unknown {
+  const { then } = Object(value) as { then?: (yes: unknown, no: unknown) => void };
+  if (typeof then !== 'function') return value;
+  return new Promise((yes, no) => then.call(value, yes, no));
 }
 
 /** What a guest's value is put to by somebody who trusts it: it is formatted, inspected, cloned and awaited. */
@@ -34,7 +41,7 @@ async function naive(params: Params): Promise<object> {
   const line = `${params['level']} ${params['message']} ${params['text']}`;
   inspect(params);
   JSON.stringify(params);
-  for (const value of Object.values(params)) await value;
+  for (const value of Object.values(params)) await settled(value);
   return merge({ line, text: params['text'] }, params);
 }
 
@@ -43,7 +50,9 @@ interface Listener {
 }
 
 class NaiveStub {
-  write = naive;
+  async write(params: Params): Promise<object> {
+    return naive(params);
+  }
   async echo(params: Params): Promise<object> {
     return naive(params);
   }
@@ -51,7 +60,7 @@ class NaiveStub {
     return naive({ text: 'read' });
   }
   async tell({ listener, text }: { listener: Listener; text: string }): Promise<object> {
-    const { answer } = await listener.heard({ text });
+    const { answer } = (await settled(listener.heard({ text }))) as { answer: string };
     return { heard: answer };
   }
   async evaluate({ source }: { source: string }): Promise<object> {

@@ -39,9 +39,11 @@ export interface SourceAttempt {
   readonly needs?: Feature;
 }
 
-/** An attempt that somebody outside of the domain has a part in. Each gives whether it got out. */
+/** An attempt that somebody outside of the domain has a part in. */
 export interface DrivenAttempt {
-  behind(wall: Wall): Promise<boolean>;
+  /** 'out', or what held it. */
+  behind(wall: Wall): Promise<string>;
+  /** Whether it got out. */
   without(bare: Bare): Promise<boolean>;
   readonly needs?: Feature;
 }

@@ -9,9 +9,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
-import { Running } from '../../broker/running.js';
+import { type AnyStub, type Client, Running } from '../../broker/running.js';
 import type { DrivenAttempt } from './escape-class.js';
-import { probeDomain, Wall } from './wall.js';
+import { infoOf, probeDomain, Wall } from './wall.js';
 
 const run = promisify(execFile);
 
@@ -31,24 +31,58 @@ export interface ModuleFiles {
 export const MADE_BEFORE = 'a program is made before its domain has a place to run in';
 
 /** `main.evaluate()` of the module has to give `{ outcome: 'out' }` where it got out. OUTSIDE stands for the folder above. */
-export function moduleAttempt({ files, links = {}, taker }: ModuleFiles): DrivenAttempt {
+export function moduleAttempt(module: ModuleFiles): DrivenAttempt {
+  const number = modules.push(module) - 1;
   return {
-    behind: (wall) =>
-      inFolder(files, links, async (entry) => {
-        const running = await Running.start({ module: probeDomain({ module: entry, tier: wall.tier }) });
-        try {
-          const client = await running.connect();
-          const operator = await running.operator(client);
-          const domain = await Wall.to('module', wall.tier, client, operator, running);
-          return (await domain.outcome('')) === 'out';
-        } catch {
-          return false;
-        } finally {
-          await running.stop();
-        }
-      }),
-    without: () => inFolder(files, links, taker === 'node' ? byNode : byEsbuild),
+    behind: async () => {
+      const { running, client, operator } = await broker();
+      try {
+        const wall = await Wall.to(`module${number}`, 'thread', client, operator, running);
+        return await wall.outcome('');
+      } catch (error) {
+        const { detail } = await infoOf(operator, `module${number}`);
+        return detail === '' ? (error as Error).message : detail;
+      }
+    },
+    without: async () => {
+      const { entry, remove } = await inFolder(module);
+      try {
+        return await (module.taker === 'node' ? byNode(entry) : byEsbuild(entry));
+      } finally {
+        await remove();
+      }
+    },
   };
+}
+
+const modules: ModuleFiles[] = [];
+let started: Promise<Modules> | null = null;
+
+interface Modules {
+  readonly running: Running;
+  readonly client: Client;
+  readonly operator: AnyStub;
+  readonly folders: readonly Folder[];
+}
+
+/** One broker has a domain for each of the modules. */
+function broker(): Promise<Modules> {
+  started ??= (async () => {
+    const folders = await Promise.all(modules.map(inFolder));
+    const domains = folders.map(({ entry }, number) => [`module${number}`, probeDomain({ module: entry })]);
+    const running = await Running.start(Object.fromEntries(domains));
+    const client = await running.connect();
+    return { running, client, operator: await running.operator(client), folders };
+  })();
+  return started;
+}
+
+/** Ends the broker, if there is one. */
+export async function endModules(): Promise<void> {
+  if (started === null) return;
+  const { running, folders } = await started;
+  await running.stop();
+  for (const { remove } of folders) await remove();
 }
 
 async function byNode(entry: string): Promise<boolean> {
@@ -70,27 +104,27 @@ async function byEsbuild(entry: string): Promise<boolean> {
   return outputFiles[0]!.text.includes(SECRET);
 }
 
-async function inFolder<T>(
-  files: Readonly<Record<string, string>>,
-  links: Readonly<Record<string, string>>,
-  work: (entry: string) => Promise<T>,
-): Promise<T> {
+interface Folder {
+  readonly entry: string;
+  remove(): Promise<void>;
+}
+
+async function inFolder({ files, links = {} }: ModuleFiles): Promise<Folder> {
   const outside = await mkdtemp(join(tmpdir(), 'sturdy-escape-'));
   const folder = join(outside, 'package');
-  try {
-    await mkdir(folder);
-    await writeFile(join(outside, 'secret.json'), JSON.stringify({ secret: SECRET }));
-    await writeFile(join(outside, 'secret.js'), `export const secret = ${JSON.stringify(SECRET)};`);
-    const all = { 'package.json': '{ "type": "module" }', ...files };
-    for (const [name, text] of Object.entries(all)) {
-      await mkdir(dirname(join(folder, name)), { recursive: true });
-      await writeFile(join(folder, name), text.replaceAll('OUTSIDE', outside));
-    }
-    for (const [name, target] of Object.entries(links)) await symlink(target, join(folder, name));
-    return await work(join(folder, 'entry.js'));
-  } finally {
-    await rm(outside, { recursive: true, force: true });
+  await mkdir(folder);
+  await writeFile(join(outside, 'secret.json'), JSON.stringify({ secret: SECRET }));
+  await writeFile(join(outside, 'secret.js'), `export const secret = ${JSON.stringify(SECRET)};`);
+  const all = { 'package.json': '{ "type": "module" }', ...files };
+  for (const [name, text] of Object.entries(all)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), text.replaceAll('OUTSIDE', outside));
   }
+  for (const [name, target] of Object.entries(links)) await symlink(target, join(folder, name));
+  return {
+    entry: join(folder, 'entry.js'),
+    remove: () => rm(outside, { recursive: true, force: true }),
+  };
 }
 
 /** The text of a module that imports `specifier`, and is out where `proof`, an expression of `it`, is true. */

@@ -18,7 +18,7 @@ export function waysTo(name: string, proof: string): Readonly<Record<string, Att
     'by the constructor of what was endowed': {
       bare: 'vm',
       needs: known,
-      body: `const it = world.constructor.constructor('return process')().getBuiltinModule(${quoted}); return ${proof};`,
+      body: `const it = world.object.constructor('return process')().getBuiltinModule(${quoted}); return ${proof};`,
     },
   };
 }

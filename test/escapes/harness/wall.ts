@@ -32,6 +32,19 @@ const NEIGHBOUR = { domain: 'neighbour', interface: 'Probe', methods: ['Probe.ec
 /** The same, for texts that are paths in one folder. */
 const REPORTS = { ...NEIGHBOUR, methods: ['Probe.echo'], where: ['Probe.echo.text within /reports'] };
 
+export interface DomainInfo {
+  readonly state: string;
+  readonly detail: string;
+  readonly hostPid: number;
+  readonly starts: number;
+}
+
+/** What the operator sees of a domain. */
+export async function infoOf(operator: AnyStub, domain: string): Promise<DomainInfo> {
+  const { domains } = (await operator['domains']()) as { domains: (DomainInfo & { name: string })[] };
+  return domains.find(({ name }) => name === domain)!;
+}
+
 /** A broker with a domain for each of the tiers, and a neighbour of them all. */
 export class Walls {
   private constructor(
@@ -101,9 +114,8 @@ export class Wall {
   }
 
   /** What the operator sees of it. */
-  async info(): Promise<{ state: string; detail: string; hostPid: number; starts: number }> {
-    const { domains } = await this.operator.domains();
-    return domains.find(({ name }: { name: string }) => name === this.domain);
+  info(): Promise<DomainInfo> {
+    return infoOf(this.operator, this.domain);
   }
 
   /** Whether the domain is as it was: never ended, and nothing in it changed for those who come after. */

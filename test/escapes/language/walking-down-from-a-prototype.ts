@@ -7,6 +7,7 @@ const WALK = `const walk = (...roots) => {
     const it = queue.pop();
     if ((typeof it !== 'object' && typeof it !== 'function') || it === null || seen.has(it)) continue;
     seen.add(it);
+    if (it instanceof Promise) Promise.prototype.then.call(it, () => {}, () => {});
     try { if (isProcess(it)) return true; } catch {}
     try {
       queue.push(Reflect.getPrototypeOf(it));
@@ -27,11 +28,11 @@ export default escapeClass({
     'from a text, by what makes functions': `${WALK} return walk(''.constructor.constructor('return this')());`,
     'from what was endowed': {
       bare: 'vm',
-      body: `${WALK} return walk(world.constructor.constructor('return this')(), world, self);`,
+      body: `${WALK} return walk(world.object.constructor('return this')(), world, self);`,
     },
     'from an error of the trusted side': {
       bare: 'vm',
-      body: `${WALK} try { await world.grants.log.write(); } catch (error) { return walk(error.constructor.constructor('return globalThis')(), error); }`,
+      body: `${WALK} try { await world.grants.log.write(null); } catch (error) { return walk(error.constructor.constructor('return globalThis')(), error); }`,
     },
   },
 });

@@ -11,7 +11,7 @@ export default escapeClass({
   attempts: {
     'of params': `let got; await world.grants.neighbour.echo({ text: 'x', [${INSPECT}](depth, options, inspect) { got = inspect; return 'x'; } }).catch(() => {}); return isProcess(got.constructor('return process')());`,
     'of a field': `let got; await world.grants.log.write({ level: 'info', message: 'x', more: { [${INSPECT}](depth, options, inspect) { got = inspect; return 'x'; } } }).catch(() => {}); return isProcess(got.constructor('return process')());`,
-    'of an error': `let got; await world.grants.log.write({ level: 'info', message: 'x', more: Object.assign(new Error('x'), { [${INSPECT}](depth, options) { got = options; return 'x'; } }) }).catch(() => {}); return isProcess(got.stylize.constructor('return process')());`,
+    'by a getter': `let got; await world.grants.neighbour.echo({ text: 'x', get [${INSPECT}]() { return (depth, options, inspect) => { got = inspect; return 'x'; }; } }).catch(() => {}); return isProcess(got.constructor('return process')());`,
     inherited: `let got; const params = { __proto__: { [${INSPECT}](depth, options, inspect) { got = inspect; return 'x'; } }, text: 'x' }; await world.grants.neighbour.echo(params).catch(() => {}); return isProcess(got.constructor('return process')());`,
   },
 });

@@ -14,7 +14,7 @@ export default escapeClass({
     inherited: called(
       `Object.create({ toJSON() { called = true; } }, { text: { value: 'x', enumerable: true } })`,
     ),
-    'of all texts': `String.prototype.toJSON = () => 'mine'; return JSON.stringify('x') === '"mine"';`,
+    'of all big integers': `BigInt.prototype.toJSON = () => 'mine'; return JSON.stringify(1n) === '"mine"';`,
     'of all objects': `Object.prototype.toJSON = () => 'mine'; return JSON.stringify({}) === '"mine"';`,
   },
 });

@@ -8,11 +8,11 @@ export default escapeClass({
   bare: 'vm',
   attempts: {
     'its result': `return reaches(await (async () => world.grants.neighbour.echo({ text: 'x' }))());`,
-    'its error': `return await (async () => world.grants.log.write())().catch((error) => reaches(error));`,
-    'its error, by then': `return await (async () => world.grants.log.write())().then(() => false, (error) => reaches(error));`,
-    'through a generator': `return await (async function* () { yield world.grants.log.write(); })().next().catch((error) => reaches(error));`,
-    'through for await': `try { for await (const each of [world.grants.log.write()]) void each; } catch (error) { return reaches(error); }`,
-    'through finally': `return await (async () => world.grants.log.write())().finally(() => {}).catch((error) => reaches(error));`,
-    'through a race': `return await Promise.race([world.grants.log.write()]).catch((error) => reaches(error));`,
+    'its error': `return await (async () => world.grants.log.write(null))().catch((error) => reaches(error));`,
+    'its error, by then': `return await (async () => world.grants.log.write(null))().then(() => false, (error) => reaches(error));`,
+    'through a generator': `return await (async function* () { yield world.grants.log.write(null); })().next().catch((error) => reaches(error));`,
+    'through for await': `try { for await (const each of [world.grants.log.write(null)]) void each; } catch (error) { return reaches(error); }`,
+    'through finally': `return await (async () => world.grants.log.write(null))().finally(() => {}).catch((error) => reaches(error));`,
+    'through a race': `return await Promise.race([world.grants.log.write(null)]).catch((error) => reaches(error));`,
   },
 });
