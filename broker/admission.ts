@@ -1,5 +1,5 @@
 /**
- * How a domain comes in: the private socket, where a thread shows the token that it was started with, and gets its
+ * How a domain comes in: the private socket, or the connection that its host has inherited, where a thread shows the token that it was started with, and gets its
  * program, its grants, and nothing else.
  */
 import { createHash, randomBytes } from 'node:crypto';
@@ -84,13 +84,18 @@ export class Entrance {
     };
   }
 
-  /** A connection to the private socket. It has as long to enter as a token lives. */
-  accept(socket: Socket): void {
+  /**
+   * A connection to the private socket, or, with `only`, one that a host has inherited: that token is good there, and no other. It has as
+   * long to enter as a token lives.
+   */
+  accept(socket: Socket, only?: Uint8Array): void {
+    const onlyKey = only === undefined ? null : keyOf(only);
     let entered: string | null = null;
     const threshold = serve(sturdySchema().interface('Threshold'), {
       enter: ({ token }: { token: Uint8Array }) => {
         const key = keyOf(token);
-        const expected = entered === null ? this.#expected.get(key) : undefined;
+        const isMeant = entered === null && (onlyKey === null || onlyKey === key);
+        const expected = isMeant ? this.#expected.get(key) : undefined;
         if (expected === undefined) {
           setImmediate(() => session.close('no such token'));
           throw new RpcError('failed', 'no such token', { code: 'ERR_TOKEN' });

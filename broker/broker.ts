@@ -40,6 +40,7 @@ import { LmdbStore } from './store/lmdb-store.js';
 import { type Store, StoreError } from './store/store.js';
 import { Supervisor } from './supervisor.js';
 import { Tally } from './tally.js';
+import { type Tier, TierError } from './tier.js';
 
 /** How long the calls in flight may take to end when the broker is stopped, in milliseconds. */
 const DRAIN_LIMIT = 5_000;
@@ -133,7 +134,12 @@ export class Broker {
     this.#delegation = new Delegation(this.#grants, this.#homeOf);
     this.#entrance = new Entrance({});
     this.#private = await openPrivateSocket((socket) => this.#entrance.accept(socket));
-    this.#supervisor = new Supervisor({ socket: this.#private.path, log: this.#log });
+    this.#supervisor = new Supervisor({
+      socket: this.#private.path,
+      accept: (connection, token) => this.#entrance.accept(connection, token),
+      log: this.#log,
+    });
+    await this.#tryTiers();
     this.#homes.set(
       BROKER_HOME,
       new BrokerHome({
@@ -161,6 +167,25 @@ export class Broker {
     this.#log.info({ addresses: this.addresses }, 'the broker is ready');
     for (const domain of this.#domains.values()) {
       if (this.#config.domains[domain.name]!.start === 'eager') void domain.running().catch(() => {});
+    }
+  }
+
+  /** No domain is ever given another tier than its own: a broker that cannot give it does not start. */
+  async #tryTiers(): Promise<void> {
+    const first = new Map<Tier, string>();
+    for (const [name, { tier }] of Object.entries(this.#config.domains)) {
+      if (tier !== 'thread' && !first.has(tier)) first.set(tier, name);
+    }
+    for (const [tier, name] of first) {
+      try {
+        await this.#supervisor.tryTier(tier);
+      } catch (cause) {
+        if (!(cause instanceof TierError)) throw cause;
+        throw new StartupError(
+          `domains.${name}.tier: ${cause.message}. \`sturdy tiers\` says which tiers it can give`,
+          { cause },
+        );
+      }
     }
   }
 

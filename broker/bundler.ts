@@ -10,6 +10,7 @@ import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { BundleError } from '../worker/bundle-error.js';
 import { type BundleOrder, EXIT_FAULTS } from '../worker/bundle-order.js';
+import { bounded } from './bounded.js';
 import { withoutInherited } from './inherited.js';
 
 export interface BundlerOptions {
@@ -27,9 +28,6 @@ export interface BundlerOptions {
 
 const ENVIRONMENT = { TZ: 'UTC' };
 const FLAGS = ['--no-warnings', '--no-addons', '--no-global-search-paths'];
-
-/** Node has no way to bound a process that it starts; every shell has. esbuild's process inherits the bound. */
-const BOUNDED = 'ulimit -c 0 && ulimit -d "$1" && shift && exec "$@"';
 
 /** As much as is kept of what a process says of its own failure, and as much as is told of it. */
 const MAX_COMPLAINT = 4000;
@@ -94,9 +92,13 @@ export class Bundler {
   }
 
   #commandFor(order: BundleOrder): string[] {
-    const kibibytes = this.#memoryMebibytes * 1024;
-    const node = [process.execPath, ...FLAGS, this.#processModule, JSON.stringify(order)];
-    return ['/bin/sh', '-c', BOUNDED, 'bundle', String(kibibytes), ...node];
+    // esbuild's process inherits the bound.
+    return bounded({ dataMebibytes: this.#memoryMebibytes }, [
+      process.execPath,
+      ...FLAGS,
+      this.#processModule,
+      JSON.stringify(order),
+    ]);
   }
 
   /** Ends what is being bundled, and takes no more. */

@@ -17,6 +17,7 @@ import { BROKER_HOME } from './broker-name.js';
 import { describeIssue } from './config-error.js';
 import { parseRate, RATE_EXPECTED } from './policy/rate.js';
 import { BYTES_EXPECTED, parseBytes } from './policy/size.js';
+import { TIERS } from './tier.js';
 
 const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, {
   message: 'a name begins with a letter and goes on with letters, digits, - and _, 64 at most',
@@ -79,14 +80,7 @@ const domain = z.strictObject({
   interface: z.string().min(1),
   trusted: z.boolean().default(false),
   group: name.optional(),
-  tier: z
-    .string()
-    .default('thread')
-    .refine((tier) => tier === 'thread', {
-      error: ({ input }) =>
-        `tier ${JSON.stringify(input)} is not available: this version has only 'thread', a thread in a host process`,
-    })
-    .transform(() => 'thread' as const),
+  tier: z.enum(TIERS).default('thread'),
   powers: z
     .strictObject({
       clock: z.boolean().default(false),
@@ -100,6 +94,8 @@ const domain = z.strictObject({
     .strictObject({
       /** The heap of the domain's thread. */
       heapMiB: z.int().min(8).max(16_384).default(64),
+      /** What it may have in memory outside of its heap: ArrayBuffers. */
+      offHeapMiB: z.int().min(8).max(65_536).default(64),
       /** How long one turn of the domain's code may take. */
       turnMillis: z.int().min(10).max(600_000).default(1000),
       /** Calls of all its clients that it may have in flight. */
@@ -154,7 +150,17 @@ const schema = z
         message: `'${BROKER_HOME}' is the name of the broker itself; a domain needs another`,
       });
     }
-    for (const [from, { grants, powers, start, idleMillis }] of Object.entries(config.domains)) {
+    for (const [from, { grants, powers, start, idleMillis, tier, ...sharing }] of Object.entries(
+      config.domains,
+    )) {
+      for (const key of ['group', 'trusted'] as const) {
+        if (tier === 'thread' || sharing[key] === undefined || sharing[key] === false) continue;
+        context.addIssue({
+          code: 'custom',
+          path: ['domains', from, key],
+          message: `it says which domains share a host, and a domain of the tier '${tier}' has one of its own; leave out one of the two`,
+        });
+      }
       if (start === 'eager' && idleMillis !== undefined) {
         context.addIssue({
           code: 'custom',

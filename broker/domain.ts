@@ -264,11 +264,16 @@ export class Domain implements Home {
         entered.catch(() => session.close('its start was given up'));
         return this.#admit(session, traffic, made, enter, refuse);
       });
-      const { limits, group, trusted } = this.#options.config;
+      const { limits, tier, group, trusted } = this.#options.config;
       const placed = await this.#options.supervisor.start({
         domain: this.name,
+        tier,
         group: group ?? (trusted ? 'trusted' : `domain:${this.name}`),
-        limits: { heapMebibytes: limits.heapMiB, turnMillis: limits.turnMillis },
+        limits: {
+          heapMebibytes: limits.heapMiB,
+          offHeapMebibytes: limits.offHeapMiB,
+          turnMillis: limits.turnMillis,
+        },
         token: expected.token,
         signal: end,
         onEnd: (reason) => {

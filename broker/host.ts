@@ -1,32 +1,34 @@
 /**
- * One host process, seen from the broker: started with an empty environment and flags of its own, called over the
- * socketpair that it inherits, killed when it does not answer. Whatever it says is bounded before it is logged.
+ * One host process, seen from the broker: started as launch.ts says, called over the socketpair that it inherits, killed when it does not
+ * answer, or is not behind the walls of its tier. Whatever it says is bounded before it is logged.
  */
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type IOType, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
+import { constants } from 'node:os';
 import type { Duplex, Readable } from 'node:stream';
 import { RpcError, Session, StreamTransport, type Stub } from '../rpc/index.js';
 import { sturdySchema } from '../schema/index.js';
-import type { HostSettings } from '../worker/host-settings.js';
+import type { Door } from '../worker/orders.js';
 import { withoutInherited } from './inherited.js';
+import { lastDescendant } from './process-facts.js';
+import { missingWalls, type WalledTier } from './sandbox/walls.js';
 import type { SupervisorLog } from './supervisor.js';
+import type { Launch, Tier } from './tier.js';
 
 interface HostStub extends Stub {
   assign(params: AssignParams): Promise<{ thread: number }>;
   ended(params: { thread: number }): Promise<{ reason: string }>;
   terminate(params: { thread: number }): Promise<object>;
   ping(): Promise<object>;
+  rehearse(): Promise<object>;
 }
 
 export interface AssignParams {
-  readonly socket: string;
+  readonly door: Door;
   readonly token: Uint8Array;
   readonly limits: { readonly heapMebibytes: number; readonly turnMillis: number };
 }
-
-/** Nothing of the broker's is inherited: not NODE_OPTIONS, not its flags. The time zone is nobody's but UTC. */
-const ENVIRONMENT = { TZ: 'UTC' };
-const FLAGS = ['--no-warnings', '--no-addons', '--no-global-search-paths'];
 
 const PING_EVERY_MILLIS = 1000;
 /** A host whose own loop, which runs no program, does not answer for so long is of no use any more. */
@@ -36,8 +38,14 @@ const FIRST_ANSWER_MILLIS = 60_000;
 /** To a thread that is locked down and waits, in a host that answers. */
 const ASSIGN_LIMIT_MILLIS = 30_000;
 
+/** The descriptor at which a host of one domain has that domain's connection. */
+export const CONNECTION_DESCRIPTOR = 4;
+
+const FEED_DESCRIPTOR = 5;
+
 export class Host {
-  readonly pid: number;
+  /** Of a host of one domain: the broker's end of that domain's connection. */
+  readonly connection: Socket | null;
   /** Fulfilled with the reason when the process is gone and everything that it said was read. */
   readonly gone: Promise<string>;
   readonly #process: ChildProcess;
@@ -45,24 +53,45 @@ export class Host {
   readonly #stub: HostStub;
   /** Fulfilled when it has answered for the first time, or never will. */
   readonly #answers: Promise<void>;
+  #state: 'starting' | 'answers' = 'starting';
+  #pid: number;
+  /** What it said before it answered: why it never did. */
+  #complaint = '';
   #reason: string | null = null;
 
-  constructor(module: string, settings: HostSettings, log: SupervisorLog) {
-    const child = spawn(process.execPath, [...FLAGS, module, JSON.stringify(settings)], {
-      env: ENVIRONMENT,
-      cwd: '/',
-      stdio: withoutInherited(['ignore', 'ignore', 'pipe', 'pipe']),
-    });
+  constructor(
+    readonly tier: Tier,
+    { command, options, feed, wrapped }: Launch,
+    log: SupervisorLog,
+  ) {
+    const [program, ...args] = command;
+    const stdio: IOType[] = ['ignore', 'ignore', 'pipe', 'pipe'];
+    if (tier !== 'thread') stdio.push('pipe');
+    if (feed !== null) stdio.push('pipe');
+    const child = spawn(program!, args, { ...options, cwd: '/', stdio: withoutInherited(stdio) });
     this.#process = child;
-    this.pid = child.pid ?? 0;
+    this.#pid = child.pid ?? 0;
+    this.connection = tier === 'thread' ? null : pipeAt(child, CONNECTION_DESCRIPTOR);
+    // Where it dies before it is used, that is seen by its end.
+    this.connection?.on('error', () => {});
+    if (feed !== null)
+      pipeAt(child, FEED_DESCRIPTOR)
+        .on('error', () => {})
+        .end(feed);
     this.#session = new Session(new StreamTransport(child.stdio[3] as Duplex));
     this.#stub = this.#session.bootstrap<HostStub>(sturdySchema().interface('Host'));
     let pinging: NodeJS.Timeout | undefined;
     this.#answers = this.#answered(FIRST_ANSWER_MILLIS).then(() => {
       if (this.#reason !== null) return;
+      this.#state = 'answers';
+      if (wrapped) this.#pid = lastDescendant(this.#pid);
+      if (tier !== 'thread') this.#lookAtWalls(tier);
       pinging = setInterval(() => void this.#answered(PING_LIMIT_MILLIS), PING_EVERY_MILLIS).unref();
     });
-    logLines(child.stderr!, (line) => log.warn({ hostPid: this.pid, line }, 'a host said'));
+    logLines(child.stderr!, (line) => {
+      if (this.#state === 'starting') this.#complaint ||= line.slice(0, MAX_COMPLAINT);
+      log.warn({ hostPid: this.pid, line }, 'a host said');
+    });
     this.gone = new Promise((resolve) => {
       const left = (why: string) => {
         clearInterval(pinging);
@@ -72,14 +101,34 @@ export class Host {
         resolve(this.#reason);
       };
       child.once('error', (error) => left(`its host could not be started: ${error.message}`));
-      child.once('close', (code, signal) => left(`its host died (${signal ?? `exit code ${code}`})`));
+      child.once('close', (code, signal) => {
+        const complaint = this.#state === 'starting' && this.#complaint !== '' ? `: ${this.#complaint}` : '';
+        left(`its host died (${signal ?? signalOf(code, wrapped) ?? `exit code ${code}`})${complaint}`);
+      });
     });
-    log.debug({ hostPid: this.pid }, 'a host was started');
+    log.debug({ hostPid: this.pid, tier }, 'a host was started');
+  }
+
+  /** Of the process that runs Node. */
+  get pid(): number {
+    return this.#pid;
+  }
+
+  /** Fulfilled when it answers, is behind the walls of its tier, and could start a thread there. Rejects with why it could not. */
+  async rehearse(): Promise<void> {
+    await this.#ready();
+    await this.#orGone(this.#stub.rehearse());
+  }
+
+  async #ready(): Promise<void> {
+    await this.#answers;
+    if (this.#reason === null) return;
+    throw new RpcError('disconnected', await this.gone, { code: 'ERR_HOST_GONE' });
   }
 
   /** The number of a thread that has its orders. */
   async assign(params: AssignParams): Promise<number> {
-    await this.#answers;
+    await this.#ready();
     const late = setTimeout(() => {
       this.kill(`it had no thread for a domain within ${ASSIGN_LIMIT_MILLIS} ms`);
     }, ASSIGN_LIMIT_MILLIS);
@@ -108,6 +157,12 @@ export class Host {
     this.#process.kill('SIGKILL');
   }
 
+  /** No domain is let into a host that is not what its tier says. */
+  #lookAtWalls(tier: WalledTier): void {
+    const missing = missingWalls(this.pid, tier);
+    if (missing.length > 0) this.kill(`it does not have ${missing.join(', ')}`);
+  }
+
   /** What the connection has to say of a host that died is less than what the process's end says. */
   async #orGone<T>(answer: Promise<T>): Promise<T> {
     try {
@@ -132,6 +187,17 @@ export class Host {
   }
 }
 
+function pipeAt(child: ChildProcess, descriptor: number): Socket {
+  return (child.stdio as readonly unknown[])[descriptor] as Socket;
+}
+
+/** A wrapper says by its exit code that a signal has ended what it ran. */
+function signalOf(code: number | null, wrapped: boolean): string | null {
+  if (!wrapped || code === null || code <= 128) return null;
+  return Object.entries(constants.signals).find(([, number]) => number === code - 128)?.[0] ?? null;
+}
+
+const MAX_COMPLAINT = 200;
 const MAX_LINE = 1000;
 const MAX_LINES = 100;
 const LINES_EVERY_MILLIS = 10_000;

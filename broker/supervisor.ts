@@ -1,14 +1,17 @@
 /**
- * The supervisor of the hosts: one process for each trust group, started on demand, in which the domains of that group
- * have a thread each (R6). What it can do to a thread is end it, by asking its host, and where that is not enough, by
+ * The supervisor of the hosts: processes, started on demand, in which each domain has a thread (R6): one for each trust group, or for each
+ * domain whose tier is a host of its own. What it can do to a thread is end it, by asking its host, and where that is not enough, by
  * killing the host. It knows no domain's capabilities, restarts nothing, and loads no domain's code: it shares no process
  * with one.
  */
 
+import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import type { Host } from './host.js';
+import type { Door } from '../worker/orders.js';
+import { CONNECTION_DESCRIPTOR, type Host } from './host.js';
 import { Hosts } from './hosts.js';
 import { StartQueue } from './start-queue.js';
+import { type HostMemory, type Tier, TierError } from './tier.js';
 
 /** As much of a pino logger as is used here. */
 export interface SupervisorLog {
@@ -20,10 +23,12 @@ export interface SupervisorLog {
 export interface SupervisorOptions {
   /** The broker's private unix socket, where domains enter. */
   readonly socket: string;
+  /** Takes the connection of a host of one domain, on which nobody may enter but who shows `token`. */
+  accept(connection: Socket, token: Uint8Array): void;
   readonly log: SupervisorLog;
   /**
-   * Hosts that are kept ready for a group that has none, each with as many threads parked; a host that more than one domain
-   * uses keeps them so. Default 1. Each costs the memory of a thread, or of a process.
+   * Hosts of each kind in use that are kept ready for a group, or a domain, that has none, each with as many threads parked; a host that
+   * more than one domain uses keeps them so. Default 1. Each costs the memory of a thread, or of a process.
    */
   readonly warm?: number;
   /** Threads of a host and a class of limits. Default 256. */
@@ -35,9 +40,10 @@ export interface SupervisorOptions {
 export interface StartRequest {
   /** For the log. */
   readonly domain: string;
-  /** The trust group: domains of one group share a host. */
+  readonly tier: Tier;
+  /** The trust group: in the tier `thread`, domains of one group share a host. */
   readonly group: string;
-  readonly limits: { readonly heapMebibytes: number; readonly turnMillis: number };
+  readonly limits: HostMemory & { readonly turnMillis: number };
   /** With which the thread will enter the Threshold. */
   readonly token: Uint8Array;
   /** Gives the start up: `start` rejects with its reason, and whatever there is of a thread by then is ended. */
@@ -61,13 +67,13 @@ const TERMINATE_MILLIS = 250;
 
 export class Supervisor {
   readonly #hosts: Hosts;
-  readonly #socket: string;
+  readonly #options: SupervisorOptions;
   readonly #log: SupervisorLog;
   readonly #placed = new Set<PlacedThread>();
   readonly #starts = new StartQueue();
 
   constructor(options: SupervisorOptions) {
-    this.#socket = options.socket;
+    this.#options = options;
     this.#log = options.log;
     this.#hosts = new Hosts(options);
   }
@@ -81,9 +87,12 @@ export class Supervisor {
   }
 
   async #place(request: StartRequest): Promise<Placement> {
-    const { domain, group, limits, token, signal, onEnd } = request;
-    const host = this.#hosts.enter(group, limits.heapMebibytes);
-    const assigned = host.assign({ socket: this.#socket, token, limits });
+    const { domain, tier, group, limits, token, signal, onEnd } = request;
+    const host = this.#hosts.enter(group, { ...limits, tier });
+    const door: Door =
+      host.connection === null ? { socket: this.#options.socket } : { inherited: CONNECTION_DESCRIPTOR };
+    const { heapMebibytes, turnMillis } = limits;
+    const assigned = host.assign({ door, token, limits: { heapMebibytes, turnMillis } });
     let thread: number;
     try {
       thread = await unlessAborted(assigned, signal);
@@ -105,8 +114,25 @@ export class Supervisor {
       this.#placed.delete(placed);
       this.#hosts.leave(host);
     });
-    this.#log.debug({ domain, group, hostPid: host.pid }, 'a domain has a thread');
+    if (host.connection !== null) this.#options.accept(host.connection, token);
+    this.#log.debug({ domain, tier, group, hostPid: host.pid }, 'a domain has a thread');
     return placed;
+  }
+
+  /**
+   * Whether this machine can give a tier, by giving it.
+   * @throws TierError with the reason
+   */
+  async tryTier(tier: Tier): Promise<void> {
+    const host = this.#hosts.trial(tier);
+    try {
+      await host.rehearse();
+    } catch (cause) {
+      throw new TierError(tier, (cause as Error).message, { cause });
+    } finally {
+      host.kill('it was a trial');
+      await host.gone;
+    }
   }
 
   /** Ends every host, and with them every thread. Returns when they are gone and every `onEnd` was called. */

@@ -3,8 +3,8 @@
 # bootstrap capability of the host's side is a `Host`.
 
 interface Host {
-  assign @0 (socket :Text, token :Data, limits :Limits) -> (thread :UInt32);
-  # Gives a parked thread to a domain: it connects to the unix socket `socket` and enters with `token`.
+  assign @0 (door :Door, token :Data, limits :Limits) -> (thread :UInt32);
+  # Gives a parked thread to a domain: it goes to `door` and enters with `token`.
   # overloaded where no thread may be added. Returns as soon as the thread has its orders.
 
   ended @1 (thread :UInt32) -> (reason :Text);
@@ -16,6 +16,19 @@ interface Host {
 
   ping @3 () -> ();
   # The host's own loop is alive.
+
+  rehearse @4 () -> ();
+  # Starts a thread, up to where it would get its orders, and ends it: fails with the reason where there can be none.
+}
+
+struct Door {
+  # Where the broker listens to the domain.
+  union {
+    socket @0 :Text;
+    # It connects to the unix socket of this path.
+    inherited @1 :UInt32;
+    # It has the connection already: this descriptor of its host's, which no other domain is given.
+  }
 }
 
 struct Limits {

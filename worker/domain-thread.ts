@@ -5,7 +5,7 @@
 
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
-import { fromThread, type Seat, type ToThread } from './orders.js';
+import { type Door, fromThread, type Seat, type ToThread } from './orders.js';
 import type { TurnWatch, WatchedThread } from './turn-watch.js';
 
 type State =
@@ -59,11 +59,11 @@ export class DomainThread implements WatchedThread {
   }
 
   /** Gives a parked thread to a domain. */
-  enter(socket: string, token: Uint8Array, turnMillis: number): void {
+  enter(door: Door, token: Uint8Array, turnMillis: number): void {
     if (this.#state.is !== 'parked')
       throw new Error(`a thread that is ${this.#state.is} cannot be given to a domain`);
     this.#state = { is: 'inhabited', worker: this.#state.worker, turnMillis };
-    this.#post({ kind: 'enter', socket, token });
+    this.#post({ kind: 'enter', door, token });
   }
 
   /** Ends the thread. `gone` is fulfilled when it has ended, which one in an uninterruptible builtin never does. */

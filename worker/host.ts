@@ -1,7 +1,7 @@
 /**
  * The host process: threads, each with one domain, in a process that the broker can kill. It is started by the supervisor
- * with nothing to inherit but descriptor 3, a socketpair on which it serves `Host` (host.capnp), and with its settings as
- * one JSON argument. It runs no program in its own main thread, holds no capability of any domain, and never outlives the
+ * with nothing to inherit but descriptor 3, a socketpair on which it serves `Host` (host.capnp), and, where it is a host for one
+ * domain, descriptor 4, that domain's connection; and with its settings as one JSON argument. It runs no program in its own main thread, holds no capability of any domain, and never outlives the
  * broker: when descriptor 3 closes, it is gone.
  */
 
@@ -11,6 +11,7 @@ import { RpcError, Session, StreamTransport, serve } from '../rpc/index.js';
 import { sturdySchema } from '../schema/index.js';
 import type { DomainThread } from './domain-thread.js';
 import type { HostSettings } from './host-settings.js';
+import type { Door } from './orders.js';
 import { ThreadPool } from './thread-pool.js';
 import { TurnWatch } from './turn-watch.js';
 
@@ -36,7 +37,7 @@ class Host {
   }
 
   async assign(params: {
-    socket: string;
+    door: Door;
     token: Uint8Array;
     limits: { heapMebibytes: number; turnMillis: number };
   }): Promise<{ thread: number }> {
@@ -54,7 +55,7 @@ class Host {
     if (!thread.isParked)
       throw new RpcError('failed', `the thread could not be started: ${await thread.gone}`);
     const number = ++this.#lastThread;
-    thread.enter(params.socket, params.token, turnMillis);
+    thread.enter(params.door, params.token, turnMillis);
     const unkillable = new Promise<string>((resolve) => this.#overdue.set(thread, resolve));
     const gone = thread.gone.then((reason) => {
       this.#overdue.delete(thread);
@@ -73,6 +74,15 @@ class Host {
   async terminate({ thread: number }: { thread: number }): Promise<object> {
     const { thread } = this.#thread(number);
     thread.terminate('it was terminated by the broker');
+    await thread.gone;
+    return {};
+  }
+
+  async rehearse(): Promise<object> {
+    const thread = await this.#pool(this.settings.heapMebibytes).take();
+    if (thread === null) throw new RpcError('overloaded', 'every thread that the host may have is taken');
+    if (!thread.isParked) throw new RpcError('failed', await thread.gone);
+    thread.terminate('it was a rehearsal');
     await thread.gone;
     return {};
   }

@@ -129,7 +129,7 @@ function stripProcess(): void {
   process.execArgv.length = 0;
   const ways =
     'binding _linkedBinding dlopen getBuiltinModule mainModule openStdin kill _kill ' +
-    '_debugProcess _debugEnd _startProfilerIdleNotifier _stopProfilerIdleNotifier report permission chdir ' +
+    '_debugProcess _debugEnd _startProfilerIdleNotifier _stopProfilerIdleNotifier report chdir ' +
     'umask abort _getActiveHandles _getActiveRequests loadEnvFile';
   for (const name of ways.split(' ')) remove(process, name);
 }

@@ -9,9 +9,12 @@ export interface Seat {
   readonly orders: import('node:worker_threads').MessagePort;
 }
 
+/** Where the broker listens to a domain: a unix socket to connect to, or a descriptor that its host has inherited. */
+export type Door = { readonly socket: string } | { readonly inherited: number };
+
 /** To the thread. */
 export type ToThread =
-  | { readonly kind: 'enter'; readonly socket: string; readonly token: Uint8Array }
+  | { readonly kind: 'enter'; readonly door: Door; readonly token: Uint8Array }
   /** Asks for an `alive`: the thread is suspected of a turn that does not end. */
   | { readonly kind: 'ping' };
 

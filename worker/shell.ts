@@ -1,7 +1,7 @@
 /**
  * A domain's thread, from its first instant to its last: a Piscina task. Loading this module loads every trusted module
  * that the thread will ever need; then it locks the thread down, parks, rehearses, and waits for its orders. With them it
- * connects to the broker's private socket, shows its token, takes the program, evaluates it in a compartment, and serves
+ * connects to the broker's private socket, or takes the connection that its host has inherited, shows its token, takes the program, evaluates it in a compartment, and serves
  * its objects until the connection ends, and the thread with it.
  *
  * Nothing of a program is loaded before the token was accepted. What comes from the program is hostile (R4): it is passed
@@ -9,7 +9,7 @@
  * and no error of it may reach Node's own reporting, which would inspect and clone it.
  */
 
-import { createConnection } from 'node:net';
+import { createConnection, Socket } from 'node:net';
 import process from 'node:process';
 import { threadId } from 'node:worker_threads';
 import {
@@ -35,7 +35,7 @@ import type { Admission, LoadedProgram, Threshold } from './entrance.js';
 import { type Locked, lockdown } from './lockdown.js';
 import { makeWorld } from './make-world.js';
 import { OwnObjects } from './objects.js';
-import { type FromThread, MAX_REASON, type Seat, type ToThread } from './orders.js';
+import { type Door, type FromThread, MAX_REASON, type Seat, type ToThread } from './orders.js';
 import { PacedTransport } from './paced-transport.js';
 import { rehearse } from './rehearsal.js';
 
@@ -90,10 +90,10 @@ function hardenVisible({ harden }: Locked): void {
 /** One domain's life. Gives the reason of its end. */
 async function inhabit(
   locked: Locked,
-  { socket, token }: ToThread & { kind: 'enter' },
+  { door, token }: ToThread & { kind: 'enter' },
   begins: () => void,
 ): Promise<string> {
-  const session = await connect(socket);
+  const session = await pass(door);
   const threshold = session.bootstrap<Threshold>(protocol.interface('Threshold'));
   const { admission } = await threshold.enter({ token });
   threshold[Symbol.dispose]();
@@ -113,8 +113,16 @@ async function inhabit(
   return (await session.closed).message;
 }
 
-/** To the broker's private socket. */
-async function connect(path: string): Promise<Session> {
+/** The connection to the broker. */
+async function pass(door: Door): Promise<Session> {
+  const socket =
+    'inherited' in door
+      ? new Socket({ fd: door.inherited, readable: true, writable: true })
+      : await connect(door.socket);
+  return new Session(new PacedTransport(new StreamTransport(socket), socket));
+}
+
+async function connect(path: string): Promise<Socket> {
   const socket = createConnection({ path });
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve);
@@ -123,7 +131,7 @@ async function connect(path: string): Promise<Session> {
     );
   });
   socket.removeAllListeners('error');
-  return new Session(new PacedTransport(new StreamTransport(socket), socket));
+  return socket;
 }
 
 async function failed(admission: Admission, session: Session, error: unknown): Promise<string> {

@@ -43,8 +43,8 @@ export class ThreadPool {
         stackSizeMb: 4,
       },
       env: {},
+      // The host's own flags: without them a thread would have no permission model, and addons.
       argv: [],
-      execArgv: [],
       recordTiming: false,
     });
     // A thread that fails before it has a task: the next one would as well, and Piscina makes no more of them.

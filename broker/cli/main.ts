@@ -19,6 +19,7 @@ import { addAttenuate, addMint } from './mint.js';
 import { exitCode, printError } from './print.js';
 import { addServe } from './serve.js';
 import { addStore } from './store.js';
+import { addTiers } from './tiers.js';
 
 function version(): string {
   for (const up of ['../../', '../../../']) {
@@ -59,6 +60,7 @@ const COMMANDS = [
   addCall,
   addAudit,
   addStore,
+  addTiers,
 ];
 for (const add of COMMANDS) add(program);
 

@@ -140,6 +140,7 @@ describe('a host', () => {
     const log = (fields: object, message: string) => void lines.push(`${message} ${JSON.stringify(fields)}`);
     const supervisor = new Supervisor({
       socket: '/nowhere/domains.sock',
+      accept: () => {},
       log: { debug: log, info: log, warn: log },
       warm: 0,
       hostModule: fileURLToPath(new URL('./hosts/late.mjs', import.meta.url)),
@@ -151,7 +152,8 @@ describe('a host', () => {
     await supervisor.start({
       domain: 'late',
       group: 'late',
-      limits: { heapMebibytes: 64, turnMillis: 1000 },
+      tier: 'thread',
+      limits: { offHeapMebibytes: 64, heapMebibytes: 64, turnMillis: 1000 },
       token: new Uint8Array(32),
       onEnd: ended,
     });

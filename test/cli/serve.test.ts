@@ -45,7 +45,11 @@ class Serving {
 }
 
 /** `sturdy serve` with this configuration, which is a good one but for `changes`. */
-async function serve(changes: object = {}, name = 'sturdy.config.json'): Promise<Serving> {
+async function serve(
+  changes: object = {},
+  name = 'sturdy.config.json',
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<Serving> {
   const config = {
     data: `./${name}.data`,
     listen: { unix: `./${name}.sock` },
@@ -55,7 +59,7 @@ async function serve(changes: object = {}, name = 'sturdy.config.json'): Promise
   await writeFile(join(folder, name), JSON.stringify(config));
   const child = spawn(process.execPath, [CLI, 'serve', '--config', name], {
     cwd: folder,
-    env: { ...process.env, TMPDIR: folder },
+    env: { ...environment, TMPDIR: folder },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   children.push(child);
@@ -250,13 +254,21 @@ describe('sturdy serve refuses to start, with a clear message and exit code 1', 
       'domains.ledger.pwoers: unknown key; allowed are',
       '(did you mean powers?)',
     ],
-    ['the tier is not to be had', { tier: 'sandbox' }, 'domains.ledger.tier', 'is not available'],
   ])('where %s', async (_why, change, place, reason) => {
     const serving = await serve({ domains: { ledger: { ...LEDGER_DOMAIN, ...change } } });
     expect(await serving.ended).toBe(1);
     expect(serving.err).toContain(place);
     expect(serving.err).toContain(reason);
     expect(serving.err).not.toMatch(/\n {4}at /);
+  });
+
+  it('where the tier is not to be had', async () => {
+    const ledger = { ...LEDGER_DOMAIN, trusted: false, tier: 'sandbox' };
+    const serving = await serve({ domains: { ledger } }, 'sturdy.config.json', { PATH: folder });
+    expect(await serving.ended).toBe(1);
+    expect(serving.err).toContain(
+      "domains.ledger.tier: the tier 'sandbox' cannot be given on this machine: there is no bwrap in the PATH",
+    );
   });
 
   it('where there is no configuration', async () => {

@@ -62,7 +62,7 @@ describe('a configuration', () => {
           tier: 'thread',
           powers: { clock: false, random: false, log: false, storage: false },
           grants: {},
-          limits: { heapMiB: 64, turnMillis: 1000, callsInFlight: 1024 },
+          limits: { heapMiB: 64, offHeapMiB: 64, turnMillis: 1000, callsInFlight: 1024 },
           start: 'onDemand',
         },
       },
@@ -140,8 +140,16 @@ describe('a configuration', () => {
     [changed('domains.ledger', 5), 'domains.ledger: expected an object, found 5'],
     [changed('domains', undefined), 'domains: missing; expected an object'],
     [
-      changed('domains.ledger.tier', 'sandbox'),
-      'domains.ledger.tier: tier "sandbox" is not available: this version has only \'thread\', a thread in a host process',
+      changed('domains.ledger.tier', 'sandbx'),
+      'domains.ledger.tier: expected "thread", "process" or "sandbox", found "sandbx" (did you mean \'sandbox\'?)',
+    ],
+    [
+      changed('domains.ledger', { ...ledger, tier: 'sandbox', group: 'bank' }),
+      "domains.ledger.group: it says which domains share a host, and a domain of the tier 'sandbox' has one of its own; leave out one of the two",
+    ],
+    [
+      changed('domains.ledger', { ...ledger, tier: 'process', trusted: true }),
+      "domains.ledger.trusted: it says which domains share a host, and a domain of the tier 'process' has one of its own; leave out one of the two",
     ],
     [
       changed('domains.ledger.start', 'ondemand'),
@@ -230,7 +238,7 @@ describe('a configuration', () => {
     const wrong = {
       data: 1,
       listen: { unix: 's', udp: 1 },
-      domains: { ledger: { ...ledger, tire: 'x', tier: 'process' } },
+      domains: { ledger: { ...ledger, tire: 'x', tier: 'proces' } },
     };
     expect(problems(wrong)).toHaveLength(4);
     expect(() => parseConfig(wrong, '/', 'my.json')).toThrow(/^my\.json:\n {2}data: .*\n {2}listen\.udp: /);

@@ -5,10 +5,12 @@
 
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Placement, Supervisor } from '../../broker/supervisor.js';
+import type { Tier } from '../../broker/tier.js';
 import { type Listener, listenSocket, Session, StreamTransport, type Stub, serve } from '../../rpc/index.js';
 import { SchemaGraph, sturdySchema, sturdySchemaBytes } from '../../schema/index.js';
 import { bundle } from '../../worker/bundle.js';
@@ -22,7 +24,9 @@ export interface Launch {
   readonly module?: string;
   readonly source?: string;
   readonly group?: string;
+  readonly tier?: Tier;
   readonly heapMebibytes?: number;
+  readonly offHeapMebibytes?: number;
   readonly turnMillis?: number;
   readonly grants?: readonly { readonly name: string; readonly interfaceId: bigint; readonly cap: Stub }[];
 }
@@ -61,13 +65,14 @@ export class Doorway {
   readonly #sessions = new Set<Session>();
   #listener: Listener | null = null;
 
-  constructor(options: { warm?: number; maxThreads?: number } = {}) {
+  constructor(options: { warm?: number; maxThreads?: number; hostModule?: string } = {}) {
     const log = (fields: object, message: string) => this.lines.push({ ...fields, message });
     this.supervisor = new Supervisor({
       socket: this.socket,
+      accept: (socket) => this.#accept(socket),
       log: { debug: log, info: log, warn: log },
-      ...options,
       hostModule: here('../../dist/worker/host.js'),
+      ...options,
     });
   }
 
@@ -76,6 +81,10 @@ export class Doorway {
   }
 
   async open(): Promise<void> {
+    this.#listener = await listenSocket({ path: this.socket }, (socket) => this.#accept(socket));
+  }
+
+  #accept(socket: Socket): void {
     const bootstrap = serve(sturdySchema().interface('Threshold'), {
       enter: async ({ token }: { token: Uint8Array }) => {
         const key = Buffer.from(token).toString('hex');
@@ -85,9 +94,7 @@ export class Doorway {
         return { admission: admissionFor(expected) };
       },
     });
-    this.#listener = await listenSocket({ path: this.socket }, (socket) => {
-      this.#sessions.add(new Session(new StreamTransport(socket), { bootstrap }));
-    });
+    this.#sessions.add(new Session(new StreamTransport(socket), { bootstrap }));
   }
 
   /** Starts a domain. Rejects with the message where it could not be started. */
@@ -113,8 +120,13 @@ export class Doorway {
     restorer.catch(() => {});
     const placement = await this.supervisor.start({
       domain: 'probe',
+      tier: launch.tier ?? 'thread',
       group: launch.group ?? 'probe',
-      limits: { heapMebibytes: launch.heapMebibytes ?? 64, turnMillis: launch.turnMillis ?? 1000 },
+      limits: {
+        heapMebibytes: launch.heapMebibytes ?? 64,
+        offHeapMebibytes: launch.offHeapMebibytes ?? 64,
+        turnMillis: launch.turnMillis ?? 1000,
+      },
       token,
       onEnd: (reason) => {
         ends.push(reason);
