@@ -137,6 +137,9 @@ function programFor(): Program {
   return runInContext(text, createContext({ world, self })) as Program;
 }
 
+port.on('message', () => port.postMessage('alive'));
+port.unref();
+
 let outcome: unknown;
 try {
   outcome = await programFor()(world, self);

@@ -3,8 +3,11 @@
  * runs in a thread of its own that is thrown away, so that nothing it breaks is there for the next.
  */
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import type { Harm } from './denial-class.js';
 import { asProgram } from './escape-class.js';
 
 /**
@@ -24,6 +27,8 @@ export interface BareOrder {
 }
 
 const THREAD = fileURLToPath(new URL('../../../dist/test/escapes/harness/bare-thread.js', import.meta.url));
+
+const PROCESS = fileURLToPath(new URL('../../../dist/test/escapes/harness/bare-process.js', import.meta.url));
 
 /** For a thread that an attempt has made hang. */
 const LIMIT_MILLIS = 10_000;
@@ -54,5 +59,21 @@ export class Bare {
       thread.once('error', (error) => end(`the thread failed: ${String(error)}`));
       thread.once('exit', (code) => end(`the thread exited with ${code}`));
     });
+  }
+
+  /** Runs a program in a process without limits, and says what harm it did. */
+  async harm(program: string, expected: Harm): Promise<string> {
+    const child = spawn(process.execPath, [PROCESS, program, expected], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    let said = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      said += text;
+    });
+    const late = setTimeout(() => child.kill('SIGKILL'), LIMIT_MILLIS);
+    const [, signal] = (await once(child, 'close')) as [number | null, string | null];
+    clearTimeout(late);
+    // A process that runs out of memory does not say so.
+    return said === '' && signal !== 'SIGKILL' && expected === 'fills' ? 'fills' : said;
   }
 }

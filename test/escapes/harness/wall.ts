@@ -28,7 +28,7 @@ export function probeDomain(rest: Partial<Domains[string]> = {}): Domains[string
 }
 
 /** An object of another domain, of which two methods may be called. */
-const NEIGHBOUR = { domain: 'neighbour', interface: 'Probe', methods: ['Probe.echo', 'Probe.tell'] };
+export const NEIGHBOUR = { domain: 'neighbour', interface: 'Probe', methods: ['Probe.echo', 'Probe.tell'] };
 /** The same, for texts that are paths in one folder. */
 const REPORTS = { ...NEIGHBOUR, methods: ['Probe.echo'], where: ['Probe.echo.text within /reports'] };
 

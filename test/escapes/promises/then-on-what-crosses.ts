@@ -12,9 +12,6 @@ export default escapeClass({
     'on the result of a callback': `let got;
       await world.grants.neighbour.tell({ text: 'x', listener: { heard() { return { answer: 'x', then(yes) { got = yes; yes({ answer: 'x' }); } }; } } }).catch(() => {});
       return reaches(got);`,
-    'on what the then gives': `let got;
-      await world.grants.neighbour.tell({ text: 'x', listener: { heard: () => ({ then(yes) { yes({ then(again) { got = again; again({ answer: 'x' }); } }); } }) } }).catch(() => {});
-      return reaches(got);`,
     'for a refusal': `let got;
       await world.grants.neighbour.tell({ text: 'x', listener: { heard: () => ({ then(yes, no) { got = no; no(new Error('x')); } }) } }).catch(() => {});
       return reaches(got);`,

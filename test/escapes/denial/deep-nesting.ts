@@ -1,0 +1,28 @@
+import { denialClass } from '../harness/denial-class.js';
+
+export default denialClass({
+  name: 'deep nesting in params',
+  from: 'Who walks what is nested needs a stack as deep',
+  rules: ['R4', 'R7'],
+  attempts: {
+    'of objects': {
+      body: `let deep = { text: 'x' }; for (let i = 0; i < 50000; i++) deep = { text: 'x', more: deep };
+        try { await world.grants.neighbour.echo(deep); return false; } catch (error) { if (error instanceof RangeError) return true; throw error; }`,
+      told: /unknown|no field|more/,
+      bare: 'gets',
+    },
+    'of arrays': {
+      body: `let deep = ['x']; for (let i = 0; i < 50000; i++) deep = [deep];
+        try { await world.grants.neighbour.echo({ text: 'x', data: deep }); return false; } catch (error) { if (error instanceof RangeError) return true; throw error; }`,
+      told: /data/,
+      bare: 'gets',
+    },
+    'of prototypes': {
+      body: `let deep = null; for (let i = 0; i < 50000; i++) deep = { __proto__: deep, ['k' + i]: { __proto__: deep } }; const params = { text: 'x', more: deep };
+        params.more.more = params;
+        try { await world.grants.neighbour.echo(params); return false; } catch (error) { if (error instanceof RangeError || error instanceof TypeError) return true; throw error; }`,
+      told: /unknown|no field|more/,
+      bare: 'gets',
+    },
+  },
+});
