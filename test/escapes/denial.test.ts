@@ -1,13 +1,13 @@
 /**
  * Every class of denial of service, in every tier: the domain is stopped or told, its operator can read why, and a steady
- * client of another domain is answered before, during and after. Each attempt that stops its domain has a domain of its own.
+ * client of another domain is answered before, during and after.
  */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AnyStub, type Client, type Domains, Running } from '../broker/running.js';
 import { Bare } from './harness/bare.js';
 import { filedDenials } from './harness/classes.js';
-import type { Stopped, Told } from './harness/denial-class.js';
+import type { Limits, Stopped, Told } from './harness/denial-class.js';
 import { asProgram } from './harness/escape-class.js';
 import { Findings } from './harness/findings.js';
 import { type Latency, type Phase, SteadyClient } from './harness/steady-client.js';
@@ -49,26 +49,39 @@ function made(tier: Tier, attempts: Readonly<Record<string, Stopped | Told>>): [
   return WHOLE || tier === 'thread' ? all : all.slice(0, 1);
 }
 
-const domainOf = (tier: Tier, index: number, attempt: number): string => `${tier}-${index}-${attempt}`;
+/** One domain for each tier and each set of limits: whoever is stopped is started again for the next attempt. */
+const limitsOf = ({ limits }: Stopped | Told): Limits => ({
+  turnMillis: 400,
+  heapMiB: 32,
+  restartsPerMinute: 1000,
+  ...limits,
+});
+const kinds = [
+  ...new Set(
+    filed.flatMap(({ class: { attempts } }) =>
+      Object.values(attempts).map((attempt) => JSON.stringify(limitsOf(attempt))),
+    ),
+  ),
+];
+const domainOf = (tier: Tier, attempt: Stopped | Told): string =>
+  `${tier}-${kinds.indexOf(JSON.stringify(limitsOf(attempt)))}`;
 
 function domains(): Domains {
   const all: Domains = { steady: probeDomain(), neighbour: probeDomain() };
   for (const tier of TIERS.filter((each) => refused.get(each) === null)) {
-    filed.forEach(({ class: each }, index) => {
-      made(tier, each.attempts).forEach(([, { limits }], attempt) => {
-        all[domainOf(tier, index, attempt)] = probeDomain({
-          tier,
-          powers: { log: true, storage: true },
-          grants: { neighbour: NEIGHBOUR },
-          limits: { turnMillis: 400, heapMiB: 32, ...limits },
-        });
+    kinds.forEach((limits, kind) => {
+      all[`${tier}-${kind}`] = probeDomain({
+        tier,
+        powers: { log: true, storage: true },
+        grants: { neighbour: NEIGHBOUR },
+        limits: JSON.parse(limits) as Limits,
       });
     });
   }
   return all;
 }
 
-filed.forEach(({ file, class: each }, index) => {
+filed.forEach(({ file, class: each }) => {
   describe(`Denial of service: ${each.name}`, () => {
     it('does harm without the wall', async () => {
       const harmless: Record<string, string> = {};
@@ -92,14 +105,13 @@ filed.forEach(({ file, class: each }, index) => {
         const reasons: Record<string, string> = {};
         const wrong: Record<string, string> = {};
         const attempts = made(tier, each.attempts);
-        for (const [number, [name, attempt]] of attempts.entries()) {
+        for (const [name, attempt] of attempts) {
           const missing = 'stopped' in attempt ? attempt.notIn?.[tier] : undefined;
           if (missing !== undefined) {
             reasons[name] = `not applicable: ${missing}`;
             continue;
           }
-          const domain = domainOf(tier, index, number);
-          reasons[name] = await attacked(`${tier}: ${each.name}: ${name}`, tier, domain, attempt);
+          reasons[name] = await attacked(`${tier}: ${each.name}: ${name}`, tier, attempt);
           const wanted = 'stopped' in attempt ? attempt.stopped : attempt.told;
           if (!wanted.test(reasons[name])) wrong[name] = reasons[name];
         }
@@ -120,7 +132,8 @@ async function without(attempt: Stopped | Told): Promise<string> {
 }
 
 /** Makes an attempt while a steady client goes on; what the operator reads, or what the attempt is told. */
-async function attacked(title: string, tier: Tier, domain: string, attempt: Stopped | Told): Promise<string> {
+async function attacked(title: string, tier: Tier, attempt: Stopped | Told): Promise<string> {
+  const domain = domainOf(tier, attempt);
   const wall = await Wall.to(domain, tier, client, operator, running);
   const others = new SteadyClient(steady);
   await others.lasts(250);

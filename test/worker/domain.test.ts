@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RpcError, serve } from '../../rpc/index.js';
 import { sturdySchema } from '../../schema/index.js';
-import { CRAWLER } from './crawler.js';
+import { CRAWLER } from '../escapes/crawler.js';
 import { type AnyStub, type Domain, Doorway, probeGraph } from './doorway.js';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);

@@ -19,10 +19,5 @@ export default denialClass({
       stopped,
       bare: 'hangs',
     },
-    'of a proxy that is its own prototype': {
-      body: `const it = new Proxy({}, { getPrototypeOf: () => it }); return it instanceof Array;`,
-      stopped,
-      bare: 'hangs',
-    },
   },
 });
