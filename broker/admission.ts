@@ -32,11 +32,26 @@ export interface AdmissionServer {
   own(params: { cap: Stub | null }, context: CallContext): Promise<object>;
 }
 
-/**
- * Makes the admission of the domain whose thread is at the other end of `session`. `traffic` gives how many bytes went there
- * and came from there so far.
- */
-export type Admit = (session: Session, traffic: () => number) => AdmissionServer;
+/** What is seen of the connection of a domain from here. */
+export interface Line {
+  /** How many bytes went there and came from there so far. */
+  traffic(): number;
+  /** How many wait to be read by the domain. */
+  bytesQueued(): number;
+}
+
+/** Makes the admission of the domain whose thread is at the other end of `session`. */
+export type Admit = (session: Session, line: Line) => AdmissionServer;
+
+/** What a domain may make its connection hold. */
+export type DomainLimits = Pick<ConnectionLimits, 'imports' | 'bytesQueued'>;
+
+interface Expectation {
+  readonly domain: string;
+  readonly limits: DomainLimits;
+  readonly admit: Admit;
+  timer: NodeJS.Timeout | null;
+}
 
 /** A domain that may come in. */
 export interface Expected {
@@ -49,7 +64,7 @@ export interface Expected {
 }
 
 export class Entrance {
-  readonly #expected = new Map<string, { domain: string; admit: Admit; timer: NodeJS.Timeout | null }>();
+  readonly #expected = new Map<string, Expectation>();
   readonly #sessions = new Set<Session>();
   readonly #transports = new Set<StreamTransport>();
   #waiting: (() => void)[] = [];
@@ -60,14 +75,10 @@ export class Entrance {
    * A new token, good once. Whoever shows it in time is let in as `domain`, by `admit`. The caller says when its life begins,
    * and withdraws it where it is not needed any more.
    */
-  expect(domain: string, admit: Admit): Expected {
+  expect(domain: string, limits: DomainLimits, admit: Admit): Expected {
     const token = new Uint8Array(randomBytes(32));
     const key = keyOf(token);
-    const expected: { domain: string; admit: Admit; timer: NodeJS.Timeout | null } = {
-      domain,
-      admit,
-      timer: null,
-    };
+    const expected: Expectation = { domain, limits, admit, timer: null };
     this.#expected.set(key, expected);
     const withdraw = () => {
       if (expected.timer !== null) clearTimeout(expected.timer);
@@ -103,7 +114,13 @@ export class Entrance {
         entered = expected.domain;
         this.#expected.delete(key);
         if (expected.timer !== null) clearTimeout(expected.timer);
-        return { admission: expected.admit(session, () => socket.bytesRead + socket.bytesWritten) };
+        session.connection.restrict(expected.limits);
+        transport.restrict(expected.limits);
+        const line = {
+          traffic: () => socket.bytesRead + socket.bytesWritten,
+          bytesQueued: () => transport.bytesQueued,
+        };
+        return { admission: expected.admit(session, line) };
       },
     });
     const transport = new StreamTransport(socket, this.limits);

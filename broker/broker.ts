@@ -27,6 +27,7 @@ import { DomainGrants } from './domain-grants.js';
 import { gate } from './gate.js';
 import { Grants } from './grants.js';
 import type { Home } from './home.js';
+import { LineRate } from './line-rate.js';
 import { isListening } from './listening.js';
 import { createLogger } from './log.js';
 import { BrokerHome } from './operator.js';
@@ -138,6 +139,8 @@ export class Broker {
       socket: this.#private.path,
       accept: (connection, token) => this.#entrance.accept(connection, token),
       log: this.#log,
+      warm: this.#config.hosts.warm,
+      maxThreads: this.#config.hosts.maxThreads,
     });
     await this.#tryTiers();
     this.#homes.set(
@@ -233,6 +236,7 @@ export class Broker {
     }
     const graph = SchemaGraph.load([schema, sturdySchemaBytes()]);
     const id = await this.#store.domainId(name);
+    const lines = new LineRate(config.limits.logLinesPerSecond, () => this.#clock.now());
     const grants = new DomainGrants({
       id,
       name,
@@ -243,6 +247,7 @@ export class Broker {
       grants: this.#grants,
       domains: this.#domains,
       services: this.#delegation,
+      lines,
       log: this.#log,
     });
     let source: Promise<string> | null = null;
@@ -261,6 +266,7 @@ export class Broker {
       },
       supervisor: this.#supervisor,
       entrance: this.#entrance,
+      lines,
       log: this.#log,
       clock: this.#clock,
     });

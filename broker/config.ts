@@ -17,6 +17,7 @@ import { BROKER_HOME } from './broker-name.js';
 import { describeIssue } from './config-error.js';
 import { parseRate, RATE_EXPECTED } from './policy/rate.js';
 import { BYTES_EXPECTED, parseBytes } from './policy/size.js';
+import { LOG_RATE } from './powers.js';
 import { TIERS } from './tier.js';
 
 const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, {
@@ -95,11 +96,21 @@ const domain = z.strictObject({
       /** The heap of the domain's thread. */
       heapMiB: z.int().min(8).max(16_384).default(64),
       /** What it may have in memory outside of its heap: ArrayBuffers. */
-      offHeapMiB: z.int().min(8).max(65_536).default(64),
+      offHeapMiB: z.int().min(8).max(65_536).default(256),
       /** How long one turn of the domain's code may take. */
       turnMillis: z.int().min(10).max(600_000).default(1000),
+      /** What it may use of a processor on average, 2 being two of them, and over how long that is looked at. */
+      cpuShare: z.number().min(0.01).max(64).default(2),
+      cpuWindowMillis: z.int().min(500).max(3_600_000).default(10_000),
       /** Calls of all its clients that it may have in flight. */
       callsInFlight: z.int().min(16).max(1_000_000).default(1024),
+      /** Capabilities of its own that others may hold. */
+      exports: z.int().min(16).max(1_000_000).default(131_072),
+      /** What may wait to be read by it. */
+      queuedMiB: z.int().min(1).max(4096).default(256),
+      logLinesPerSecond: z.int().min(1).max(100_000).default(LOG_RATE),
+      /** How often it may be started again after it ended by itself. */
+      restartsPerMinute: z.int().min(1).max(1000).default(30),
     })
     .prefault({}),
   start: z.enum(['eager', 'onDemand']).default('onDemand'),
@@ -134,6 +145,14 @@ const schema = z
       .refine(({ unix, tcp }) => unix !== undefined || tcp !== undefined, {
         error: 'expected unix, tcp or both: nobody could connect otherwise',
       }),
+    hosts: z
+      .strictObject({
+        /** Hosts and threads that are kept ready. */
+        warm: z.int().min(0).max(64).default(1),
+        /** Threads of one host, with the same heap. */
+        maxThreads: z.int().min(1).max(4096).default(256),
+      })
+      .prefault({}),
     log: z
       .strictObject({
         level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),

@@ -12,6 +12,7 @@ import type { DomainConfig } from './config.js';
 import type { Domain } from './domain.js';
 import { GrantedCapability } from './granted.js';
 import type { Grants } from './grants.js';
+import type { LineRate } from './line-rate.js';
 import type { LiveGrant } from './live-grant.js';
 import { Membrane, type MembraneServices } from './membrane.js';
 import { ClientPace, type Lane } from './pace.js';
@@ -41,6 +42,8 @@ export interface DomainGrantsOptions {
   readonly grants: Grants;
   readonly domains: ReadonlyMap<string, Domain>;
   readonly services: MembraneServices;
+  /** Of the lines that it logs. */
+  readonly lines: LineRate;
   readonly log: Logger;
 }
 
@@ -71,8 +74,8 @@ export class DomainGrants {
   }
 
   #powers(): NamedGrant[] {
-    const { id, name, config, store, log, grants } = this.#options;
-    const all = powers({ domainId: id, domain: name, store, log, now: () => grants.clock.now() });
+    const { id, name, config, store, log, grants, lines } = this.#options;
+    const all = powers({ domainId: id, domain: name, store, log, now: () => grants.clock.now(), lines });
     return Object.entries(config.powers)
       .filter(([, granted]) => granted)
       .map(([power]) => {

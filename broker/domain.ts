@@ -21,14 +21,19 @@ import {
   stubFor,
 } from '../rpc/index.js';
 import { type InterfaceType, type SchemaGraph, sturdySchema } from '../schema/index.js';
-import type { Entrance, Expected } from './admission.js';
+import type { Entrance, Expected, Line } from './admission.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import type { DomainConfig } from './config.js';
+import { CpuShare } from './cpu-share.js';
 import type { Home, Identity } from './home.js';
 import { Idleness } from './idleness.js';
+import { inConfiguration, type LimitInUse, limitsInUse } from './limits-in-use.js';
+import type { LineRate } from './line-rate.js';
 import { ownership } from './ownership.js';
 import { type ClientPace, DomainPace, Lane } from './pace.js';
+import { Restarts } from './restarts.js';
 import type { Placement, Supervisor } from './supervisor.js';
+import type { Tier } from './tier.js';
 import { WakingCapability } from './waking.js';
 
 /** Calls that each client may have in flight here in any case. */
@@ -65,6 +70,8 @@ export interface DomainOptions {
   program(): Promise<Program>;
   readonly supervisor: Supervisor;
   readonly entrance: Entrance;
+  /** Of the lines that it logs. */
+  readonly lines: LineRate;
   readonly log: Logger;
   readonly clock?: Clock;
 }
@@ -76,6 +83,7 @@ interface Instance {
     restore(params: { object: Uint8Array }, options: CallOptions): PromiseLike<unknown> & { cap: Stub };
   };
   readonly since: number;
+  readonly line: Line;
   /** Where it is put to sleep when it is idle. */
   readonly idleness: Idleness | null;
 }
@@ -99,6 +107,9 @@ export class Domain implements Home {
   readonly #pace = new DomainPace();
   readonly #log: Logger;
   readonly #clock: Clock;
+  /** Of all its instances: one that has used up its share is not started again at once. */
+  readonly #cpu: CpuShare;
+  readonly #restarts: Restarts;
   #state: State = { is: 'stopped' };
   #placement: Placement | null = null;
   #starts = 0;
@@ -118,13 +129,15 @@ export class Domain implements Home {
 
   constructor(options: DomainOptions) {
     this.#options = options;
-    const { callsInFlight } = options.config.limits;
+    const { callsInFlight, cpuShare, cpuWindowMillis, restartsPerMinute } = options.config.limits;
+    this.#cpu = new CpuShare(cpuShare, cpuWindowMillis);
     this.#budgets = new Budgets({ calls: { share: CLIENT_SHARE, pool: callsInFlight } });
     this.id = options.id;
     this.name = options.name;
     this.graph = options.graph;
     this.schema = options.schema;
     this.#clock = options.clock ?? SYSTEM_CLOCK;
+    this.#restarts = new Restarts(restartsPerMinute, () => this.#clock.now());
     this.#log = options.log.child({ domain: options.name });
   }
 
@@ -137,6 +150,8 @@ export class Domain implements Home {
     hostPid: number;
     wakes: number;
     idleMillis: bigint;
+    tier: Tier;
+    limits: LimitInUse[];
   } {
     const state = this.#state;
     const idleness = state.is === 'running' ? state.instance.idleness : null;
@@ -150,7 +165,25 @@ export class Domain implements Home {
       hostPid: this.#placement?.hostPid ?? 0,
       wakes: this.#wakes,
       idleMillis: BigInt(idleness?.idleMillis ?? 0),
+      tier: this.#options.config.tier,
+      limits: this.#limits(),
     };
+  }
+
+  #limits(): LimitInUse[] {
+    const running = this.#state.is === 'running' ? this.#state.instance : null;
+    const connection = running?.session.connection;
+    const use = this.#placement?.use;
+    return limitsInUse(this.#options.config.limits, {
+      heapBytes: use?.heapBytes,
+      offHeapBytes: use?.offHeapBytes,
+      cpuShare: this.#cpu.used,
+      callsInFlight: connection?.callsAwaited ?? 0,
+      exports: connection?.tables.imports ?? 0,
+      bytesQueued: running?.line.bytesQueued() ?? 0,
+      logLines: this.#options.lines.lines,
+      restarts: this.#restarts.recent,
+    });
   }
 
   lane(client: ClientPace): Lane {
@@ -226,6 +259,7 @@ export class Domain implements Home {
       );
     }
     if (state.is === 'asleep') this.#wakes++;
+    if (state.is === 'failed') this.#restarts.add();
     const end = new AbortController();
     const ready = this.#start(end.signal);
     this.#state = { is: 'starting', ready, end };
@@ -259,12 +293,13 @@ export class Domain implements Home {
     try {
       const made = await this.#program(entered);
       program = made;
-      expected = this.#options.entrance.expect(this.name, (session, traffic) => {
+      const { limits, tier, group, trusted } = this.#options.config;
+      const line = { imports: limits.exports, bytesQueued: limits.queuedMiB * 1024 * 1024 };
+      expected = this.#options.entrance.expect(this.name, line, (session, seen) => {
         // Nobody is let in to a start that is over.
         entered.catch(() => session.close('its start was given up'));
-        return this.#admit(session, traffic, made, enter, refuse);
+        return this.#admit(session, seen, made, enter, refuse);
       });
-      const { limits, tier, group, trusted } = this.#options.config;
       const placed = await this.#options.supervisor.start({
         domain: this.name,
         tier,
@@ -274,6 +309,7 @@ export class Domain implements Home {
           offHeapMebibytes: limits.offHeapMiB,
           turnMillis: limits.turnMillis,
         },
+        cpu: this.#cpu,
         token: expected.token,
         signal: end,
         onEnd: (reason) => {
@@ -320,7 +356,7 @@ export class Domain implements Home {
 
   #admit(
     session: Session,
-    traffic: () => number,
+    line: Line,
     program: Program,
     enter: (instance: Instance) => void,
     refuse: (error: Error) => void,
@@ -346,9 +382,9 @@ export class Domain implements Home {
       },
       ready: async ({ restorer }: { restorer: Stub }) => {
         const kept = restorer.dup() as Instance['restorer'];
-        const idleness = this.#idleness(session, kept, traffic);
+        const idleness = this.#idleness(session, kept, line);
         if (idleness !== null) void session.closed.then(() => idleness.stop());
-        enter({ session, restorer: kept, since: this.#clock.now(), idleness });
+        enter({ session, restorer: kept, since: this.#clock.now(), line, idleness });
       },
       failed: ({ message }: { message: string }) => refuse(new Error(message)),
       own: ({ cap }: { cap: Stub | null }, { signal }: CallContext) => ownership(cap, this, signal),
@@ -356,13 +392,13 @@ export class Domain implements Home {
   }
 
   /** The watch over whether an instance is idle, where it is to sleep then. */
-  #idleness(session: Session, restorer: Stub, traffic: () => number): Idleness | null {
+  #idleness(session: Session, restorer: Stub, line: Line): Idleness | null {
     const { idleMillis } = this.#options.config;
     if (idleMillis === undefined) return null;
     return new Idleness({
       session,
       restorer: settled(capabilityOf(restorer)),
-      traffic,
+      traffic: () => line.traffic(),
       idleMillis,
       identify: (capability) => this.identify(capability),
       isOwn: ({ row: { owner } }) => owner.kind === 'domain' && owner.id === this.id,
@@ -406,9 +442,12 @@ export class Domain implements Home {
   /** Records a failure and sets the pause before the next try: `doublings` times the first. */
   #failed(reason: string, doublings: number, fault: string | null = null): void {
     this.#failures++;
-    const pause = doublings === 0 ? 0 : Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (doublings - 1));
-    this.#reason = reason;
-    this.#detail = fault ?? reason;
+    const usual = doublings === 0 ? 0 : Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (doublings - 1));
+    const { restMillis: restarts } = this.#restarts;
+    const pause = Math.max(usual, this.#cpu.restMillis, restarts);
+    const why = restarts === 0 ? '' : `, and it was restarted ${this.#restarts}`;
+    this.#reason = inConfiguration(reason) + why;
+    this.#detail = fault === null ? this.#reason : fault + why;
     this.#state = { is: 'failed', until: this.#clock.now() + pause };
     this.#log.error({ failures: this.#failures, pause }, `domain failed: ${this.#detail}`);
     if (this.#options.config.start === 'eager' && !this.#closing && this.#stopping === null) {

@@ -17,11 +17,17 @@ import type { SupervisorLog } from './supervisor.js';
 import type { Launch, Tier } from './tier.js';
 
 interface HostStub extends Stub {
-  assign(params: AssignParams): Promise<{ thread: number }>;
+  assign(params: AssignParams): Promise<{ thread: number; task: number }>;
   ended(params: { thread: number }): Promise<{ reason: string }>;
   terminate(params: { thread: number }): Promise<object>;
-  ping(): Promise<object>;
+  ping(): Promise<{ threads: readonly Memory[] }>;
   rehearse(): Promise<object>;
+}
+
+interface Memory {
+  readonly thread: number;
+  readonly heapBytes: bigint;
+  readonly offHeapBytes: bigint;
 }
 
 export interface AssignParams {
@@ -35,6 +41,8 @@ const PING_EVERY_MILLIS = 1000;
 const PING_LIMIT_MILLIS = 5000;
 /** To its first word: the process has to be made, and its modules loaded, on a machine that may be busy with others. */
 const FIRST_ANSWER_MILLIS = 60_000;
+/** From when its connection has ended, or what came over it was no answer, to its end. */
+const END_LIMIT_MILLIS = 1000;
 /** To a thread that is locked down and waits, in a host that answers. */
 const ASSIGN_LIMIT_MILLIS = 30_000;
 
@@ -55,6 +63,7 @@ export class Host {
   readonly #answers: Promise<void>;
   #state: 'starting' | 'answers' = 'starting';
   #pid: number;
+  #memory: readonly Memory[] = [];
   /** What it said before it answered: why it never did. */
   #complaint = '';
   #reason: string | null = null;
@@ -81,7 +90,8 @@ export class Host {
     this.#session = new Session(new StreamTransport(child.stdio[3] as Duplex));
     this.#stub = this.#session.bootstrap<HostStub>(sturdySchema().interface('Host'));
     let pinging: NodeJS.Timeout | undefined;
-    this.#answers = this.#answered(FIRST_ANSWER_MILLIS).then(() => {
+    this.#answers = this.#answered(FIRST_ANSWER_MILLIS).then(async (answered) => {
+      if (!answered) await this.#end();
       if (this.#reason !== null) return;
       this.#state = 'answers';
       if (wrapped) this.#pid = lastDescendant(this.#pid);
@@ -126,18 +136,24 @@ export class Host {
     throw new RpcError('disconnected', await this.gone, { code: 'ERR_HOST_GONE' });
   }
 
-  /** The number of a thread that has its orders. */
-  async assign(params: AssignParams): Promise<number> {
+  /** A thread that has its orders, as the host and as the kernel call it. */
+  async assign(params: AssignParams): Promise<{ thread: number; task: number }> {
     await this.#ready();
     const late = setTimeout(() => {
       this.kill(`it had no thread for a domain within ${ASSIGN_LIMIT_MILLIS} ms`);
     }, ASSIGN_LIMIT_MILLIS);
     try {
-      const { thread } = await this.#orGone(this.#stub.assign(params));
-      return thread;
+      return await this.#orGone(this.#stub.assign(params));
     } finally {
       clearTimeout(late);
     }
+  }
+
+  /** What a thread had in memory when its host was last asked; null where that is not known. */
+  memoryOf(thread: number): { heapBytes: number; offHeapBytes: number } | null {
+    const found = this.#memory.find((each) => each.thread === thread);
+    if (found === undefined) return null;
+    return { heapBytes: Number(found.heapBytes), offHeapBytes: Number(found.offHeapBytes) };
   }
 
   /** Fulfilled with the reason when the thread is gone. */
@@ -174,15 +190,26 @@ export class Host {
   }
 
   /** Asks for an answer, and kills the host where there is none in time. */
-  async #answered(limit: number): Promise<void> {
-    if (this.#reason !== null) return;
+  async #answered(limit: number): Promise<boolean> {
+    if (this.#reason !== null) return false;
     const late = setTimeout(() => this.kill(`it did not answer for ${limit} ms`), limit);
     late.unref();
-    // Where it fails, the process ends or has ended, which is seen anyway.
-    await this.#stub.ping().then(
-      () => {},
-      () => {},
-    );
+    try {
+      const { threads } = await this.#stub.ping();
+      this.#memory = threads;
+      return true;
+    } catch {
+      // The process ends or has ended, which is seen anyway.
+      return false;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  /** Waits for the end of a process that has not answered: with that it is known why. One that goes on all the same is of no use. */
+  async #end(): Promise<void> {
+    const late = setTimeout(() => this.kill('it does not speak as a host does'), END_LIMIT_MILLIS);
+    await this.gone;
     clearTimeout(late);
   }
 }

@@ -9,7 +9,7 @@ import type { HostSettings } from '../worker/host-settings.js';
 import { Host } from './host.js';
 import { Launcher } from './launch.js';
 import type { SupervisorLog, SupervisorOptions } from './supervisor.js';
-import type { HostMemory, Tier } from './tier.js';
+import { type HostMemory, type Tier, TierError } from './tier.js';
 
 const HOST_MODULE = fileURLToPath(new URL('../worker/host.js', import.meta.url));
 
@@ -113,7 +113,14 @@ export class Hosts {
       maxThreads: tier === 'thread' ? this.#maxThreads : 1,
       warm: this.#warm,
     };
-    const host = new Host(tier, this.#launcher.launch(tier, kind, JSON.stringify(settings)), this.#log);
+    const launch = this.#launcher.launch(tier, kind, JSON.stringify(settings));
+    let host: Host;
+    try {
+      host = new Host(tier, launch, this.#log);
+    } catch (cause) {
+      const as = launch.options.uid === undefined ? '' : ` as user ${launch.options.uid}`;
+      throw new TierError(tier, `a host cannot be started${as}: ${(cause as Error).message}`, { cause });
+    }
     this.#all.add(host);
     void host.gone.then(() => {
       this.#all.delete(host);

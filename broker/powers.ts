@@ -9,6 +9,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { RpcError } from '../rpc/index.js';
+import { LineRate } from './line-rate.js';
 import { escapeControls, redact } from './redaction.js';
 import {
   MAX_LISTING,
@@ -27,6 +28,8 @@ export interface PowersOptions {
   readonly quota?: StorageQuota;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
+  /** Of the lines that the domain logs. */
+  readonly lines?: LineRate;
 }
 
 export interface Powers {
@@ -37,11 +40,19 @@ export interface Powers {
 }
 
 /** All of them, for one instance of a domain. Which ones it gets is up to the caller. */
-export function powers({ domainId, domain, store, log, quota, now = Date.now }: PowersOptions): Powers {
+export function powers({
+  domainId,
+  domain,
+  store,
+  log,
+  quota,
+  now = Date.now,
+  lines,
+}: PowersOptions): Powers {
   return {
     clock: new ClockPower(now),
     random: new RandomPower(),
-    log: new LogPower(log.child({ domain }), now),
+    log: new LogPower(log.child({ domain }), lines ?? new LineRate(LOG_RATE, now)),
     storage: new StoragePower(store, domainId, quota),
   };
 }
@@ -68,9 +79,8 @@ export class RandomPower {
   }
 }
 
-/** Lines a second that a domain may write, on average; and how many at once after a silence. */
+/** Lines a second that a domain may write, where nothing else is set. */
 export const LOG_RATE = 100;
-export const LOG_BURST = 200;
 /** In UTF-16 units. */
 export const MAX_LOG_MESSAGE = 8192;
 
@@ -78,15 +88,10 @@ const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 type Level = (typeof LEVELS)[number];
 
 export class LogPower {
-  #tokens = LOG_BURST;
-  #filled: number;
-
   constructor(
     private readonly log: Logger,
-    private readonly now: () => number,
-  ) {
-    this.#filled = now();
-  }
+    private readonly lines: LineRate,
+  ) {}
 
   /** @param level a number where the caller's schema is newer than ours */
   write({ level, message }: { level: Level | number; message: string }): Record<string, never> {
@@ -102,20 +107,13 @@ export class LogPower {
   }
 
   #charge(): void {
-    const now = this.now();
-    // A clock that is set back gives nothing, and takes nothing.
-    this.#tokens = Math.min(LOG_BURST, this.#tokens + (Math.max(0, now - this.#filled) * LOG_RATE) / 1000);
-    this.#filled = now;
-    if (this.#tokens < 1) {
-      throw new RpcError(
-        'overloaded',
-        `more than ${LOG_RATE} lines a second (${LOG_BURST} at once) were logged`,
-        {
-          code: 'ERR_LOG_RATE',
-        },
-      );
-    }
-    this.#tokens -= 1;
+    if (this.lines.take()) return;
+    const { perSecond, burst } = this.lines;
+    throw new RpcError(
+      'overloaded',
+      `more than ${perSecond} lines a second (${burst} at once) were logged (limits.logLinesPerSecond)`,
+      { code: 'ERR_LOG_RATE' },
+    );
   }
 }
 

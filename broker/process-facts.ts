@@ -39,9 +39,9 @@ export function residentBytes(pid: number): number | null {
   return resident === undefined || shared === undefined ? null : (resident - shared) * PAGE;
 }
 
-/** Milliseconds of processor time that all its threads have used so far. */
-export function cpuMillis(pid: number): number | null {
-  const text = read(`/proc/${pid}/stat`);
+/** Milliseconds of processor time that all its threads have used so far, or only that of thread `task`. */
+export function cpuMillis(pid: number, task?: number): number | null {
+  const text = read(task === undefined ? `/proc/${pid}/stat` : `/proc/${pid}/task/${task}/stat`);
   // The name, in parentheses, may have anything in it.
   const [user, system] = text
     .slice(text.lastIndexOf(')') + 2)

@@ -8,7 +8,9 @@
 import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import type { Door } from '../worker/orders.js';
+import type { CpuShare } from './cpu-share.js';
 import { CONNECTION_DESCRIPTOR, type Host } from './host.js';
+import { HostWatch, type Use, useOf, type Watched } from './host-watch.js';
 import { Hosts } from './hosts.js';
 import { StartQueue } from './start-queue.js';
 import { type HostMemory, type Tier, TierError } from './tier.js';
@@ -44,6 +46,8 @@ export interface StartRequest {
   /** The trust group: in the tier `thread`, domains of one group share a host. */
   readonly group: string;
   readonly limits: HostMemory & { readonly turnMillis: number };
+  /** What it may use of the processor, and has used: it is charged here. */
+  readonly cpu: CpuShare;
   /** With which the thread will enter the Threshold. */
   readonly token: Uint8Array;
   /** Gives the start up: `start` rejects with its reason, and whatever there is of a thread by then is ended. */
@@ -55,6 +59,7 @@ export interface StartRequest {
 /** A domain's thread. */
 export interface Placement {
   readonly hostPid: number;
+  readonly use: Use;
   /**
    * Ends the thread, within 250 ms, and with its host if it must be. Returns when it is gone, and after `onEnd(reason)`.
    * Safe to call again; the first reason counts.
@@ -71,6 +76,7 @@ export class Supervisor {
   readonly #log: SupervisorLog;
   readonly #placed = new Set<PlacedThread>();
   readonly #starts = new StartQueue();
+  readonly #watch = new HostWatch();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -87,30 +93,32 @@ export class Supervisor {
   }
 
   async #place(request: StartRequest): Promise<Placement> {
-    const { domain, tier, group, limits, token, signal, onEnd } = request;
+    const { domain, tier, group, limits, cpu, token, signal, onEnd } = request;
     const host = this.#hosts.enter(group, { ...limits, tier });
     const door: Door =
       host.connection === null ? { socket: this.#options.socket } : { inherited: CONNECTION_DESCRIPTOR };
     const { heapMebibytes, turnMillis } = limits;
     const assigned = host.assign({ door, token, limits: { heapMebibytes, turnMillis } });
-    let thread: number;
+    let at: Awaited<typeof assigned>;
     try {
-      thread = await unlessAborted(assigned, signal);
+      at = await unlessAborted(assigned, signal);
     } catch (error) {
       // Where the host has other domains, it may yet answer, with a thread that nobody waits for.
       assigned.then(
-        (late) => new PlacedThread(host, late, () => {}).terminate('its start was given up'),
+        (late) => new PlacedThread(host, late, limits, cpu, () => {}).terminate('its start was given up'),
         () => {},
       );
       this.#hosts.leave(host);
       throw error;
     }
-    const placed = new PlacedThread(host, thread, (reason) => {
+    const placed = new PlacedThread(host, at, limits, cpu, (reason) => {
       this.#log.info({ domain, hostPid: host.pid, reason }, 'a domain ended');
       onEnd(reason);
     });
     this.#placed.add(placed);
+    this.#watch.add(placed);
     void placed.gone.finally(() => {
+      this.#watch.remove(placed);
       this.#placed.delete(placed);
       this.#hosts.leave(host);
     });
@@ -158,18 +166,24 @@ async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undef
   }
 }
 
-class PlacedThread implements Placement {
+class PlacedThread implements Placement, Watched {
   readonly hostPid: number;
+  readonly thread: number;
+  readonly task: number;
   /** Fulfilled when `onEnd` was called. */
   readonly gone: Promise<void>;
   #reason: string | null = null;
 
   constructor(
-    private readonly host: Host,
-    private readonly thread: number,
+    readonly host: Host,
+    { thread, task }: { thread: number; task: number },
+    readonly memory: HostMemory,
+    readonly cpu: CpuShare,
     onEnd: (reason: string) => void,
   ) {
     this.hostPid = host.pid;
+    this.thread = thread;
+    this.task = task;
     const ended = host.ended(thread).catch((error: Error) => {
       // The host died before it could answer, which is the reason then, or it is confused, and of no use.
       host.kill(`it could not say whether a thread has ended: ${error.message}`);
@@ -180,6 +194,14 @@ class PlacedThread implements Placement {
       await setImmediate();
       onEnd(this.#reason ?? reason);
     });
+  }
+
+  get use(): Use {
+    return useOf(this);
+  }
+
+  over(reason: string): void {
+    void this.terminate(reason);
   }
 
   async terminate(reason: string): Promise<void> {

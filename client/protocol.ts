@@ -188,7 +188,16 @@ export interface DomainInfo {
   readonly wakes: number;
   /** Of one that is put to sleep when it is idle: for how long nothing has come from it or gone to it. */
   readonly idleMillis: bigint;
+  /** How it is isolated. */
+  readonly tier: string;
+  /** Its limits, each in the unit of its name, with what is used of them where that is known. */
+  readonly limits: readonly LimitInUse[];
 }
+
+export type LimitInUse = { readonly name: string; readonly limit: number } & (
+  | { readonly unknown: null }
+  | { readonly used: number }
+);
 
 /** What every capability that comes from a broker answers besides its own interface. The caller disposes it. */
 export function delegable(stub: Stub): Delegable {

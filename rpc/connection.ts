@@ -1153,6 +1153,11 @@ export class Connection {
     this.#options.closed(reason);
   }
 
+  /** Bounds the peer by these limits from now on: where it is known only now who it is. */
+  restrict(limits: Partial<ConnectionLimits>): void {
+    Object.assign(this.limits, limits);
+  }
+
   /** Calls of the peer's that have not returned. */
   get callsRunning(): number {
     let running = 0;

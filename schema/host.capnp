@@ -3,9 +3,10 @@
 # bootstrap capability of the host's side is a `Host`.
 
 interface Host {
-  assign @0 (door :Door, token :Data, limits :Limits) -> (thread :UInt32);
+  assign @0 (door :Door, token :Data, limits :Limits) -> (thread :UInt32, task :UInt32);
   # Gives a parked thread to a domain: it goes to `door` and enters with `token`.
-  # overloaded where no thread may be added. Returns as soon as the thread has its orders.
+  # overloaded where no thread may be added. Returns as soon as the thread has its orders. `task` is what the
+  # kernel calls the thread, 0 where that is not known.
 
   ended @1 (thread :UInt32) -> (reason :Text);
   # Returns when the thread is gone, and says why.
@@ -14,11 +15,19 @@ interface Host {
   # Ends a thread. Returns when it is gone; a thread that cannot be terminated keeps this waiting, and
   # the supervisor kills the host.
 
-  ping @3 () -> ();
-  # The host's own loop is alive.
+  ping @3 () -> (threads :List(Memory));
+  # The host's own loop is alive. `threads`: what those of its domains that have said so yet had in memory when they were
+  # last asked, which they are again by this.
 
   rehearse @4 () -> ();
   # Starts a thread, up to where it would get its orders, and ends it: fails with the reason where there can be none.
+}
+
+struct Memory {
+  thread @0 :UInt32;
+  heapBytes @1 :UInt64;
+  offHeapBytes @2 :UInt64;
+  # ArrayBuffers, those included that carry its messages.
 }
 
 struct Door {

@@ -406,6 +406,20 @@ struct DomainInfo {
   idleMillis @7 :UInt64;
   # Of a domain that is put to sleep when it is idle, and runs: for how long nothing has come from it or gone
   # to it. Otherwise 0.
+  tier @8 :Text;
+  # How it is isolated: thread, process or sandbox.
+  limits @9 :List(LimitInUse);
+}
+
+struct LimitInUse {
+  # One of the limits of a domain's configuration, in its unit.
+  name @0 :Text;
+  limit @1 :Float64;
+  union {
+    unknown @2 :Void;
+    # What is used of it is not known, or not yet.
+    used @3 :Float64;
+  }
 }
 
 # ---- Powers: the world, as capabilities. A domain has those that its configuration grants it. --------

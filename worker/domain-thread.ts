@@ -5,7 +5,7 @@
 
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
-import { type Door, fromThread, type Seat, type ToThread } from './orders.js';
+import { type Door, fromThread, type Seat, type ThreadMemory, type ToThread } from './orders.js';
 import type { TurnWatch, WatchedThread } from './turn-watch.js';
 
 type State =
@@ -19,6 +19,10 @@ export class DomainThread implements WatchedThread {
   readonly parked: Promise<void>;
   /** Fulfilled with the reason when the thread is gone. */
   readonly gone: Promise<string>;
+  /** What the kernel calls it; 0 while that is not known. */
+  task = 0;
+  /** When it was last asked; null before it has answered for the first time. */
+  memory: ThreadMemory | null = null;
   #state: State = { is: 'starting' };
   /** The first reason that was given for the end is the one that counts. */
   #reason: string | null = null;
@@ -80,6 +84,11 @@ export class DomainThread implements WatchedThread {
     this.#post({ kind: 'ping' });
   }
 
+  /** Asks for `memory` to be brought up to date, which it is when its turn is over. */
+  measure(): void {
+    this.#post({ kind: 'measure' });
+  }
+
   overdue(): void {
     this.onOverdue(this);
   }
@@ -91,7 +100,8 @@ export class DomainThread implements WatchedThread {
   #take(posted: unknown): void {
     const message = fromThread(posted);
     if (message === null) return;
-    if (message.kind === 'parked') this.#park(message.threadId);
+    if (message.kind === 'parked') this.#park(message.threadId, message.task);
+    else if (message.kind === 'memory') this.memory = message;
     else if (message.kind === 'begins') this.#begin();
     else if (message.kind === 'alive') this.watch.alive(this);
     else this.#reason ??= message.reason;
@@ -101,9 +111,10 @@ export class DomainThread implements WatchedThread {
     if (this.#state.is === 'inhabited') this.watch.add(this, this.#state.turnMillis);
   }
 
-  #park(threadId: number): void {
+  #park(threadId: number, task: number): void {
     const worker = this.pool.threads.find((thread) => thread.threadId === threadId);
     if (worker === undefined || this.#state.is !== 'starting') return;
+    this.task = task;
     this.#state = { is: 'parked', worker };
     this.#parked();
   }

@@ -40,7 +40,7 @@ class Host {
     door: Door;
     token: Uint8Array;
     limits: { heapMebibytes: number; turnMillis: number };
-  }): Promise<{ thread: number }> {
+  }): Promise<{ thread: number; task: number }> {
     const { heapMebibytes, turnMillis } = params.limits;
     const thread = await this.#pool(heapMebibytes).take();
     if (thread === null) {
@@ -62,7 +62,7 @@ class Host {
       return reason;
     });
     this.#threads.set(number, { thread, ended: Promise.race([gone, unkillable]) });
-    return { thread: number };
+    return { thread: number, task: thread.task };
   }
 
   async ended({ thread: number }: { thread: number }): Promise<{ reason: string }> {
@@ -87,8 +87,14 @@ class Host {
     return {};
   }
 
-  async ping(): Promise<object> {
-    return {};
+  async ping(): Promise<{ threads: object[] }> {
+    const threads = [...this.#threads].flatMap(([number, { thread }]) => {
+      thread.measure();
+      if (thread.memory === null) return [];
+      const { heapBytes, offHeapBytes } = thread.memory;
+      return [{ thread: number, heapBytes: BigInt(heapBytes), offHeapBytes: BigInt(offHeapBytes) }];
+    });
+    return { threads };
   }
 
   #thread(number: number): { readonly thread: DomainThread; readonly ended: Promise<string> } {

@@ -9,6 +9,7 @@
  * and no error of it may reach Node's own reporting, which would inspect and clone it.
  */
 
+import { readlinkSync } from 'node:fs';
 import { createConnection, Socket } from 'node:net';
 import process from 'node:process';
 import { threadId } from 'node:worker_threads';
@@ -40,6 +41,7 @@ import { PacedTransport } from './paced-transport.js';
 import { rehearse } from './rehearsal.js';
 
 const exit = process.exit.bind(process);
+const memoryUsage = process.memoryUsage.bind(process);
 /** Read while modules still load, so that a parked thread has it. */
 const protocol = sturdySchema();
 
@@ -57,24 +59,37 @@ export default async function shell({ orders }: Seat): Promise<never> {
   const fail = (error: unknown): never => end(`its shell failed: ${RpcError.from(error).message}`);
   process.on('uncaughtException', fail);
   try {
+    const task = ownTask();
     const locked = lockdown();
     hardenVisible(locked);
     let entered = false;
     orders.on('message', (message: ToThread) => {
       if (message.kind === 'ping') {
         post({ kind: 'alive' });
+      } else if (message.kind === 'measure') {
+        const { heapUsed, arrayBuffers } = memoryUsage();
+        post({ kind: 'memory', heapBytes: heapUsed, offHeapBytes: arrayBuffers });
       } else if (!entered) {
         entered = true;
         const begins = () => post({ kind: 'begins' });
         inhabit(locked, message, begins).then(end, (error: unknown) => end(RpcError.from(error).message));
       }
     });
-    post({ kind: 'parked', threadId });
+    post({ kind: 'parked', threadId, task });
     await rehearse(() => entered);
   } catch (error) {
     fail(error);
   }
   return new Promise(() => {});
+}
+
+/** What the kernel calls this thread; 0 where it does not say. */
+function ownTask(): number {
+  try {
+    return Number(readlinkSync('/proc/thread-self').split('/').at(-1));
+  } catch {
+    return 0;
+  }
 }
 
 /**

@@ -26,9 +26,10 @@ export function addDomains(program: Command): void {
 
 function listing(domains: readonly DomainInfo[]): string {
   return table(
-    ['NAME', 'STATE', 'STARTS', 'WAKES', 'HOST', 'DETAIL'],
-    domains.map(({ name, state, starts, wakes, hostPid, detail }) => [
+    ['NAME', 'TIER', 'STATE', 'STARTS', 'WAKES', 'HOST', 'DETAIL'],
+    domains.map(({ name, tier, state, starts, wakes, hostPid, detail }) => [
       name,
+      tier,
       state,
       `${starts}`,
       `${wakes}`,

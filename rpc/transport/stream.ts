@@ -62,6 +62,11 @@ export class StreamTransport implements Transport {
     return this.#stream.writableLength;
   }
 
+  /** Bounds the peer by these limits from now on, as Connection.restrict does. */
+  restrict(limits: Pick<ConnectionLimits, 'bytesQueued'>): void {
+    Object.assign(this.#limits, limits);
+  }
+
   start(receiver: TransportReceiver): void {
     this.#receiver = receiver;
     this.#stream.on('data', (chunk: Buffer) => this.#take(chunk));

@@ -10,6 +10,7 @@ import { Delegation } from '../../broker/delegable.js';
 import { Domain } from '../../broker/domain.js';
 import { gate } from '../../broker/gate.js';
 import { Grants } from '../../broker/grants.js';
+import { LineRate } from '../../broker/line-rate.js';
 import { createLogger } from '../../broker/log.js';
 import { ClientPace } from '../../broker/pace.js';
 import { peerOf } from '../../broker/peer.js';
@@ -66,6 +67,7 @@ async function enter({ token, onEnd }: StartRequest): Promise<Placement> {
   await admission.ready({ restorer });
   return {
     hostPid: process.pid,
+    use: { heapBytes: null, offHeapBytes: null, cpu: 0 },
     terminate: async (reason) => {
       session.close();
       onEnd(reason);
@@ -92,6 +94,7 @@ beforeEach(async () => {
     program: async () => ({ source: '', schemas: [], grants: [] }),
     supervisor: { start: enter } as Partial<Supervisor> as Supervisor,
     entrance,
+    lines: new LineRate(100, Date.now),
     log,
   });
   Object.assign(slow, { begun: 0, cancelled: 0 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLogger } from '../../broker/log.js';
-import { LOG_BURST, LOG_RATE, MAX_LOG_MESSAGE, type Powers, powers } from '../../broker/powers.js';
+import { LOG_RATE, MAX_LOG_MESSAGE, type Powers, powers } from '../../broker/powers.js';
 import { LmdbStore } from '../../broker/store/lmdb-store.js';
 import { mintSecret } from '../../broker/store/secret.js';
 import { RpcError } from '../../rpc/index.js';
@@ -94,12 +94,12 @@ describe('the log of a domain', () => {
   });
 
   it('has a rate, over which it is overloaded, and recovers', async () => {
-    for (let i = 0; i < LOG_BURST; i++) power.log.write({ level: 'debug', message: String(i) });
+    for (let i = 0; i < 2 * LOG_RATE; i++) power.log.write({ level: 'debug', message: String(i) });
     expect(await failure(() => power.log.write({ level: 'debug', message: 'one more' }))).toMatchObject({
       type: 'overloaded',
       code: 'ERR_LOG_RATE',
     });
-    expect(lines).toHaveLength(LOG_BURST);
+    expect(lines).toHaveLength(2 * LOG_RATE);
     now -= 5000;
     expect((await failure(() => power.log.write({ level: 'debug', message: '' }))).type).toBe('overloaded');
     now += 1000;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Entrance } from '../../broker/admission.js';
+import { CpuShare } from '../../broker/cpu-share.js';
 import { StartQueue } from '../../broker/start-queue.js';
 import { Supervisor } from '../../broker/supervisor.js';
 import { connectSocket, listenSocket, type Session, type Stub } from '../../rpc/index.js';
@@ -117,8 +118,9 @@ describe('a token', () => {
       failed: () => {},
       own: async () => ({}),
     });
-    const waiting = entrance.expect('waits', admit);
-    const late = entrance.expect('is late', admit);
+    const limits = { imports: 100, bytesQueued: 1_000_000 };
+    const waiting = entrance.expect('waits', limits, admit);
+    const late = entrance.expect('is late', limits, admit);
     late.begin();
     vi.advanceTimersByTime(60_000);
     expect(await enter(late.token)).toBe('no such token');
@@ -126,7 +128,7 @@ describe('a token', () => {
     vi.advanceTimersByTime(9_000);
     expect(await enter(waiting.token)).toBe('admitted');
     expect(await enter(waiting.token)).toBe('no such token');
-    const withdrawn = entrance.expect('is given up', admit);
+    const withdrawn = entrance.expect('is given up', limits, admit);
     withdrawn.withdraw();
     expect(await enter(withdrawn.token)).toBe('no such token');
     entrance.close();
@@ -154,6 +156,7 @@ describe('a host', () => {
       group: 'late',
       tier: 'thread',
       limits: { offHeapMebibytes: 64, heapMebibytes: 64, turnMillis: 1000 },
+      cpu: new CpuShare(2, 10_000),
       token: new Uint8Array(32),
       onEnd: ended,
     });

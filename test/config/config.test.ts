@@ -15,6 +15,19 @@ const ledger = { module: './ledger.ts', schema: './ledger.cgr', interface: 'Ledg
 const all = { domain: 'ledger', interface: 'Account', methods: 'all' };
 const good: ConfigInput = { data: './data', listen: { unix: './s.sock' }, domains: { ledger } };
 
+const DEFAULT_LIMITS = {
+  heapMiB: 64,
+  offHeapMiB: 256,
+  turnMillis: 1000,
+  cpuShare: 2,
+  cpuWindowMillis: 10_000,
+  callsInFlight: 1024,
+  exports: 131_072,
+  queuedMiB: 256,
+  logLinesPerSecond: 100,
+  restartsPerMinute: 30,
+};
+
 /** `good`, with what stands at a path like `domains.ledger.tier` replaced. */
 function changed(path: string, value: unknown): unknown {
   const copy = structuredClone(good) as Record<string, unknown>;
@@ -52,6 +65,7 @@ describe('a configuration', () => {
     expect(parseConfig(good, '/etc/sturdy')).toEqual({
       data: '/etc/sturdy/data',
       listen: { unix: '/etc/sturdy/s.sock', limits: { connections: 1024, messageMiB: 128 } },
+      hosts: { warm: 1, maxThreads: 256 },
       log: { level: 'info' },
       domains: {
         ledger: {
@@ -62,7 +76,7 @@ describe('a configuration', () => {
           tier: 'thread',
           powers: { clock: false, random: false, log: false, storage: false },
           grants: {},
-          limits: { heapMiB: 64, offHeapMiB: 64, turnMillis: 1000, callsInFlight: 1024 },
+          limits: DEFAULT_LIMITS,
           start: 'onDemand',
         },
       },
@@ -105,7 +119,7 @@ describe('a configuration', () => {
     const config = parseConfig(full, '/x');
     expect(config.data).toBe('/var/lib/sturdy');
     expect(config.domains['statement']).toMatchObject({
-      limits: { heapMiB: 32, turnMillis: 1000, callsInFlight: 1024 },
+      limits: { ...DEFAULT_LIMITS, heapMiB: 32 },
       grants: {
         account: { methods: ['Account.balance'], expires: '2030-01-31T12:00:00+01:00' },
         again: { expires: '1970-01-01T00:00:00.005Z' },
@@ -126,7 +140,10 @@ describe('a configuration', () => {
       changed('domains.ledger.powres', {}),
       'domains.ledger.powres: unknown key; allowed are module, schema, interface, trusted, group, tier, powers, grants, limits, start, idleMillis (did you mean powers?)',
     ],
-    [changed('dta', 1), 'dta: unknown key; allowed are data, listen, log, domains (did you mean data?)'],
+    [
+      changed('dta', 1),
+      'dta: unknown key; allowed are data, listen, hosts, log, domains (did you mean data?)',
+    ],
     [
       changed('domains.ledger.powers', { files: true }),
       'domains.ledger.powers.files: unknown key; allowed are clock, random, log, storage',

@@ -9,6 +9,7 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { CpuShare } from '../../broker/cpu-share.js';
 import { type Placement, Supervisor } from '../../broker/supervisor.js';
 import type { Tier } from '../../broker/tier.js';
 import { type Listener, listenSocket, Session, StreamTransport, type Stub, serve } from '../../rpc/index.js';
@@ -28,6 +29,8 @@ export interface Launch {
   readonly heapMebibytes?: number;
   readonly offHeapMebibytes?: number;
   readonly turnMillis?: number;
+  readonly cpuShare?: number;
+  readonly cpuWindowMillis?: number;
   readonly grants?: readonly { readonly name: string; readonly interfaceId: bigint; readonly cap: Stub }[];
 }
 
@@ -124,9 +127,10 @@ export class Doorway {
       group: launch.group ?? 'probe',
       limits: {
         heapMebibytes: launch.heapMebibytes ?? 64,
-        offHeapMebibytes: launch.offHeapMebibytes ?? 64,
+        offHeapMebibytes: launch.offHeapMebibytes ?? 256,
         turnMillis: launch.turnMillis ?? 1000,
       },
+      cpu: new CpuShare(launch.cpuShare ?? 2, launch.cpuWindowMillis ?? 10_000),
       token,
       onEnd: (reason) => {
         ends.push(reason);

@@ -2,7 +2,8 @@ import { expect, it } from 'vitest';
 import { fromThread, MAX_REASON } from '../../worker/orders.js';
 
 it.each([
-  [{ kind: 'parked', threadId: 7 }],
+  [{ kind: 'parked', threadId: 7, task: 12 }],
+  [{ kind: 'memory', heapBytes: 1, offHeapBytes: 0 }],
   [{ kind: 'begins' }],
   [{ kind: 'alive' }],
   [{ kind: 'over', reason: 'it is over' }],
@@ -17,7 +18,9 @@ it.each([
   [{}],
   [{ kind: 'over' }],
   [{ kind: 'over', reason: { of: 'the guest' } }],
-  [{ kind: 'parked', threadId: '7' }],
+  [{ kind: 'parked', threadId: '7', task: 12 }],
+  [{ kind: 'memory', heapBytes: -1, offHeapBytes: 0 }],
+  [{ kind: 'memory', heapBytes: 0.5, offHeapBytes: 0 }],
   [{ kind: { toString: 'over' }, reason: 'x' }],
 ])('a host takes nothing else: %j', (posted) => {
   expect(fromThread(posted)).toBeNull();
