@@ -141,8 +141,10 @@ async function attacked(title: string, tier: Tier, attempt: Stopped | Told): Pro
   let outcome: string;
   if ('stopped' in attempt) {
     const answer = await wall.escapes(attempt.body);
-    await expect.poll(async () => (await wall.info()).state, { timeout: 20_000 }).not.toBe('running');
-    outcome = answer === 'out' ? answer : (await wall.info()).detail;
+    await expect
+      .poll(async () => (await wall.info()).state, { timeout: 20_000, message: answer })
+      .toBe('failed');
+    outcome = (await wall.info()).detail;
   } else {
     const connect = () => running.connect();
     outcome = await (attempt.drive?.({ main: wall.main, operator, connect }) ??
@@ -152,7 +154,9 @@ async function attacked(title: string, tier: Tier, attempt: Stopped | Told): Pro
   }
   others.phase = 'after';
   await others.lasts(250);
+  // One that was stopped by its operator is started again at once.
   await operator['stop']({ domain });
+  expect((await infoOf(operator, domain)).state).toBe('stopped');
   gaps[title] = await others.end();
   expect(others.failures).toEqual([]);
   return outcome;

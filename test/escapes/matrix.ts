@@ -1,6 +1,7 @@
 /**
  * `npm run test:matrix`: every class, in every tier, on every version of Node, the tests and the broker on that version too;
  * then docs/walls.md is made of what was found. With versions as arguments (`-- 22 26`) it runs those, and writes nothing.
+ * With `--install` it gets the versions that are not here yet, and no more.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -15,6 +16,11 @@ import { page } from './harness/table.js';
 
 const VITEST = join(ROOT, 'node_modules/vitest/vitest.mjs');
 const WHOLE = ['test/escapes/escapes.test.ts', 'test/escapes/denial.test.ts', 'test/escapes/crawler.test.ts'];
+
+if (process.argv[2] === '--install') {
+  for (const major of MAJORS) console.log(`Node ${major}: ${install(major)}`);
+  process.exit();
+}
 
 /** The versions that are named, or all. */
 const wanted = MAJORS.filter(

@@ -10,8 +10,8 @@ export default denialClass({
       told: /undefined|not a constructor/,
       bare: 'hangs',
     },
-    'for long': {
-      body: `(0, eval)('Atomics').wait(new Int32Array(new (0, eval)('SharedArrayBuffer')(4)), 0, 0, 5000); return true;`,
+    'for longer than a turn': {
+      body: `(0, eval)('Atomics').wait(new Int32Array(new ((0, eval)('SharedArrayBuffer'))(4)), 0, 0, 60000); return true;`,
       told: /undefined|not a constructor/,
       bare: 'hangs',
     },
