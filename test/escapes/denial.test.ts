@@ -30,7 +30,7 @@ beforeAll(async () => {
   operator = await running.operator(client);
   steady = (await Wall.to('steady', 'thread', await running.connect(), operator, running)).main;
   await steady['echo']({});
-});
+}, 180_000);
 afterAll(async () => {
   const longest = (phase: Phase) => Math.max(0, ...Object.values(gaps).map((each) => each[phase].longest));
   const told = { before: longest('before'), during: longest('during'), after: longest('after') };
@@ -41,7 +41,7 @@ afterAll(async () => {
   );
   findings.write();
   await running?.stop();
-});
+}, 60_000);
 
 /** In the suite, the tiers above the thread have the first attempt of each class; the matrix makes them all. */
 function made(tier: Tier, attempts: Readonly<Record<string, Stopped | Told>>): [string, Stopped | Told][] {

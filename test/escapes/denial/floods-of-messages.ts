@@ -9,13 +9,13 @@ export default denialClass({
   attempts: {
     'to another domain': {
       body: `await Promise.all(Array.from({ length: 20000 }, () => world.grants.neighbour.echo({ text: 'x' }))); return true;`,
-      limits: { turnMillis: 20_000 },
+      limits: { turnMillis: 20_000, heapMiB: 256 },
       told,
       bare: 'gets',
     },
     'with callbacks': {
       body: `await Promise.all(Array.from({ length: 20000 }, () => world.grants.neighbour.tell({ text: 'x', listener: { heard: async () => ({ answer: 'x' }) } }))); return true;`,
-      limits: { turnMillis: 20_000 },
+      limits: { turnMillis: 20_000, heapMiB: 256 },
       told,
       bare: 'gets',
     },

@@ -31,7 +31,9 @@ const THREAD = fileURLToPath(new URL('../../../dist/test/escapes/harness/bare-th
 const PROCESS = fileURLToPath(new URL('../../../dist/test/escapes/harness/bare-process.js', import.meta.url));
 
 /** For a thread that an attempt has made hang. */
-const LIMIT_MILLIS = 10_000;
+const LIMIT_MILLIS = 30_000;
+/** For a process that has to fill a memory. */
+const HARM_LIMIT_MILLIS = 60_000;
 
 export class Bare {
   /** Runs an attempt; whether it got out. */
@@ -70,7 +72,7 @@ export class Bare {
     child.stdout.setEncoding('utf8').on('data', (text) => {
       said += text;
     });
-    const late = setTimeout(() => child.kill('SIGKILL'), LIMIT_MILLIS);
+    const late = setTimeout(() => child.kill('SIGKILL'), HARM_LIMIT_MILLIS);
     const [, signal] = (await once(child, 'close')) as [number | null, string | null];
     clearTimeout(late);
     // A process that runs out of memory does not say so.

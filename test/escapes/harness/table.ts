@@ -26,7 +26,7 @@ attempt is made without the wall as well, in a bare thread or a plain context of
 
 A class is one file in \`test/escapes/\`, which says what its attempts are, where they come from, which
 [rule](../test/escapes/README.md) they attack, and what counts as having got out. A number is how many attempts were held; \`–\`
-means that none of them can exist there, for a reason that stands at the end.
+means that none of them can exist there, for a reason that stands at the end, and \`?\` that it was not run there.
 `;
 
 const major = (version: string): number => Number(version.split('.')[0]);
