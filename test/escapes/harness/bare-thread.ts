@@ -138,7 +138,6 @@ function programFor(): Program {
 }
 
 port.on('message', () => port.postMessage('alive'));
-port.unref();
 
 let outcome: unknown;
 try {

@@ -1,10 +1,10 @@
 import { escapeClass } from '../harness/escape-class.js';
 
-/** Walks whatever can be reached by property and prototype, getters included, until it finds the process. */
+/** Walks whatever can be reached by property and prototype, getters included, nearest first, until it finds the process. */
 const WALK = `const walk = (...roots) => {
   const seen = new Set(); const queue = [...roots];
-  while (queue.length > 0 && seen.size < 30000) {
-    const it = queue.pop();
+  for (let next = 0; next < queue.length && seen.size < 30000; next++) {
+    const it = queue[next];
     if ((typeof it !== 'object' && typeof it !== 'function') || it === null || seen.has(it)) continue;
     seen.add(it);
     if (it instanceof Promise) Promise.prototype.then.call(it, () => {}, () => {});
