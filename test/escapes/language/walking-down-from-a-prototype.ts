@@ -8,10 +8,9 @@ const WALK = `const walk = (...roots) => {
     if ((typeof it !== 'object' && typeof it !== 'function') || it === null || seen.has(it)) continue;
     seen.add(it);
     if (it instanceof Promise) Promise.prototype.then.call(it, () => {}, () => {});
-    try { if (isProcess(it)) return true; } catch {}
     try {
       queue.push(Reflect.getPrototypeOf(it));
-      for (const key of Reflect.ownKeys(it)) { try { queue.push(it[key]); } catch {} }
+      for (const key of Reflect.ownKeys(it)) { try { const found = it[key]; if (isProcess(found)) return true; queue.push(found); } catch {} }
     } catch {}
   }
   return false;
