@@ -93,7 +93,8 @@ function notApplicable(runs: readonly Run[]): string {
         .filter(([, reason]) => reason.startsWith('not applicable: '))
         .map(([attempt, reason]) => `“${attempt}”: ${reason.slice('not applicable: '.length)}`);
       for (const reason of [...wholly, ...partly]) {
-        const line = `${name}: ${reason}`;
+        // What holds for all classes of a tier is said once.
+        const line = wholly.includes(reason) ? reason : `${name}: ${reason}`;
         lines.set(line, (lines.get(line) ?? new Set()).add(`${tier} ${major(node)}`));
       }
     }
