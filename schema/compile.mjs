@@ -12,6 +12,7 @@ const folders = [
   'test/conformance',
   'test/hostile',
   'test/model',
+  'test/worker/domains',
   'bench/echo',
   ...readdirSync(join(root, 'examples')).map((name) => `examples/${name}`),
   'test/interop',

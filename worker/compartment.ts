@@ -4,6 +4,7 @@
  * a thread; it must never be given an object that is not frozen to its last corner.
  */
 
+import { refuseImportPhases } from './import-phases.js';
 import type { Compartment, Locked } from './lockdown.js';
 import { respellDynamic } from './ses-spelling.js';
 
@@ -32,7 +33,7 @@ export function makeCompartment(locked: Locked, endowments: Readonly<Record<stri
     __options__: true,
     name: 'domain',
     // Before the checks of ses, which are always last.
-    transforms: [respellDynamic],
+    transforms: [refuseImportPhases, respellDynamic],
     resolveHook: noModules,
     importHook: noModules,
     importNowHook: noModules,

@@ -4,6 +4,8 @@
  * affair; what leaves here is a bounded string.
  */
 
+import { endowed } from './endowed.js';
+
 /** The power as it is called here. What it answers is for the writer to look at. */
 export type WriteLog = (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void;
 
@@ -13,7 +15,7 @@ const MAX_MESSAGE = 8192;
 /** A frozen console with the five methods that programs use. */
 export function makeConsole(write: WriteLog): object {
   const method = (level: Parameters<WriteLog>[0]) =>
-    Object.freeze((...values: unknown[]) => write(level, lineOf(values)));
+    endowed((...values: unknown[]) => write(level, lineOf(values)));
   return Object.freeze({
     __proto__: null,
     debug: method('debug'),

@@ -6,6 +6,7 @@
 
 import { isStub, type Stub } from '../rpc/index.js';
 import type { InterfaceType, SchemaGraph } from '../schema/index.js';
+import { endowed } from './endowed.js';
 import { idOf, type OwnObjects } from './objects.js';
 import type { Own, World } from './world.js';
 
@@ -44,19 +45,19 @@ export function makeWorld(parts: WorldParts): World {
   const { name, graph, objects } = parts;
   const grants: Record<string, Stub> = Object.create(null);
   for (const grant of parts.grants) grants[grant.name] = grant.stub;
+  const own = async (stub: unknown): Promise<Own | null> => {
+    if (!isStub(stub)) throw new TypeError('world.own: expected a capability that was passed to the domain');
+    return ownFrom(graph, await parts.own(stub));
+  };
   const world = {
     __proto__: null,
     name,
     grants: Object.freeze(grants),
-    object: Object.freeze((interfaceName: unknown, objectId: unknown, implementation: unknown) => {
+    object: endowed((interfaceName: unknown, objectId: unknown, implementation: unknown) => {
       objects.name(interfaceName, objectId, implementation);
       return implementation;
     }),
-    own: Object.freeze(async (stub: unknown): Promise<Own | null> => {
-      if (!isStub(stub))
-        throw new TypeError('world.own: expected a capability that was passed to the domain');
-      return ownFrom(graph, await parts.own(stub));
-    }),
+    own: endowed((stub: unknown) => Object.freeze(own(stub))),
   };
   return Object.freeze(world) as unknown as World;
 }
@@ -68,7 +69,7 @@ function ownFrom(graph: SchemaGraph, { mine }: Ownership): Own | null {
     __proto__: null,
     object: idOf(mine.object),
     interface: type.name,
-    allows: Object.freeze((method: unknown) => allows(graph, type, mine.policy, method)),
+    allows: endowed((method: unknown) => allows(graph, type, mine.policy, method)),
   };
   return Object.freeze(own) as unknown as Own;
 }

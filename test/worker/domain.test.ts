@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RpcError, serve } from '../../rpc/index.js';
 import { sturdySchema } from '../../schema/index.js';
-import { CRAWLER } from './crawler.js';
+import { CRAWLER } from '../escapes/crawler.js';
 import { type AnyStub, type Domain, Doorway, probeGraph } from './doorway.js';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -25,7 +25,7 @@ afterAll(() => doorway.close());
 
 describe('a domain in a thread', () => {
   it('answers calls with what its program gives', async () => {
-    const value = { text: 'ü and 𝒳', data: new Uint8Array([1, 2, 3]), number: -(2n ** 63n) };
+    const value = { text: 'ü and 𝒳', data: new Uint8Array([1, 2, 3]), number: -(2n ** 63n), float: 0.5 };
     await expect(domain.main.echo(value)).resolves.toEqual(value);
   });
 

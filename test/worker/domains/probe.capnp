@@ -2,7 +2,8 @@
 # What the tests of worker/ ask of a domain.
 
 interface Probe {
-  echo @0 (text :Text, data :Data, number :Int64) -> (text :Text, data :Data, number :Int64);
+  echo @0 (text :Text, data :Data, number :Int64, float :Float64)
+      -> (text :Text, data :Data, number :Int64, float :Float64);
   evaluate @1 (source :Text) -> (outcome :Text);
   # Evaluates `source` inside the domain, as the body of an async function of `world`, `stub` and `self`; the outcome as text.
   item @2 (id :Text) -> (item :Item);

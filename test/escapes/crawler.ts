@@ -8,7 +8,7 @@
 
 /**
  * The text of an async function of `isTrusted(object)` and `more({ see, mine, attempt, settle })`, by which further roots
- * can be added. It gives lines: `seen <count>`, one for each fault, `done`.
+ * can be added. It gives lines: `seen <objects> from <roots>`, one for each fault, `done`.
  */
 export const CRAWLER = `async (isTrusted, more) => {
 const { getPrototypeOf, isFrozen, getOwnPropertyDescriptors } = Object;
@@ -16,6 +16,7 @@ const { ownKeys, apply, construct } = Reflect;
 const seen = new Set();
 const faults = new Set();
 const queue = [];
+let rooted = 0;
 const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function';
 const see = (value, path, own) => {
   if (!isObject(value) || seen.has(value)) return;
@@ -28,17 +29,19 @@ const mine = (value, path) => {
   if (typeof value === 'function') see(value.prototype, path + '.prototype', true);
 };
 const attempt = (path, work) => {
+  rooted++;
   try { mine(work(), path); } catch (error) { mine(error, path + '!'); }
 };
 const later = [];
 const settle = (path, promise) => {
+  rooted++;
   mine(promise, path);
   later.push(promise.then((value) => mine(value, path + ' fulfilled'), (error) => mine(error, path + ' rejected')));
 };
 
 const roots = () => {
   see(globalThis, 'globalThis');
-  const parsed = (text) => new Function(text);
+  const parsed = (...text) => new Function(...text);
   const frozen = Object.freeze({ a: 1, f() {} });
   const deep = () => deep() + 1;
   const snippets = {
@@ -67,7 +70,22 @@ const roots = () => {
     'direct eval': () => eval('this'), 'new.target': () => { function F() { return new.target; } return F; }, 'harden': () => harden({}),
     'stack of an error': () => new Error('x').stack, 'caller': () => (function () { return arguments.callee; })(), 'tail': () => deep.caller,
     'using': () => parsed('{ using a = { [Symbol.dispose]() { throw 1; } }; throw 2; }')(),
-    'iterator helpers': () => [].values().map((x) => x), 'float16': () => new Float16Array(1), 'group': () => Object.groupBy([1], (x) => x),
+    'disposed': () => { let got; parsed('see', '{ using a = { [Symbol.dispose]() { see(this); } }; }')((it) => { got = it; }); return got; },
+    'using what is none': () => parsed('{ using a = {}; }')(), 'iterator helpers': () => [].values().map((x) => x),
+    'wrapped iterator': () => Iterator.from({ next() { return { done: true }; } }), 'iterators of several': () => Iterator.concat([1]),
+    'zipped iterators': () => Iterator.zip([[1]]), 'iterator of matches': () => 'x'.matchAll(/x/gd).next(), 'dropped': () => [].values().drop(1),
+    'flat': () => [[1]].values().flatMap((x) => x), 'delegating': () => (function* () { yield* [1]; })().next(), 'returned': () => (function* () {})().return(1),
+    'thrown into': () => (function* () {})().throw({}), 'private brand': () => (class { #x() {} static y(o) { o.#x(); } }).y({}),
+    'private method': () => (class { static #x() {} static y() { return this.#x; } }).y(), 'static block': () => { let it; class A { static { it = this; } } return it; },
+    'field': () => (class { x = () => this; }), 'home object': () => ({ x() { return super.toString; } }).x(), 'optional': () => null?.x ?? {}, 'spread': () => [...'x'],
+    'rest': () => ((...rest) => rest)(1), 'destructured': () => { const { ...rest } = { a: 1 }; return rest; }, 'destructured null': () => { const { a } = null; },
+    'regexp sets': () => parsed('return /[a--b]/v')(), 'regexp modifiers': () => parsed('return /(?i:x)/')(), 'import': () => parsed('return im' + 'port("x")')(),
+    'import source': () => parsed('return import.source("x")')(), 'import defer': () => parsed('return import.defer("x")')(), 'import meta': () => parsed('return import.meta')(),
+    'with': () => parsed('with ({}) {}'), 'octal': () => parsed('return 010'), 'reserved': () => parsed('let let'), 'html comment': () => parsed('<' + '!--'),
+    'base64': () => Uint8Array.fromBase64('!'), 'hex': () => Uint8Array.fromHex('x'), 'transferred': () => new ArrayBuffer(1).transfer(), 'resizable': () => new ArrayBuffer(1, { maxByteLength: 2 }).resize(9),
+    'well formed': () => 'x'.isWellFormed(), 'with of': () => [1].with(9, 1), 'sorted': () => [1].toSorted(1), 'raw json': () => JSON.rawJSON('1'), 'json source': () => JSON.parse('1', (key, value, context) => context),
+    'with resolvers': () => Promise.withResolvers(), 'sum': () => Math.sumPrecise([{}]), 'upsert': () => new Map().getOrInsertComputed(1, () => { throw {}; }), 'set methods': () => new Set().union({}),
+    'temporal': () => new Temporal.PlainDate(1, 1, 1), 'temporal error': () => Temporal.Instant.from('x'), 'stack of disposables': () => new DisposableStack(), 'suppressed': () => new SuppressedError(1, 2), 'float16': () => new Float16Array(1), 'group': () => Object.groupBy([1], (x) => x),
     'segmenter': () => new Intl.Segmenter().segment('x')[Symbol.iterator](), 'compartment': () => new Compartment(),
   };
   for (const name of ownKeys(snippets)) attempt(name, snippets[name]);
@@ -78,6 +96,12 @@ const roots = () => {
   settle('for await', (async () => { for await (const x of [Promise.reject(1)]); })());
   settle('sync in async', (async function* () { yield* [1]; })().next());
   settle('thenable', Promise.resolve({ then() { throw new Error('x'); } }));
+  settle('await using', (async () => parsed('return (async () => { await using a = { async [Symbol.asyncDispose]() { throw 1; } }; throw 2; })()')())());
+  settle('for await of nothing', (async () => { for await (const x of null); })());
+  settle('async throw', (async function* () {})().throw({}));
+  settle('async return', (async function* () {})().return(1));
+  settle('try', (async () => Promise.try(() => { throw {}; }))());
+  settle('species', (async () => Promise.all.call(1))());
   settle('from async', (async () => Array.fromAsync([1]))());
   attempt('resolvers', () => { const made = []; new Promise((yes, no) => { made.push(yes, no); }); return made[0]; });
   // What a thenable is handed by await: the two functions of a promise that is somebody's.
@@ -120,5 +144,5 @@ more({ see, mine, attempt, settle });
 drain();
 await Promise.allSettled(later);
 drain();
-return ['seen ' + seen.size, ...faults, 'done'];
+return ['seen ' + seen.size + ' from ' + rooted, ...faults, 'done'];
 }`;

@@ -1,6 +1,10 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { evaluateInThread } from '../worker/threads/start.js';
 import { CRAWLER } from './crawler.js';
-import { evaluateInThread } from './threads/start.js';
+import { Findings } from './harness/findings.js';
+
+const findings = new Findings('crawler');
+afterAll(() => findings.write());
 
 describe('the crawler of R1, in a compartment of a locked-down thread', () => {
   let told: string[];
@@ -13,7 +17,13 @@ describe('the crawler of R1, in a compartment of a locked-down thread', () => {
 
   it('walks all that is there', () => {
     const seen = told.find((line) => line.startsWith('seen '));
-    expect(Number(seen?.slice(5))).toBeGreaterThan(1000);
+    const [, objects, roots] = /^seen (\d+) from (\d+)$/.exec(seen ?? '') ?? [];
+    console.log(
+      `Node ${process.versions.node}: the crawler saw ${objects} objects from ${roots} roots of syntax`,
+    );
+    findings.figure('crawler', { objects: Number(objects), roots: Number(roots) });
+    expect(Number(objects)).toBeGreaterThan(1000);
+    expect(Number(roots)).toBeGreaterThan(100);
     expect(told.at(-1)).toBe('done');
   });
 

@@ -1,0 +1,10 @@
+import { escapeClass } from '../harness/escape-class.js';
+import { waysTo } from '../harness/node-module.js';
+
+export default escapeClass({
+  name: 'the module node:fs',
+  from: 'Node: its own modules',
+  rules: ['R2', 'R8'],
+  out: 'the module is reached, which reads and writes files',
+  attempts: waysTo('fs', "typeof it.readFileSync === 'function'"),
+});

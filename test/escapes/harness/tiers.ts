@@ -1,0 +1,22 @@
+/** The tiers of isolation, and which of them this machine can give: as the operator is told, by `sturdy tiers`. */
+
+import { execFileSync } from 'node:child_process';
+import { CLI } from '../../../examples/ledger/place.js';
+
+export const TIERS = ['thread', 'process', 'sandbox'] as const;
+export type Tier = (typeof TIERS)[number];
+
+interface Report {
+  readonly tiers: readonly { readonly tier: Tier; readonly available: boolean; readonly reason: string }[];
+}
+
+/** Why this machine cannot give a tier; null where it can. */
+export function refusals(): ReadonlyMap<Tier, string | null> {
+  const { tiers } = JSON.parse(
+    execFileSync(process.execPath, [CLI, 'tiers', '--json'], { encoding: 'utf8' }),
+  ) as Report;
+  return new Map(tiers.map(({ tier, available, reason }) => [tier, available ? null : reason]));
+}
+
+/** Whether the whole is asked for, and not the sample of it that the suite has time for. */
+export const WHOLE = process.env['ESCAPES'] === 'whole';
