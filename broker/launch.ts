@@ -5,6 +5,7 @@
 
 import { bounded } from './bounded.js';
 import { findBubblewrap, NOBODY, sandboxed } from './sandbox/bubblewrap.js';
+import { codeRangeMebibytes } from './sandbox/code-range.js';
 import { permitted } from './sandbox/permission.js';
 import { type Bind, nodeBinds, type Runtime, runtimeFor } from './sandbox/runtime.js';
 import { seccompFilter } from './sandbox/seccomp.js';
@@ -23,6 +24,9 @@ export const RUNTIME_MEBIBYTES = 256;
 
 /** Descriptors that a host of one domain may have open. Node needs some 30. */
 const FILES = 128;
+
+/** Heaps of V8 in a host of one domain: that of its main thread and that of the domain's. */
+const HEAPS = 2;
 
 export class Launcher {
   readonly #module: string;
@@ -119,5 +123,6 @@ function boundsFor({ heapMebibytes, offHeapMebibytes }: HostMemory): {
   dataMebibytes: number;
   files: number;
 } {
-  return { dataMebibytes: RUNTIME_MEBIBYTES + heapMebibytes + offHeapMebibytes, files: FILES };
+  const code = HEAPS * codeRangeMebibytes();
+  return { dataMebibytes: RUNTIME_MEBIBYTES + code + heapMebibytes + offHeapMebibytes, files: FILES };
 }
