@@ -2,7 +2,12 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 /** Tests that say how long something may hold up somebody else, or how much memory that takes: they run by themselves. */
-const ALONE = ['test/worker/limits.test.ts', 'test/hostile/flood.test.ts', 'test/bench/**/*.test.ts'];
+const ALONE = [
+  'test/worker/limits.test.ts',
+  'test/hostile/flood.test.ts',
+  'test/escapes/denial.test.ts',
+  'test/bench/**/*.test.ts',
+];
 
 export default defineConfig({
   resolve: {
