@@ -2,7 +2,7 @@
  * The command line of the bench: `npm run bench -- [OPTIONS]`.
  *
  *   --rounds N       how often each subject has its turn (default 3)
- *   --seconds S      for each measurement (default 0.1)
+ *   --seconds S      for each measurement (default 0.25)
  *   --only A,B       these subjects and no others, by the names of their files in bench/subjects
  *   --workloads A,B  these workloads and no others, as they are named in run.json: "echo 64 256"
  *   --quick          one short round of a few subjects that need nothing installed: does the bench work?
@@ -59,7 +59,7 @@ if (run.problems.length > 0) process.exitCode = 1;
 
 async function newRun(): Promise<Run> {
   const rounds = positive('rounds', options.rounds ?? (options.quick ? '1' : '3'));
-  const seconds = positive('seconds', options.seconds ?? (options.quick ? '0.02' : '0.1'));
+  const seconds = positive('seconds', options.seconds ?? (options.quick ? '0.02' : '0.25'));
   if (!Number.isInteger(rounds)) throw new Error('--rounds: expected a whole number');
   if (options.profile !== undefined) nodeFlags.push('--cpu-prof', `--cpu-prof-dir=${options.profile}`);
 
@@ -72,7 +72,7 @@ async function newRun(): Promise<Run> {
     rounds,
     workloads: workloads(),
     seconds,
-    warmSeconds: options.quick ? 0.05 : 3,
+    warmSeconds: options.quick ? 0.05 : 6,
     progress: (line) => console.error(`${Math.round((Date.now() - began) / 1000)} s  ${line}`),
   });
   return {

@@ -140,7 +140,7 @@ const METHOD = `## How it is measured
   returns. It counts as one call. Subjects marked with * cannot pipeline, and make four round trips.
 - Clients and servers are processes of their own on unix sockets, but for the piscina task, whose thread is in its client. The
   load is the same code for all (\`bench/load.ts\`), but for C++, which has a copy of it.
-- **Rounds**: the processes of every subject are started once on each placement and run for 3 s before anything is measured. In each
+- **Rounds**: the processes of every subject are started once on each placement and run for 6 s before anything is measured. In each
   round every subject has its turn, while those of the others are idle. Ratios are taken within a round.
 - **Calls a second** counts all calls from the first to the last return. **p50 and p99** are of one call in ${SAMPLED} where more than one
   is under way.
