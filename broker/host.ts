@@ -67,6 +67,7 @@ export class Host {
   /** What it said before it answered: why it never did. */
   #complaint = '';
   #reason: string | null = null;
+  #retired = false;
 
   constructor(
     readonly tier: Tier,
@@ -171,6 +172,16 @@ export class Host {
   kill(reason: string): void {
     this.#reason ??= `its host was killed: ${reason}`;
     this.#process.kill('SIGKILL');
+  }
+
+  /** It ends by itself now. */
+  retire(): void {
+    this.#retired = true;
+  }
+
+  /** Whether another domain may have a thread in it: until it is gone, a process that ends looks like any other. */
+  get takesDomains(): boolean {
+    return !this.#retired && this.#reason === null;
   }
 
   /** No domain is let into a host that is not what its tier says. */

@@ -57,7 +57,8 @@ export class Hosts {
    */
   enter(group: string, kind: HostKind): Host {
     if (this.#closed) throw new Error('the supervisor is closed');
-    const shared = kind.tier === 'thread' ? this.#byGroup.get(group) : undefined;
+    const known = kind.tier === 'thread' ? this.#byGroup.get(group) : undefined;
+    const shared = known?.takesDomains === true ? known : undefined;
     const host = shared ?? this.#takeSpare(kind) ?? this.#spawn(kind);
     if (kind.tier === 'thread') this.#byGroup.set(group, host);
     this.#domains.set(host, (this.#domains.get(host) ?? 0) + 1);

@@ -7,6 +7,7 @@
 
 import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
+import { HOST_ENDS } from '../worker/host-settings.js';
 import type { Door } from '../worker/orders.js';
 import type { CpuShare } from './cpu-share.js';
 import { CONNECTION_DESCRIPTOR, type Host } from './host.js';
@@ -112,16 +113,16 @@ export class Supervisor {
       throw error;
     }
     const placed = new PlacedThread(host, at, limits, cpu, (reason) => {
+      // First: whoever is told may start it again at once, and not in a host that ends.
+      if (reason.endsWith(HOST_ENDS)) host.retire();
+      this.#watch.remove(placed);
+      this.#placed.delete(placed);
+      this.#hosts.leave(host);
       this.#log.info({ domain, hostPid: host.pid, reason }, 'a domain ended');
       onEnd(reason);
     });
     this.#placed.add(placed);
     this.#watch.add(placed);
-    void placed.gone.finally(() => {
-      this.#watch.remove(placed);
-      this.#placed.delete(placed);
-      this.#hosts.leave(host);
-    });
     if (host.connection !== null) this.#options.accept(host.connection, token);
     this.#log.debug({ domain, tier, group, hostPid: host.pid }, 'a domain has a thread');
     return placed;

@@ -10,7 +10,7 @@ import process from 'node:process';
 import { RpcError, Session, StreamTransport, serve } from '../rpc/index.js';
 import { sturdySchema } from '../schema/index.js';
 import type { DomainThread } from './domain-thread.js';
-import type { HostSettings } from './host-settings.js';
+import { HOST_ENDS, type HostSettings } from './host-settings.js';
 import type { Door } from './orders.js';
 import { ThreadPool } from './thread-pool.js';
 import { TurnWatch } from './turn-watch.js';
@@ -136,7 +136,7 @@ class Host {
         stalled = setTimeout(look, 20);
         return;
       }
-      this.#overdue.get(thread)?.(`${reason}, and the thread could not be stopped, so its host was ended`);
+      this.#overdue.get(thread)?.(reason + HOST_ENDS);
       // Behind the answer to `ended`, which goes out at the end of this turn.
       setImmediate(() => setImmediate(endProcess));
     };

@@ -111,9 +111,14 @@ describe('a thread at its limits', () => {
     expect(await domain.ended).toBe(
       'a turn took longer than its limit, and the thread could not be stopped, so its host was ended',
     );
+    // The host is still there, as far as anybody can see, and takes nobody any more.
+    const next = doorway.start({ group: shared });
     expect(performance.now() - began).toBeLessThan(300 + 800 + 500);
     expect(await neighbour.ended).toMatch(/^its host died \(SIGKILL\)$/);
     expect(alive(hostPid)).toBe(false);
+    const { main, placement } = await next;
+    await expect(main.echo({ text: 'in another host' })).resolves.toMatchObject({ text: 'in another host' });
+    expect(placement.hostPid).not.toBe(hostPid);
     expect([domain.ends, neighbour.ends].map((ends) => ends.length)).toEqual([1, 1]);
   });
 });
