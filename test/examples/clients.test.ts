@@ -7,7 +7,9 @@ import { EXAMPLE, exampleSchema, ROOT } from '../../examples/ledger/place.js';
 import { ExampleRefs } from '../../examples/ledger/refs-file.js';
 import type { Ledger } from '../../examples/ledger/stubs.js';
 import { book, readTransactions } from '../../examples/ledger/transactions.js';
+import { goProgram } from '../interop/go-programs.js';
 import { cppPeer, type Peer, pythonPeer } from '../interop/peers.js';
+import { rustProgram } from '../interop/rust-programs.js';
 
 const run = promisify(execFile);
 const CLIENTS = join(ROOT, 'examples/clients');
@@ -34,6 +36,8 @@ const LANGUAGES: readonly [string, () => Promise<Peer>][] = [
   ['Node', async () => ({ command: [process.execPath, join(ROOT, 'dist/examples/clients/balance.js')] })],
   ['Python', () => pythonPeer(join(CLIENTS, 'balance.py'))],
   ['C++', () => cppPeer(join(CLIENTS, 'balance.c++'))],
+  ['Go', () => goProgram('balance')],
+  ['Rust', () => rustProgram('balance')],
 ];
 
 describe('the example of a client', () => {
