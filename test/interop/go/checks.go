@@ -57,7 +57,7 @@ var checks = []struct {
 
 func bootstrap(r *run) {
 	_, target := r.anew()
-	described := sent(target.Describe(r.ctx, nil)).in(r)
+	described := held(target.Describe(r.ctx, nil))
 	if must(must(described.Struct()).Language()) == "" {
 		panic(errors.New("it does not say what it is"))
 	}
@@ -68,9 +68,8 @@ func everyType(r *run) {
 	var clients [3]peer.Callback
 	for i, object := range objects {
 		clients[i] = peer.Callback_ServerToClient(object)
-		r.atEnd(clients[i].Release)
 	}
-	echo := sent(r.peer.Echo(r.ctx, func(params peer.Peer_echo_Params) (err error) {
+	echo := held(r.peer.Echo(r.ctx, func(params peer.Peer_echo_Params) (err error) {
 		defer recovered(&err)
 		value := must(params.NewValue())
 		makeSample(value)
@@ -79,7 +78,7 @@ func everyType(r *run) {
 		try(callbacks.Set(0, clients[1].AddRef()))
 		try(callbacks.Set(1, clients[2].AddRef()))
 		return value.SetAnyCapability(capnp.Client(clients[0].AddRef()))
-	})).in(r)
+	}))
 	value := must(must(echo.Struct()).Value())
 	checkSample(value)
 	callbacks := must(value.Callbacks())
@@ -95,10 +94,10 @@ func everyType(r *run) {
 }
 
 func nestedPipelining(r *run) {
-	link := sent(r.peer.Link(r.ctx, nil)).in(r).Link()
+	link := held(r.peer.Link(r.ctx, nil)).Link()
 	for i := 0; i < 16; i++ {
-		nested := sent(link.Next(r.ctx, nil)).in(r).Nested().Deeper().Link()
-		link = sent(nested.Next(r.ctx, nil)).in(r).Link()
+		nested := held(link.Next(r.ctx, nil)).Nested().Deeper().Link()
+		link = held(nested.Next(r.ctx, nil)).Link()
 	}
 	expect("depth", depthOf(r, link), 32)
 }
@@ -111,10 +110,10 @@ func depthOf(r *run, link peer.Link) uint32 {
 
 func callback(r *run) {
 	object := &own{}
-	called := sent(r.peer.CallBack(r.ctx, func(params peer.Peer_callBack_Params) error {
+	called := held(r.peer.CallBack(r.ctx, func(params peer.Peer_callBack_Params) error {
 		params.SetTimes(5)
 		return params.SetCallback(peer.Callback_ServerToClient(object))
-	})).in(r)
+	}))
 	sameList("answers", must(must(called.Struct()).Answers()), []uint32{1000, 1001, 1002, 1003, 1004})
 	object.heard(0, 1, 2, 3, 4)
 }
@@ -158,10 +157,10 @@ func callbackKept(r *run) {
 }
 
 func backAndForth(r *run) {
-	bounced := sent(r.peer.Bounce(r.ctx, func(params peer.Peer_bounce_Params) error {
+	bounced := held(r.peer.Bounce(r.ctx, func(params peer.Peer_bounce_Params) error {
 		params.SetLeft(20)
 		return params.SetBouncer(peer.Bouncer_ServerToClient(bouncer{}))
-	})).in(r)
+	}))
 	expect("bounces", must(bounced.Struct()).Bounces(), 20)
 }
 
@@ -175,13 +174,13 @@ func numbers(length uint32) []uint32 {
 
 func orderOfAnswer(r *run) {
 	object := &own{}
-	answer := sent(r.peer.Reflect(r.ctx, func(params peer.Peer_reflect_Params) error {
+	answer := held(r.peer.Reflect(r.ctx, func(params peer.Peer_reflect_Params) error {
 		return params.SetCallback(peer.Callback_ServerToClient(object))
-	})).in(r)
+	}))
 	early := answer.Callback()
 	var calls []peer.Callback_call_Results_Future
 	call := func(number uint32) {
-		calls = append(calls, sent(early.Call(r.ctx, withNumber(number))).in(r))
+		calls = append(calls, held(early.Call(r.ctx, withNumber(number))))
 	}
 	for number := uint32(0); number < 5; number++ {
 		call(number)
@@ -202,13 +201,13 @@ func orderOfAnswer(r *run) {
 func orderOfPromise(r *run) {
 	object := &own{}
 	from := source{peer.Callback_ServerToClient(object), make(chan struct{})}
-	later := sent(r.peer.Later(r.ctx, func(params peer.Peer_later_Params) error {
+	later := held(r.peer.Later(r.ctx, func(params peer.Peer_later_Params) error {
 		return params.SetSource(peer.Source_ServerToClient(from))
-	})).in(r)
+	}))
 	callback := must(later.Struct()).Callback()
 	var calls []peer.Callback_call_Results_Future
 	call := func(number uint32) {
-		calls = append(calls, sent(callback.Call(r.ctx, withNumber(number))).in(r))
+		calls = append(calls, held(callback.Call(r.ctx, withNumber(number))))
 	}
 	for number := uint32(0); number < 5; number++ {
 		call(number)
@@ -229,18 +228,18 @@ func orderOfPromise(r *run) {
 }
 
 func exceptionOfCallback(r *run) {
-	relayed := sent(r.peer.Relay(r.ctx, func(params peer.Peer_relay_Params) error {
+	relayed := held(r.peer.Relay(r.ctx, func(params peer.Peer_relay_Params) error {
 		params.SetType(peer.ErrorType_overloaded)
 		return errors.Join(
 			params.SetThrower(peer.Thrower_ServerToClient(thrower{})),
 			params.SetMessage_("too much at once"),
 		)
-	})).in(r)
+	}))
 	fails(failure(relayed.Struct()), exc.Overloaded, "too much at once")
 }
 
 func nobodyImplements(r *run) {
-	unheard := sent(peer.Unheard(r.peer).Of(r.ctx, nil)).in(r)
+	unheard := held(peer.Unheard(r.peer).Of(r.ctx, nil))
 	fails(failure(unheard.Struct()), exc.Unimplemented, "")
 	r.counts()
 }
@@ -249,7 +248,7 @@ func cancellation(r *run) {
 	before := r.counts()
 	ctx, cancel := context.WithCancel(r.ctx)
 	defer cancel()
-	sent(r.peer.Hang(ctx, nil)).in(r)
+	held(r.peer.Hang(ctx, nil))
 	r.eventually("the call runs", func() bool { return r.counts().Hanging() == before.Hanging()+1 })
 	cancel()
 	r.eventually("it was cancelled", func() bool {
@@ -318,9 +317,9 @@ func oneManyTimes(r *run) {
 }
 
 func tailCall(r *run) {
-	forwarded := sent(r.peer.Forward(r.ctx, func(params peer.Peer_forward_Params) error {
+	forwarded := held(r.peer.Forward(r.ctx, func(params peer.Peer_forward_Params) error {
 		return params.SetLink(peer.Link_ServerToClient(linkAt(41)))
-	})).in(r)
+	}))
 	expect("depth", depthOf(r, forwarded.Link()), 42)
 	expect("depth", depthOf(r, must(forwarded.Struct()).Link()), 42)
 }
@@ -329,10 +328,10 @@ func manyInFlight(r *run) {
 	const count = 10_000
 	calls := make([]peer.Peer_wait_Results_Future, count)
 	for i := range calls {
-		calls[i] = sent(r.peer.Wait(r.ctx, nil)).in(r)
+		calls[i] = held(r.peer.Wait(r.ctx, nil))
 	}
 	r.eventually("all wait", func() bool { return r.counts().Waiting() == count })
-	opened := sent(r.peer.Open(r.ctx, nil)).in(r)
+	opened := held(r.peer.Open(r.ctx, nil))
 	expect("opened", must(opened.Struct()).Opened(), count)
 	for i, call := range calls {
 		expect("place", must(call.Struct()).Place(), uint32(i))
@@ -340,7 +339,7 @@ func manyInFlight(r *run) {
 }
 
 func streaming(r *run) {
-	sinking := sent(r.peer.Sink(r.ctx, nil)).in(r)
+	sinking := held(r.peer.Sink(r.ctx, nil))
 	sink := must(sinking.Struct()).Sink()
 	sink.SetFlowLimiter(flowcontrol.NewFixedLimiter(64 * 1024))
 	data := pattern(10_000)
@@ -351,42 +350,42 @@ func streaming(r *run) {
 		}))
 	}
 	try(sink.WaitStreaming())
-	results := must(sent(sink.Done(r.ctx, nil)).in(r).Struct())
+	results := must(held(sink.Done(r.ctx, nil)).Struct())
 	found := fmt.Sprint(results.Writes(), results.Bytes(), results.InOrder())
 	expect("writes, bytes, in order", found, "200 2000000 true")
 }
 
 func saveAndRestore(r *run) {
-	saving := sent(r.peer.Save(r.ctx, func(params peer.Peer_save_Params) error {
+	saving := held(r.peer.Save(r.ctx, func(params peer.Peer_save_Params) error {
 		return params.SetName("keepsake")
-	})).in(r)
+	}))
 	saved := sturdy.Delegable(must(saving.Struct()).Saved())
-	kept := sent(saved.Save(r.ctx, func(params persistent.Persistent_SaveParams) error {
+	kept := held(saved.Save(r.ctx, func(params persistent.Persistent_SaveParams) error {
 		owner, err := sturdy.NewOwner(params.Segment())
 		if err != nil {
 			return err
 		}
 		owner.SetAnyone()
 		return params.SetSealFor(owner.ToPtr())
-	})).in(r)
+	}))
 	ref := sturdy.SturdyRef(must(must(kept.Struct()).SturdyRef()).Struct())
-	again := sent(r.connect().restore(must(ref.Secret()))).in(r)
-	named := sent(peer.Saved(again).Name(r.ctx, nil)).in(r)
+	again := held(r.connect().restore(must(ref.Secret())))
+	named := held(peer.Saved(again).Name(r.ctx, nil))
 	expect("name", must(must(named.Struct()).Name()), "keepsake")
 }
 
 func (r *run) take(target peer.Peer, size int) (peer.Peer_take_Results, error) {
-	taken := sent(target.Take(r.ctx, func(params peer.Peer_take_Params) error {
+	taken := held(target.Take(r.ctx, func(params peer.Peer_take_Params) error {
 		return params.SetData(pattern(size))
-	})).in(r)
+	}))
 	return taken.Struct()
 }
 
 func (r *run) blob(target peer.Peer, size uint32) (peer.Peer_blob_Results, error) {
-	blob := sent(target.Blob(r.ctx, func(params peer.Peer_blob_Params) error {
+	blob := held(target.Blob(r.ctx, func(params peer.Peer_blob_Params) error {
 		params.SetSize(size)
 		return nil
-	})).in(r)
+	}))
 	return blob.Struct()
 }
 
@@ -404,7 +403,7 @@ func largeFromIt(r *run) {
 
 // firstLink gives an object of the main connection, to see that it is as good as ever.
 func (r *run) firstLink() peer.Link {
-	return must(sent(r.peer.Link(r.ctx, nil)).in(r).Struct()).Link()
+	return must(held(r.peer.Link(r.ctx, nil)).Struct()).Link()
 }
 
 func overLimitToIt(r *run) {
@@ -433,12 +432,12 @@ func goneInAMessage(r *run) {
 func clientGoesAway(r *run) {
 	before := r.counts()
 	connected, target := r.anew()
-	sent(target.Make(r.ctx, func(params peer.Peer_make_Params) error {
+	held(target.Make(r.ctx, func(params peer.Peer_make_Params) error {
 		params.SetCount(2)
 		return nil
-	})).in(r)
+	}))
 	for i := 0; i < 3; i++ {
-		sent(target.Hang(r.ctx, nil)).in(r)
+		held(target.Hang(r.ctx, nil))
 	}
 	r.eventually("the calls run", func() bool {
 		now := r.counts()
@@ -455,17 +454,17 @@ func clientGoesAway(r *run) {
 func serverGoesAway(r *run) {
 	link := r.firstLink()
 	calls := []peer.Peer_hang_Results_Future{
-		sent(r.peer.Hang(r.ctx, nil)).in(r),
-		sent(r.peer.Hang(r.ctx, nil)).in(r),
+		held(r.peer.Hang(r.ctx, nil)),
+		held(r.peer.Hang(r.ctx, nil)),
 	}
-	waiting := sent(r.peer.Wait(r.ctx, nil)).in(r)
+	waiting := held(r.peer.Wait(r.ctx, nil))
 	r.eventually("the calls run", func() bool { return r.counts().Hanging() >= 2 })
-	exit := sent(r.peer.Exit(r.ctx, nil)).in(r)
+	exit := held(r.peer.Exit(r.ctx, nil))
 	for _, call := range calls {
 		fails(failure(call.Struct()), exc.Disconnected, "")
 	}
 	fails(failure(waiting.Struct()), exc.Disconnected, "")
 	fails(failure(exit.Struct()), exc.Disconnected, "")
-	depth := sent(link.Depth(r.ctx, nil)).in(r)
+	depth := held(link.Depth(r.ctx, nil))
 	fails(failure(depth.Struct()), exc.Disconnected, "")
 }

@@ -111,63 +111,43 @@ type client struct {
 	cannot map[string]string
 }
 
-// on gives the peer, on this connection: a promise of it, good until it is released.
-func (c *client) on(connected *connected) (peer.Peer, func()) {
+// on gives the peer, on this connection: a promise of it.
+func (c *client) on(connected *connected) peer.Peer {
 	if secret, ok := c.refs.secrets["peer"]; ok {
-		restored, release := connected.restore(secret)
-		return peer.Peer(restored), release
+		return peer.Peer(held(connected.restore(secret)))
 	}
-	switchboard, release := connected.restore(c.refs.secrets["switchboard"])
-	found, releaseFound := peer.Switchboard(switchboard).Find(
-		context.Background(),
-		func(params peer.Switchboard_find_Params) error { return params.SetName(c.name) },
-	)
-	return found.Peer(), func() {
-		releaseFound()
-		release()
-	}
+	switchboard := peer.Switchboard(held(connected.restore(c.refs.secrets["switchboard"])))
+	find := func(params peer.Switchboard_find_Params) error { return params.SetName(c.name) }
+	return held(switchboard.Find(context.Background(), find)).Peer()
 }
 
-// run is one check at work: what it was given is let go of when it ends, in the reverse order.
+// run is one check at work, with the connections that it has made.
 type run struct {
 	*client
-	ctx  context.Context
-	peer peer.Peer
-	ends []func()
+	ctx         context.Context
+	peer        peer.Peer
+	connections []*connected
 }
 
-func (r *run) atEnd(end func()) { r.ends = append(r.ends, end) }
-
-// call is a call on its way.
-type call[F any] struct {
-	answer  F
-	release func()
-}
-
-func sent[F any](answer F, release capnp.ReleaseFunc) call[F] { return call[F]{answer, release} }
-
-// in gives the answer, to be let go of at the end of the check.
-func (c call[F]) in(r *run) F {
-	r.atEnd(c.release)
-	return c.answer
-}
+// held gives the answer to a call, and does not let go of it: this library closes a connection on which a promise is
+// resolved that was let go of in the meantime, and may fail where an import is let go of while it comes in again. Only
+// what a check is about is let go of.
+func held[F any](answer F, _ capnp.ReleaseFunc) F { return answer }
 
 // anew gives the peer on a new connection.
 func (r *run) anew() (*connected, peer.Peer) {
 	connected := r.connect()
-	target, release := r.on(connected)
-	r.atEnd(release)
-	return connected, target
+	return connected, r.on(connected)
 }
 
 func (r *run) connect() *connected {
 	connected := must(connectTo(r.refs.path))
-	r.atEnd(connected.close)
+	r.connections = append(r.connections, connected)
 	return connected
 }
 
 func (r *run) counts() peer.Counts {
-	return must(must(sent(r.peer.Counts(r.ctx, nil)).in(r).Struct()).Counts())
+	return must(must(held(r.peer.Counts(r.ctx, nil)).Struct()).Counts())
 }
 
 func (r *run) eventually(what string, holds func() bool) {
@@ -182,11 +162,7 @@ func (r *run) eventually(what string, holds func() bool) {
 func (r *run) reachedAnew() {
 	connected := r.connect()
 	r.eventually("a new connection reaches it", func() bool {
-		target, release := r.on(connected)
-		defer release()
-		described, releaseDescribed := target.Describe(r.ctx, nil)
-		defer releaseDescribed()
-		_, err := described.Struct()
+		_, err := held(r.on(connected).Describe(r.ctx, nil)).Struct()
 		return err == nil
 	})
 }
@@ -210,10 +186,10 @@ func fails(err error, kind exc.Type, text string) {
 
 func (r *run) throws(kind exc.Type) {
 	text := fmt.Sprintf("Größe: %v 😀", kind)
-	failed := sent(r.peer.Fail(r.ctx, func(params peer.Peer_fail_Params) error {
+	failed := held(r.peer.Fail(r.ctx, func(params peer.Peer_fail_Params) error {
 		params.SetType(peer.ErrorType(kind))
 		return params.SetMessage_(text)
-	})).in(r)
+	}))
 	fails(failure(failed.Struct()), kind, text)
 	r.counts()
 }
@@ -248,13 +224,11 @@ func (c *client) all() (bad int) {
 
 func (c *client) one(check func(*run)) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
-	target, release := c.on(c.main)
-	r := &run{client: c, ctx: ctx, peer: target, ends: []func(){release}}
+	defer cancel()
+	r := &run{client: c, ctx: ctx, peer: c.on(c.main)}
 	defer func() {
-		// No answer is waited for any more.
-		cancel()
-		for i := len(r.ends) - 1; i >= 0; i-- {
-			r.ends[i]()
+		for _, each := range r.connections {
+			each.conn.Close()
 		}
 	}()
 	defer recovered(&err)
@@ -266,9 +240,7 @@ func check(file, name string) (bad int, err error) {
 	defer recovered(&err)
 	refs := must(readRefs(file))
 	c := &client{refs: refs, name: name, main: must(connectTo(refs.path)), cannot: map[string]string{}}
-	target, release := c.on(c.main)
-	answer, releaseAnswer := target.Describe(context.Background(), nil)
-	described := must(answer.Struct())
+	described := must(held(c.on(c.main).Describe(context.Background(), nil)).Struct())
 	fmt.Printf("client: Go, %s\n", library())
 	fmt.Printf("server: %s, %s\n", must(described.Language()), must(described.Library()))
 	list := must(described.Cannot())
@@ -278,7 +250,5 @@ func check(file, name string) (bad int, err error) {
 	for check, why := range clientCannot {
 		c.cannot[check] = why
 	}
-	releaseAnswer()
-	release()
 	return c.all(), nil
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"net"
+	"os"
 
 	"capnproto.org/go/capnp/v3"
 	"capnproto.org/go/capnp/v3/rpc"
@@ -31,7 +33,9 @@ func newConn(socket net.Conn, bootstrap capnp.Client) *rpc.Conn {
 	decoder := capnp.NewDecoder(socket)
 	decoder.MaxMessageSize = taken
 	stream := transport.New(codec{socket, decoder, capnp.NewEncoder(socket)})
-	return rpc.NewConn(stream, &rpc.Options{BootstrapClient: bootstrap})
+	// Why a connection ended is in the log of errors.
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	return rpc.NewConn(stream, &rpc.Options{BootstrapClient: bootstrap, Logger: log})
 }
 
 // connected is a connection of ours.
@@ -60,9 +64,4 @@ func (c *connected) restore(secret []byte) (capnp.Client, capnp.ReleaseFunc) {
 		return ref.SetSecret(secret)
 	})
 	return restored.Cap(), release
-}
-
-func (c *connected) close() {
-	c.gate.Release()
-	c.conn.Close()
 }
