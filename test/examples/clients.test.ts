@@ -42,7 +42,7 @@ const LANGUAGES: readonly [string, () => Promise<Peer>][] = [
 
 describe('the example of a client', () => {
   test.for(LANGUAGES)(
-    'in %s reads the balance, and is told of its entry',
+    'in %s reads the balance, is told of its entry, saves what it has, and revokes what it gave',
     { timeout: 120_000 },
     async ([, find], { skip }) => {
       const peer = await find();
@@ -52,7 +52,7 @@ describe('the example of a client', () => {
       }
       const [program = '', ...args] = peer.command;
       const { stdout } = await run(program, [...args, refs, 'alice'], { cwd: ROOT });
-      expect(stdout).toBe(`balance ${balance}\nbooked 1\n`);
+      expect(stdout).toBe(`balance ${balance}\nbooked 1\nrestored ${balance + 1}\nrevoked\n`);
       balance += 1;
     },
   );
