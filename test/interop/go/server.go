@@ -11,6 +11,7 @@ import (
 
 	"capnproto.org/go/capnp/v3"
 	"capnproto.org/go/capnp/v3/exc"
+	"capnproto.org/go/capnp/v3/server"
 	"capnproto.org/go/capnp/v3/std/capnp/persistent"
 
 	"sturdy/schema/peer"
@@ -120,9 +121,17 @@ type peerServer struct {
 }
 
 func newPeer() peer.Peer {
-	server := &peerServer{}
-	server.self = peer.Peer_ServerToClient(server)
-	return server.self
+	served := &peerServer{}
+	hook := peer.Peer_NewServer(served)
+	// The library's own refusal of a method that it does not know ends the program where the call was pipelined on an
+	// answer that had not come.
+	hook.HandleUnknownMethod = func(method capnp.Method) *server.Method {
+		return &server.Method{Method: method, Impl: func(context.Context, *server.Call) error {
+			return capnp.Unimplemented("unimplemented")
+		}}
+	}
+	served.self = peer.Peer(capnp.NewClient(hook))
+	return served.self
 }
 
 func (p *peerServer) Describe(_ context.Context, call peer.Peer_describe) (err error) {
