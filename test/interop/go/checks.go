@@ -257,7 +257,7 @@ func cancellation(r *run) {
 	})
 }
 
-// taken takes the capabilities out of a list, so that each can be let go of by itself.
+// takenOut takes the capabilities out of a list, so that each can be let go of by itself.
 func takenOut(list peer.Callback_List) []peer.Callback {
 	out := make([]peer.Callback, list.Len())
 	for i := range out {

@@ -14,12 +14,6 @@ import (
 	"sturdy/schema/peer"
 )
 
-// What a program with this library cannot do, as server and as client.
-var (
-	serverCannot = map[string]string{}
-	clientCannot = map[string]string{}
-)
-
 const ownObjects = "what is saved through a broker must be an object of its domain"
 
 // own is an object of this side: it remembers the numbers, and whether it was let go.
@@ -246,9 +240,6 @@ func check(file, name string) (bad int, err error) {
 	list := must(described.Cannot())
 	for i := 0; i < list.Len(); i++ {
 		c.cannot[must(list.At(i).Check())] = must(list.At(i).Why())
-	}
-	for check, why := range clientCannot {
-		c.cannot[check] = why
 	}
 	return c.all(), nil
 }

@@ -139,13 +139,6 @@ func (p *peerServer) Describe(_ context.Context, call peer.Peer_describe) (err e
 	results := must(call.AllocResults())
 	try(results.SetLanguage("Go"))
 	try(results.SetLibrary(library()))
-	cannot := must(results.NewCannot(int32(len(serverCannot))))
-	i := 0
-	for check, why := range serverCannot {
-		try(cannot.At(i).SetCheck(check))
-		try(cannot.At(i).SetWhy(why))
-		i++
-	}
 	return nil
 }
 
