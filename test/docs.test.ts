@@ -10,9 +10,10 @@ import { ROOT } from '../examples/ledger/place.js';
 
 const run = promisify(execFile);
 
-const PAGES = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)].filter((name) =>
-  name.endsWith('.md'),
-);
+const PAGES = [
+  'README.md',
+  ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => `docs/${name}`),
+].filter((name) => name.endsWith('.md'));
 
 const read = (page: string) => readFileSync(join(ROOT, page), 'utf8');
 
@@ -38,11 +39,14 @@ describe('the documentation', () => {
   });
 
   it.each([
-    ['ts', 'balance.ts'],
-    ['python', 'balance.py'],
-    ['cpp', 'balance.c++'],
-  ])('shows the client in %s as it is run in the suite', (language, file) => {
-    expect(blocks('docs/clients.md', language)[0]).toBe(read(`examples/clients/${file}`));
+    ['node', 'ts', 'examples/clients/balance.ts'],
+    ['python', 'python', 'examples/clients/balance.py'],
+    ['cpp', 'cpp', 'examples/clients/balance.c++'],
+    ['go', 'go', 'examples/clients/balance.go'],
+    ['rust', 'rust', 'test/interop/rust/build.rs'],
+    ['rust', 'rust', 'examples/clients/balance.rs'],
+  ])('shows on clients/%s.md, in %s, what is run in the suite: %s', (page, language, file) => {
+    expect(blocks(`docs/clients/${page}.md`, language)).toContain(read(file));
   });
 });
 

@@ -1,10 +1,12 @@
-"""A client in Python: restores an account, reads its balance, and is told of its next entry by a callback.
+"""A client in Python: restores an account, reads its balance, is told of its next entry by a callback, saves the
+account, and hands out a weaker reference to it that it revokes.
 
 usage: balance.py REFS NAME        (pip install pycapnp)
 """
 
 import asyncio
 import base64
+import ipaddress
 import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -25,23 +27,49 @@ class Watcher(ledger.Watcher.Server):
         self.told.set_result(entry.cents)
 
 
-async def connect(place):
-    """Gives the gate of the broker at the place of a reference: what stands before its `#`."""
-    parts = urlsplit(place)
-    if parts.scheme == "sturdy+unix":
-        stream = await capnp.AsyncIoStream.create_unix_connection(unquote(parts.path))
-    else:
-        stream = await capnp.AsyncIoStream.create_connection(parts.hostname, parts.port)
-    return capnp.TwoPartyClient(stream).bootstrap().cast_as(sturdy.Gate)
+def parse(printed):
+    """The place of the broker that a reference names, and its secret. No error says what the secret is."""
+    place, _, text = printed.strip().partition("#")
+    secret = base64.urlsafe_b64decode(text) if len(text) == 44 else b""
+    if len(secret) != 33 or secret[0] != 1:
+        raise ValueError("not a sturdyref: behind the # stand 33 bytes in base64url, the first of them a 1")
+    return place, secret
+
+
+class Broker:
+    """A connection to the broker at a place."""
+
+    def __init__(self, place, stream):
+        self.place = place
+        self.gate = capnp.TwoPartyClient(stream).bootstrap().cast_as(sturdy.Gate)
+
+    @classmethod
+    async def at(cls, place):
+        """Connects to the broker that a reference names, where its secret is safe on the way."""
+        parts = urlsplit(place)
+        if parts.scheme == "sturdy+unix":
+            return cls(place, await capnp.AsyncIoStream.create_unix_connection(unquote(parts.path)))
+        if parts.scheme != "sturdy":
+            raise ValueError("not a sturdyref: it starts with neither sturdy+unix:// nor sturdy://")
+        if parts.username is not None:
+            raise ValueError("the broker of this reference is known by its key, which takes TLS to check")
+        if not ipaddress.ip_address(parts.hostname).is_loopback:
+            raise ValueError("a reference without a key is for the loopback address only")
+        return cls(place, await capnp.AsyncIoStream.create_connection(parts.hostname, parts.port))
+
+    def restore(self, place, secret, interface):
+        """Gives a promise of the object. Only the broker that a reference names is shown it."""
+        if place != self.place:
+            raise ValueError("this reference is for another broker")
+        return self.gate.restore(ref={"secret": secret}).cap.cast_as(interface)
 
 
 async def main(refs, name):
     printed = dict(line.split(" ", 1) for line in Path(refs).read_text().splitlines())[name]
-    place, secret = printed.split("#")
-    gate = await connect(place)
+    place, secret = parse(printed)
+    broker = await Broker.at(place)
 
-    restored = gate.restore(ref={"secret": base64.urlsafe_b64decode(secret)})
-    account = restored.cap.cast_as(ledger.Account)
+    account = broker.restore(place, secret, ledger.Account)
     # Pipelined: sent before the restore has returned.
     print("balance", (await account.balance()).cents)
 
@@ -50,6 +78,26 @@ async def main(refs, name):
     await account.deposit(cents=1, memo="a client")
     print("booked", await watcher.told)
     await watch.stop()
+
+    # A reference as strong as the account, for whoever knows it.
+    delegable = account.cast_as(sturdy.Delegable)
+    saved = await delegable.save(sealFor=sturdy.Owner.new_message(anyone=None))
+    again = broker.restore(place, bytes(saved.sturdyRef.secret), ledger.Account)
+    print("restored", (await again.balance()).cents)
+
+    # A weaker one, which can read the balance and no more, and the power to revoke it.
+    policy = sturdy.Policy.new_message()
+    allowed = policy.methods.init("only", 1)[0]
+    allowed.interface = ledger.Account.schema.node.id
+    allowed.methods = ["balance"]
+    minted = await delegable.attenuate(policy=policy, label="balance only", sealFor={"anyone": None})
+    reader = minted.cap.as_interface(ledger.Account)
+    await reader.balance()
+    await minted.grant.revoke()
+    try:
+        await reader.balance()
+    except capnp.KjException:
+        print("revoked")
 
 
 asyncio.run(capnp.run(main(*sys.argv[1:])))

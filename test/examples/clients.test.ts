@@ -7,7 +7,9 @@ import { EXAMPLE, exampleSchema, ROOT } from '../../examples/ledger/place.js';
 import { ExampleRefs } from '../../examples/ledger/refs-file.js';
 import type { Ledger } from '../../examples/ledger/stubs.js';
 import { book, readTransactions } from '../../examples/ledger/transactions.js';
+import { goProgram } from '../interop/go-programs.js';
 import { cppPeer, type Peer, pythonPeer } from '../interop/peers.js';
+import { rustProgram } from '../interop/rust-programs.js';
 
 const run = promisify(execFile);
 const CLIENTS = join(ROOT, 'examples/clients');
@@ -34,21 +36,29 @@ const LANGUAGES: readonly [string, () => Promise<Peer>][] = [
   ['Node', async () => ({ command: [process.execPath, join(ROOT, 'dist/examples/clients/balance.js')] })],
   ['Python', () => pythonPeer(join(CLIENTS, 'balance.py'))],
   ['C++', () => cppPeer(join(CLIENTS, 'balance.c++'))],
+  ['Go', () => goProgram('balance')],
+  ['Rust', () => rustProgram('balance')],
 ];
 
 describe('the example of a client', () => {
+  const found = new Map<string, Peer>();
+  // What has to be compiled first takes its time.
+  beforeAll(async () => {
+    for (const [language, find] of LANGUAGES) found.set(language, await find());
+  }, 900_000);
+
   test.for(LANGUAGES)(
-    'in %s reads the balance, and is told of its entry',
+    'in %s reads the balance, is told of its entry, saves what it has, and revokes what it gave',
     { timeout: 120_000 },
-    async ([, find], { skip }) => {
-      const peer = await find();
+    async ([language], { skip }) => {
+      const peer = found.get(language)!;
       if ('missing' in peer) {
         if (process.env['CI'] === 'true') throw new Error(peer.missing);
         return skip(peer.missing);
       }
       const [program = '', ...args] = peer.command;
       const { stdout } = await run(program, [...args, refs, 'alice'], { cwd: ROOT });
-      expect(stdout).toBe(`balance ${balance}\nbooked 1\n`);
+      expect(stdout).toBe(`balance ${balance}\nbooked 1\nrestored ${balance + 1}\nrevoked\n`);
       balance += 1;
     },
   );

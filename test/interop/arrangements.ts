@@ -9,11 +9,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '../../examples/ledger/place.js';
 import { type Domains, Running } from '../broker/running.js';
+import { goProgram } from './go-programs.js';
 import { cppPeer, type Peer, pythonPeer } from './peers.js';
+import { rustProgram } from './rust-programs.js';
 
 const HERE = join(ROOT, 'test/interop');
 
-export type Language = 'Node' | 'C++' | 'Python';
+export type Language = 'Node' | 'C++' | 'Python' | 'Go' | 'Rust';
 
 export interface Arrangement {
   readonly way: 'direct' | 'domain' | 'client';
@@ -28,20 +30,22 @@ export const WAYS: Readonly<Record<Arrangement['way'], string>> = {
   client: 'Through a broker, to an object of another client',
 };
 
+/** Strangers to this project's own RPC. */
+const OTHERS = ['C++', 'Python', 'Go', 'Rust'] as const;
+
 export const ARRANGEMENTS: readonly Arrangement[] = [
-  { way: 'direct', client: 'Node', server: 'C++' },
-  { way: 'direct', client: 'Node', server: 'Python' },
-  { way: 'direct', client: 'C++', server: 'Node' },
-  { way: 'direct', client: 'Python', server: 'Node' },
-  { way: 'domain', client: 'Node', server: 'domain' },
-  { way: 'domain', client: 'C++', server: 'domain' },
-  { way: 'domain', client: 'Python', server: 'domain' },
-  { way: 'client', client: 'C++', server: 'Python' },
-  { way: 'client', client: 'Python', server: 'C++' },
-  { way: 'client', client: 'Node', server: 'C++' },
-  { way: 'client', client: 'Node', server: 'Python' },
-  { way: 'client', client: 'C++', server: 'Node' },
-  { way: 'client', client: 'Python', server: 'Node' },
+  ...OTHERS.map((server): Arrangement => ({ way: 'direct', client: 'Node', server })),
+  ...OTHERS.map((client): Arrangement => ({ way: 'direct', client, server: 'Node' })),
+  ...(['Node', ...OTHERS] as const).map(
+    (client): Arrangement => ({ way: 'domain', client, server: 'domain' }),
+  ),
+  ...OTHERS.flatMap((client) =>
+    OTHERS.filter((server) => server !== client).map(
+      (server): Arrangement => ({ way: 'client', client, server }),
+    ),
+  ),
+  ...OTHERS.map((server): Arrangement => ({ way: 'client', client: 'Node', server })),
+  ...OTHERS.map((client): Arrangement => ({ way: 'client', client, server: 'Node' })),
 ];
 
 export const nameOf = ({ client, server }: Arrangement) => `${client} → ${server}`;
@@ -51,6 +55,8 @@ export const peerIn: Readonly<Record<Language, () => Promise<Peer>>> = {
   Node: async () => ({ command: [process.execPath, join(ROOT, 'dist/test/interop/peer.js')] }),
   'C++': () => cppPeer(join(HERE, 'peer.c++')),
   Python: () => pythonPeer(join(HERE, 'peer.py')),
+  Go: () => goProgram('peer'),
+  Rust: () => rustProgram('peer'),
 };
 
 const DOMAIN = {

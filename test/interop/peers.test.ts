@@ -19,7 +19,7 @@ beforeAll(async () => {
     const peer = await find();
     if ('missing' in peer) missing.set(language as Language, peer.missing);
   }
-}, 300_000);
+}, 900_000);
 
 describe.each(ARRANGEMENTS.map((arrangement) => [WAYS[arrangement.way], nameOf(arrangement), arrangement]))(
   '%s: %s',

@@ -1,16 +1,17 @@
 /**
- * The programs in other languages that talk to a broker here: where each is found or built, and why it cannot be run
- * where it cannot.
+ * The programs in Python and C++ that talk to a broker here: where each is found or built, and why it cannot be run
+ * where it cannot. Those in Go and Rust stand beside, in go-programs.ts and rust-programs.ts.
  */
 
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
-import { tmpdir, userInfo } from 'node:os';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ROOT } from '../../examples/ledger/place.js';
+import { kept } from './kept.js';
+import { SCHEMAS } from './schemas.js';
 
 const run = promisify(execFile);
 const HERE = join(ROOT, 'test/interop');
@@ -52,13 +53,6 @@ export async function cppPeer(source = join(HERE, 'client.c++')): Promise<Peer> 
   return { command: [await compiled(source)] };
 }
 
-const SCHEMAS = [
-  { folder: join(ROOT, 'schema'), file: 'sturdy.capnp' },
-  { folder: join(ROOT, 'examples/ledger'), file: 'ledger.capnp' },
-  { folder: join(ROOT, 'examples/calculator'), file: 'calculator.capnp' },
-  { folder: HERE, file: 'peer.capnp' },
-];
-
 const GXX = ['-std=c++17', '-O1'];
 
 /** The path of the program. What was compiled from the same sources by the same tool is used again. */
@@ -91,22 +85,4 @@ async function generatedCode(): Promise<string> {
       await run('g++', [...GXX, `-I${output}`, ...code, '-o', join(output, `${file}.o`)]);
     }
   });
-}
-
-/** The path of what `make` makes, a file or a folder, made once and whole. */
-async function kept(name: string, make: (path: string) => Promise<void>): Promise<string> {
-  const cache = join(tmpdir(), `sturdy-interop-${userInfo().uid}`);
-  const path = join(cache, name);
-  await mkdir(cache, { recursive: true, mode: 0o700 });
-  if (existsSync(path)) return path;
-  const work = await mkdtemp(join(cache, 'work-'));
-  await make(join(work, name));
-  try {
-    await rename(join(work, name), path);
-  } catch (error) {
-    // Somebody else has made it in the meantime.
-    if (!existsSync(path)) throw error;
-  }
-  await rm(work, { recursive: true });
-  return path;
 }
