@@ -128,7 +128,11 @@ describe('sturdy mint', () => {
     [['mint', 'ledger', '--max-bytes', '1MB'], 2, '--max-bytes: expected a number of bytes, 1 or more'],
     [['mint', 'ledger', '--rate', '10'], 2, '--rate: expected such as 10/s, or 10/s:20'],
     [['mint', 'ledger', '--rate', '1/s:999999'], 1, 'a burst of 999999 would take longer than a day'],
-    [['mint', 'ledger', '--seal-for', 'me'], 2, '--seal-for: expected domain:ID or certificate:HEX (a SHA-256, 64 digits), found "me"'],
+    [
+      ['mint', 'ledger', '--seal-for', 'me'],
+      2,
+      '--seal-for: expected domain:ID or certificate:HEX (a SHA-256, 64 digits), found "me"',
+    ],
     [['mint', 'ledger', '', '--label', 'x'.repeat(201)], 1, 'at most 200'],
     [['mint'], 2, "missing required argument 'domain'"],
     [['mint', 'ledger', '--bogus'], 2, "unknown option '--bogus'"],
