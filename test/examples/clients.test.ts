@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -60,6 +61,25 @@ describe('the example of a client', () => {
       const { stdout } = await run(program, [...args, refs, 'alice'], { cwd: ROOT });
       expect(stdout).toBe(`balance ${balance}\nbooked 1\nrestored ${balance + 1}\nrevoked\n`);
       balance += 1;
+    },
+  );
+
+  test.for(LANGUAGES.filter(([language]) => language !== 'Node'))(
+    'in %s sends no secret to a place whose key it cannot check, and does not tell the secret',
+    async ([language], { skip }) => {
+      const peer = found.get(language)!;
+      if ('missing' in peer) return skip(peer.missing);
+      const secret = Buffer.alloc(33, 1).toString('base64url');
+      const keyed = join(broker.folder, 'keyed.refs');
+      const key = Buffer.alloc(32, 2).toString('base64url');
+      await writeFile(keyed, `alice sturdy://sha-256:${key}@127.0.0.1:${broker.port}/#${secret}\n`, {
+        mode: 0o600,
+      });
+      const [program = '', ...args] = peer.command;
+      const failed = await run(program, [...args, keyed, 'alice'], { cwd: ROOT }).catch((error) => error);
+      expect(failed).toBeInstanceOf(Error);
+      expect(failed.stderr).toMatch(/known by its key|knows sturdy\+unix/);
+      expect(failed.stdout + failed.stderr).not.toContain(secret);
     },
   );
 });

@@ -78,4 +78,6 @@ them and a domain of it, and with a broker between two clients that are stranger
 fails where this page says something else than what came out. Client → server; what ran:`;
 
 const CLOSING = `A broker's own interfaces (grants, attenuation, revocation, what happens when a domain is stopped) are checked by clients
-of their own in Python and C++, over unix sockets and TCP: \`client.py\` and \`client.c++\` beside the others.`;
+of their own in Python and C++, over unix sockets and TCP: \`client.py\` and \`client.c++\` beside the others. Clients in all
+five languages restore, save, attenuate and revoke in the example of [clients.md](clients.md). How the programs in Go are
+built, and what they avoid, is in [clients/go.md](clients/go.md).`;
