@@ -41,15 +41,29 @@ describe('a domain that has more memory off its heap than it may', () => {
   });
 
   it.skipIf(noSandbox).each(['process', 'sandbox'] as const)(
-    'is refused it in the tier %s, and goes on',
+    'is refused in the tier %s what its host may not have at all, and goes on',
     async (tier) => {
       const domain = await doorway.start({ tier, offHeapMebibytes: 64, turnMillis: 60_000 });
-      await expect(domain.main.evaluate({ source: HOARD(8192) })).rejects.toThrow(
+      await expect(domain.main.evaluate({ source: 'new Uint8Array(2 ** 30)' })).rejects.toThrow(
         'Array buffer allocation failed',
       );
       await domain.main.echo({});
       expect(domain.ends).toEqual([]);
       await domain.placement.terminate('the test is over');
+    },
+  );
+
+  it.skipIf(noSandbox).each(['process', 'sandbox'] as const)(
+    'has no more in the tier %s: it is refused it or ended, whichever comes first',
+    async (tier) => {
+      const domain = await doorway.start({ tier, offHeapMebibytes: 64, turnMillis: 60_000 });
+      const refusal = await domain.main.evaluate({ source: HOARD(8192) }).then(
+        () => 'hoarded',
+        (error: Error) => error.message,
+      );
+      if (refusal === 'Array buffer allocation failed') await domain.placement.terminate('the test is over');
+      else expect(await domain.ended).toMatch(/limits\.offHeapMiB|^its host died/);
+      expect(refusal).not.toBe('hoarded');
     },
   );
 });
