@@ -6,13 +6,10 @@ export default denialClass({
   rules: ['R7', 'R9'],
   attempts: {
     'callbacks of a client': {
-      async drive({ main, connect, operator }) {
-        void operator;
+      async drive({ main }) {
         await main['evaluate']({
           source: `const kept = []; self.tell = ({ listener }) => { kept.push(listener.dup()); return { heard: '' }; }; return ''`,
         });
-        const client = await connect();
-        void client;
         const listener = () => ({ heard: () => ({ answer: '' }) });
         for (let batch = 0; batch < 40; batch++) {
           const calls = Array.from({ length: 500 }, () => main['tell']({ listener: listener(), text: '' }));
