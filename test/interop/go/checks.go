@@ -172,6 +172,15 @@ func numbers(length uint32) []uint32 {
 	return made
 }
 
+// settle waits until a promise has become what it resolves to. The library (3.1.0-alpha.2) may send a call that is made
+// meanwhile behind the Disembargo that is to come after it, so that none is made then; what was called before is still
+// under way.
+func settle(r *run, promise capnp.Client) {
+	if err := promise.Resolve(r.ctx); err != nil {
+		panic(err)
+	}
+}
+
 func orderOfAnswer(r *run) {
 	object := &own{}
 	answer := held(r.peer.Reflect(r.ctx, func(params peer.Peer_reflect_Params) error {
@@ -186,6 +195,7 @@ func orderOfAnswer(r *run) {
 		call(number)
 	}
 	must(answer.Struct())
+	settle(r, capnp.Client(early))
 	for number := uint32(5); number < 30; number++ {
 		call(number)
 		if number%5 == 0 {
@@ -214,8 +224,12 @@ func orderOfPromise(r *run) {
 	}
 	// What was called arrives there before the promise resolves.
 	r.counts()
+	for number := uint32(5); number < 30; number++ {
+		call(number)
+	}
 	close(from.given)
-	for number := uint32(5); number < 60; number++ {
+	settle(r, capnp.Client(callback))
+	for number := uint32(30); number < 60; number++ {
 		call(number)
 		if number%3 == 0 {
 			time.Sleep(time.Millisecond)
