@@ -5,9 +5,8 @@
  * broker: when descriptor 3 closes, it is gone.
  */
 
-import { Socket } from 'node:net';
 import process from 'node:process';
-import { RpcError, Session, StreamTransport, serve } from '../rpc/index.js';
+import { descriptorTransport, RpcError, Session, serve } from '../rpc/index.js';
 import { sturdySchema } from '../schema/index.js';
 import type { DomainThread } from './domain-thread.js';
 import { HOST_ENDS, type HostSettings } from './host-settings.js';
@@ -151,7 +150,7 @@ function endProcess(): void {
 }
 
 const host = new Host(JSON.parse(process.argv[2] ?? '') as HostSettings);
-const session = new Session(new StreamTransport(new Socket({ fd: 3, readable: true, writable: true })), {
+const session = new Session(descriptorTransport(3), {
   bootstrap: serve(sturdySchema().interface('Host'), host),
 });
 void session.closed.then(endProcess);

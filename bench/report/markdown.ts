@@ -5,6 +5,7 @@ import { figure, type Measure, PLACEMENT_TITLES, PLACEMENTS, type Placement, typ
 import { SUBJECTS } from '../subjects/all.js';
 import type { Role } from '../subjects/subject.js';
 import { SAMPLED, WORKLOADS, type Workload, workloadName } from '../workload.js';
+import { markdownTable } from './markdown-table.js';
 import { boundText, bytesText, ratioText, short, time } from './wording.js';
 
 export function markdownPage(run: Run | null): string {
@@ -149,10 +150,6 @@ const METHOD = `## How it is measured
 - 256 calls of 1 MiB at a time are not measured: that is as many bytes as one connection may have in flight.
 `;
 
-/** With its columns under each other, for those who read the source. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((_, column) => Math.max(3, ...[head, ...rows].map((row) => row[column]!.length)));
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((text, column) => text.padEnd(widths[column]!)).join(' | ')} |\n`;
-  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('');
+  return `${markdownTable(head, rows)}\n`;
 }

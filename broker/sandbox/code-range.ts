@@ -6,8 +6,15 @@ import { readFileSync } from 'node:fs';
 
 const MEBIBYTE = 1024 * 1024;
 
+let known: number | null = null;
+
 /** In MiB, as this process has it, which runs the same Node as its hosts do; 0 where nothing of the kind is counted. */
 export function codeRangeMebibytes(): number {
+  known ??= measured();
+  return known;
+}
+
+function measured(): number {
   let largest = 0;
   for (const line of maps().split('\n')) {
     const found = /^([0-9a-f]+)-([0-9a-f]+) rwxp /.exec(line);

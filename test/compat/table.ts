@@ -1,5 +1,5 @@
 /** The page docs/compatibility.md, made of what the programs did. */
-import { markdownTable } from '../markdown-table.js';
+import { markdownTable } from '../../bench/report/markdown-table.js';
 
 /** How one program went in a domain. */
 export interface Ran {

@@ -1,6 +1,6 @@
 /** The table of docs/interop.md, made of what the clients printed. */
 
-import { markdownTable } from '../markdown-table.js';
+import { markdownTable } from '../../bench/report/markdown-table.js';
 import { type Arrangement, nameOf, WAYS } from './arrangements.js';
 import { CHECKS } from './checks.js';
 
