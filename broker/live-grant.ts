@@ -8,6 +8,7 @@
  */
 import { type Call, type Payload, RpcError } from '../rpc/index.js';
 import type { SchemaGraph } from '../schema/index.js';
+import { Bag } from './bag.js';
 import { BROKER_HOME } from './broker-name.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import { type ConstraintTable, compileConstraints, constraintRefusal } from './policy/constraint.js';
@@ -20,6 +21,8 @@ import type { GrantKind, GrantRow, StoredPolicy } from './store/store.js';
 /** Something that ends when its grant does: a capability that came through it, a call that waits to pass, a call in flight. */
 export interface Cuttable {
   readonly is: 'capability' | 'waiting' | 'call';
+  /** Where its grant keeps it. */
+  place: number;
   cut(reason: RpcError): void;
 }
 
@@ -46,10 +49,10 @@ export class LiveGrant {
   readonly #results = new Line();
   /** Its own expiry or that of one that binds it, whichever is first; 0: never. */
   #expires = 0;
-  readonly #capabilities = new Set<Cuttable>();
+  readonly #capabilities = new Bag<Cuttable>();
   /** In the line of the grant, on their way to nobody yet. */
-  readonly #waiting = new Set<Cuttable>();
-  readonly #calls = new Set<Cuttable>();
+  readonly #waiting = new Bag<Cuttable>();
+  readonly #calls = new Bag<Cuttable>();
   /** Those in use right below it: they hold it, and it does not hold them. */
   readonly #below = new Set<WeakRef<LiveGrant>>();
   /** How the wait for it is given up. */
@@ -281,7 +284,7 @@ export class LiveGrant {
     if (this.#calls.size === 0) for (const told of this.#drained.splice(0)) told();
   }
 
-  #partsLike(part: Cuttable): Set<Cuttable> {
+  #partsLike(part: Cuttable): Bag<Cuttable> {
     switch (part.is) {
       case 'capability':
         return this.#capabilities;
@@ -323,9 +326,9 @@ export class LiveGrant {
     });
   }
 
-  #cut(parts: Set<Cuttable>, reason: RpcError): void {
+  #cut(parts: Bag<Cuttable>, reason: RpcError): void {
     // One may end others, which are not to be cut then.
-    for (const part of [...parts]) if (parts.delete(part)) part.cut(reason);
+    for (const part of parts.all()) if (parts.delete(part)) part.cut(reason);
   }
 
   #awaitExpiry(): void {

@@ -24,6 +24,7 @@ import {
   RpcError,
   settled,
 } from '../rpc/index.js';
+import { NOWHERE } from './bag.js';
 import type { Cuttable, LiveGrant } from './live-grant.js';
 import type { Lane } from './pace.js';
 import type { Peer } from './peer.js';
@@ -126,6 +127,7 @@ function exchange(from: Capability, to: Capability): Capability {
 
 export class MembranedCapability extends Capability implements Cuttable, Passage {
   readonly is = 'capability';
+  place = NOWHERE;
   #inner: Capability;
   /** Calls on it that wait in the line of the grant. */
   #inLine = 0;
@@ -278,6 +280,7 @@ export class MembranedCapability extends Capability implements Cuttable, Passage
 /** A call that crosses the membrane: its results come back the other way, and it ends when the grant does. */
 class MembranedCall implements CallInProgress, Cuttable {
   readonly is = 'call';
+  place = NOWHERE;
   readonly #membrane: Membrane;
   readonly #back: Direction;
   #sink: ReturnSink | null;

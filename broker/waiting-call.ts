@@ -10,6 +10,7 @@ import {
   type ReturnSink,
   type RpcError,
 } from '../rpc/index.js';
+import { NOWHERE } from './bag.js';
 import type { Cuttable } from './live-grant.js';
 import type { Line, Waiting } from './policy/line.js';
 import { IN_LINE, type Verdict } from './policy/verdict.js';
@@ -26,6 +27,7 @@ export interface Passage {
 
 export class WaitingCall implements Waiting, Cuttable {
   readonly is = 'waiting';
+  place = NOWHERE;
   readonly #call: Call;
   readonly #line: Line;
   readonly #passage: Passage;

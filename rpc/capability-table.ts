@@ -8,6 +8,7 @@ import type { Connection } from './connection.js';
 import { Designation } from './designation.js';
 import { ProtocolViolation, RpcError } from './error.js';
 import { IdAllocator } from './id-allocator.js';
+import { IdTable } from './id-table.js';
 import type { ConnectionLimits } from './limits.js';
 import { readAddress, writePromisedAnswer } from './message-target.js';
 import * as layout from './protocol.js';
@@ -41,10 +42,10 @@ export interface CapabilityTableUpcalls {
 }
 
 export class CapabilityTable {
-  readonly #exports = new Map<number, Export>();
+  readonly #exports = new IdTable<Export>();
   readonly #exportsByCapability = new Map<Capability, Export>();
   readonly #exportIds = new IdAllocator();
-  readonly #imports = new Map<number, ImportedCapability>();
+  readonly #imports = new IdTable<ImportedCapability>();
   #closed = false;
 
   constructor(
@@ -329,8 +330,8 @@ export class CapabilityTable {
   /** The connection is gone: everything of ours is let go, everything of theirs breaks. */
   close(error: RpcError): void {
     this.#closed = true;
-    const exports = [...this.#exports.values()];
-    const imports = [...this.#imports.values()];
+    const exports = this.#exports.values();
+    const imports = this.#imports.values();
     const { accounts } = this.connection;
     accounts.exports.give(exports.length);
     accounts.imports.give(imports.length);
@@ -343,12 +344,12 @@ export class CapabilityTable {
 
   dump(): object {
     return {
-      exports: [...this.#exports.values()].map((entry) => ({
+      exports: this.#exports.values().map((entry) => ({
         id: entry.id,
         references: entry.references,
         state: entry.designation.pending ? 'promise' : 'settled',
       })),
-      imports: [...this.#imports.values()].map((entry) => ({
+      imports: this.#imports.values().map((entry) => ({
         id: entry.id,
         received: entry.received,
         state: entry.unresolved ? 'promise' : 'settled',

@@ -41,6 +41,7 @@ import {
 import { ProtocolViolation, RpcError } from './error.js';
 import { readException, sendError, writeException } from './exception.js';
 import { IdAllocator } from './id-allocator.js';
+import { IdTable } from './id-table.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from './limits.js';
 import { readAddress, writeTarget } from './message-target.js';
 import { Payload } from './payload.js';
@@ -95,10 +96,10 @@ export class Connection {
   readonly #bootstrap: Capability | null;
   readonly #capabilities: CapabilityTable;
   readonly #plain = new PlainEnvelope();
-  readonly #questions = new Map<number, Question>();
+  readonly #questions = new IdTable<Question>();
   readonly #questionIds = new IdAllocator();
-  readonly #answers = new Map<number, Answer>();
-  readonly #embargoes = new Map<number, Embargo>();
+  readonly #answers = new IdTable<Answer>();
+  readonly #embargoes = new IdTable<Embargo>();
   readonly #embargoIds = new IdAllocator();
   /** Ids of the peer's that are free, though a Finish or a pipelined message may still come for them: the latest of them. */
   readonly #closedEarly = new Set<number>();
@@ -1131,9 +1132,9 @@ export class Connection {
       reason.type === 'disconnected'
         ? reason
         : new RpcError('disconnected', reason.message, { code: reason.code, cause: reason });
-    const answers = [...this.#answers.values()];
-    const questions = [...this.#questions.values()];
-    const embargoes = [...this.#embargoes.values()];
+    const answers = this.#answers.values();
+    const questions = this.#questions.values();
+    const embargoes = this.#embargoes.values();
     this.#whenPassedOn(() => {
       this.accounts.bytes.give(this.#bytesInFlight);
       this.accounts.calls.give(this.#callsInFlight);
@@ -1199,10 +1200,10 @@ export class Connection {
   dump(): object {
     return {
       closed: this.#closed?.message ?? null,
-      questions: [...this.#questions.values()].map(({ id, state }) => ({ id, state })),
-      answers: [...this.#answers.values()].map(({ id, state, bytes }) => ({ id, state, bytes })),
+      questions: this.#questions.values().map(({ id, state }) => ({ id, state })),
+      answers: this.#answers.values().map(({ id, state, bytes }) => ({ id, state, bytes })),
       ...this.#capabilities.dump(),
-      embargoes: [...this.#embargoes.keys()],
+      embargoes: this.#embargoes.keys(),
     };
   }
 }

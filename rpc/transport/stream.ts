@@ -1,7 +1,7 @@
 /**
  * Messages over a byte stream: a unix or TCP socket, or an inherited descriptor.
  *
- * Writes are coalesced: what is sent in one turn goes out as one write. Reads are never paused for a slow reader elsewhere;
+ * Writes are coalesced: what is sent in one turn goes out as one write, or as one for each 16 KiB. Reads are never paused for a slow reader elsewhere;
  * a peer that does not read is cut instead (limit `bytesQueued`).
  */
 import { Buffer } from 'node:buffer';
@@ -17,6 +17,12 @@ import type { Transport, TransportReceiver } from './transport.js';
 
 /** What is collected for one write. A larger message goes out in a write of its own, uncopied. */
 const BATCH_BYTES = 64 * 1024;
+
+/**
+ * As soon as so much is collected it is written, in the same turn: the peer works on it while this side goes on, where both
+ * would otherwise wait for each other in turn.
+ */
+const WRITE_BYTES = 16 * 1024;
 
 /** What a write begins with: enough for a few calls, and cheap. */
 const FIRST_BATCH_BYTES = 4 * 1024;
@@ -115,6 +121,7 @@ export class StreamTransport implements Transport {
       end += segments[i]!.length;
     }
     this.#batched = end;
+    if (end >= WRITE_BYTES) this.#flush();
   }
 
   /** Fresh for every write, because the stream holds on to it until the kernel has taken it; it grows as it fills. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Audit } from '../../broker/audit.js';
+import { NOWHERE } from '../../broker/bag.js';
 import { Delegation } from '../../broker/delegable.js';
 import { gate } from '../../broker/gate.js';
 import { Grants } from '../../broker/grants.js';
@@ -245,7 +246,7 @@ describe('an amendment', () => {
     const { grant } = await mint({ parent: (await mint({ parent: above })).grant });
     const cut: string[] = [];
     const part = (name: string) =>
-      grant.enter({ is: 'call', cut: ({ code }) => void cut.push(`${name}: ${code}`) });
+      grant.enter({ is: 'call', place: NOWHERE, cut: ({ code }) => void cut.push(`${name}: ${code}`) });
     part('first');
     await amendExpiry(above, Date.now() + 3_600_000);
     expect([grant.dead(), cut]).toEqual([null, []]);
