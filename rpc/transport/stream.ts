@@ -5,6 +5,7 @@
  * a peer that does not read is cut instead (limit `bytesQueued`).
  */
 import { Buffer } from 'node:buffer';
+import { Socket } from 'node:net';
 import { nextTick } from 'node:process';
 import type { Duplex } from 'node:stream';
 import { setImmediate, setTimeout } from 'node:timers';
@@ -24,8 +25,9 @@ const BATCH_BYTES = 64 * 1024;
  */
 const WRITE_BYTES = 16 * 1024;
 
-/** What a write begins with: enough for a few calls, and cheap. */
-const FIRST_BATCH_BYTES = 4 * 1024;
+/** Buffers for what is collected, that nobody uses now: for the streams of this thread that write in one turn. */
+const SPARE_BATCHES = 4;
+const spare: Buffer[] = [];
 
 /** How many times its size a buffer may have that is kept for a segment in it. */
 const SLACK = 1.25;
@@ -48,6 +50,8 @@ export class StreamTransport implements Transport {
   #receiver: TransportReceiver | null = null;
   #batch: Buffer | null = null;
   #batched = 0;
+  /** Whether the stream needs the bytes of a write no more once the write is done: one of the kernel's. */
+  readonly #handsOver: boolean;
   #state: 'open' | 'closing' | 'closed' = 'open';
 
   /** Takes over `stream`. `account` is charged with the bytes that are held here. */
@@ -58,6 +62,7 @@ export class StreamTransport implements Transport {
     private readonly throttle: Throttle = NO_THROTTLE,
   ) {
     this.#stream = stream;
+    this.#handsOver = stream instanceof Socket;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
     this.#account = account;
     this.#frames = new FrameReader(this.#limits, account);
@@ -113,7 +118,7 @@ export class StreamTransport implements Transport {
       return;
     }
     if (this.#batched + size > BATCH_BYTES) this.#flush();
-    const batch = this.#roomFor(size);
+    const batch = this.#batch ?? this.#begin();
     writeHeader(batch, this.#batched, segments);
     let end = this.#batched + header;
     for (let i = 0; i < segments.length; i++) {
@@ -124,17 +129,10 @@ export class StreamTransport implements Transport {
     if (end >= WRITE_BYTES) this.#flush();
   }
 
-  /** Fresh for every write, because the stream holds on to it until the kernel has taken it; it grows as it fills. */
-  #roomFor(size: number): Buffer {
-    const batch = this.#batch;
-    const needed = this.#batched + size;
-    if (batch !== null && needed <= batch.length) return batch;
-    const room = needed <= FIRST_BATCH_BYTES ? FIRST_BATCH_BYTES : BATCH_BYTES;
-    const grown = Buffer.allocUnsafe(room);
-    this.#batch = grown;
-    if (batch !== null) grown.set(batch.subarray(0, this.#batched));
-    else void soon.then(this.#flushBehind);
-    return grown;
+  #begin(): Buffer {
+    this.#batch = spare.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
+    void soon.then(this.#flushBehind);
+    return this.#batch;
   }
 
   /** Behind the microtasks of this turn: what they send is to go out in the same write. */
@@ -157,9 +155,13 @@ export class StreamTransport implements Transport {
     const batch = this.#batch;
     if (batch === null || this.#state !== 'open') return;
     this.#batch = null;
-    const length = this.#batched;
+    const bytes = batch.subarray(0, this.#batched);
     this.#batched = 0;
-    this.#write(batch.subarray(0, length));
+    // What has to wait is kept for as long as the peer likes: no more than its own bytes, but for the first of it.
+    const waits = this.#stream.writableLength > 0;
+    this.#write(waits ? Buffer.from(bytes) : bytes);
+    const over = waits || (this.#handsOver && this.#stream.writableLength === 0);
+    if (over && spare.length < SPARE_BATCHES) spare.push(batch);
   }
 
   #write(bytes: Uint8Array): void {

@@ -100,7 +100,44 @@ describe.each(['unix', 'tcp', 'tls', 'port'] as const)('over %s', (kind) => {
   });
 });
 
-function discard(far: Transport): void {
+describe.each(['unix', 'tcp', 'tls'] as const)('over %s', (kind) => {
+  it('what waits for a slow reader stays as it was, whatever others write meanwhile', async () => {
+    const [slow, swift] = await Promise.all([open(kind), open(kind)]);
+    const over = [slow, swift].map(
+      ({ near }) => new Promise((closed) => near.start({ message() {}, violated() {}, closed })),
+    );
+    discard(swift.far!, 'reading');
+    const sizes = [24, 2_000, 40, 30_000, 8, 64 * 1024 - 16, 100_000, 16];
+    const sent: Uint8Array[] = [];
+    // More than the system takes by itself, in many turns.
+    for (let i = 0, bytes = 0; bytes < 12 * 1024 * 1024; i++) {
+      const message = new Uint8Array(sizes[i % sizes.length]!).fill(i);
+      bytes += message.length;
+      sent.push(message);
+      slow.near.send([message]);
+      swift.near.send([new Uint8Array(sizes[(i * 5) % sizes.length]!).fill(255 - (i & 0xff))]);
+      if (i % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    let next = 0;
+    await new Promise<void>((resolve, reject) => {
+      slow.far!.start({
+        message: ([segment]) => {
+          if (Buffer.compare(segment!, sent[next]!) !== 0) reject(new Error(`message ${next} is another`));
+          if (++next === sent.length) resolve();
+        },
+        violated: (reason) => reject(new Error(reason)),
+        closed: () => {},
+      });
+    });
+    for (const { near, far } of [slow, swift]) {
+      near.close();
+      far!.close();
+    }
+    await Promise.all([...over, slow.close(), swift.close()]);
+  });
+});
+
+function discard(far: Transport, until: 'reading' | 'closed' = 'closed'): void {
   far.start({ message: () => {}, violated: () => {}, closed: () => {} });
-  far.close();
+  if (until === 'closed') far.close();
 }
