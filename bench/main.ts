@@ -20,6 +20,7 @@ import { thisMachine } from './machine.js';
 import { nodeFlags } from './node-processes.js';
 import { available } from './peers.js';
 import { BENCH, ROOT } from './place.js';
+import { profiled } from './profiles.js';
 import { htmlPage } from './report/html.js';
 import { markdownPage } from './report/markdown.js';
 import { measure } from './rounds.js';
@@ -75,6 +76,7 @@ async function newRun(): Promise<Run> {
     warmSeconds: options.quick ? 0.05 : 6,
     progress: (line) => console.error(`${Math.round((Date.now() - began) / 1000)} s  ${line}`),
   });
+  const profiles = await profiled(subjects, options.quick ? 0.1 : 3);
   return {
     format: 1,
     date: new Date(began).toISOString(),
@@ -83,6 +85,7 @@ async function newRun(): Promise<Run> {
     rounds,
     seconds,
     results: measured.results,
+    profiles,
     problems: [...problems, ...measured.problems],
   };
 }

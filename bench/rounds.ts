@@ -82,11 +82,12 @@ export async function measure(options: RoundOptions): Promise<{ results: Result[
 }
 
 /** The processes of one subject on one placement. */
-class Stand {
+export class Stand {
   over = false;
   readonly #children: Child[] = [];
   readonly #folder: string;
-  readonly #pids: Partial<Record<Role, number>> = {};
+  /** Those whose CPU time is measured. */
+  readonly pids: Partial<Record<Role, number>> = {};
   #client: Child | null = null;
   #crowd: Child | null = null;
 
@@ -102,7 +103,7 @@ class Stand {
     try {
       await stand.#start(placement);
       for (const kind of subject.chain === null ? (['echo'] as const) : (['echo', 'chain'] as const)) {
-        await stand.#carryOut({ kind, bytes: SMALL, depth: 256 }, warmSeconds / 2);
+        await stand.carryOut({ kind, bytes: SMALL, depth: 256 }, warmSeconds / 2);
       }
       return stand;
     } catch (error) {
@@ -130,7 +131,7 @@ class Stand {
       this.#crowd = stage.start(arranged.crowd);
       await this.#crowd.ready();
     }
-    Object.assign(this.#pids, arranged.pids, { client: client.pid });
+    Object.assign(this.pids, arranged.pids, { client: client.pid });
   }
 
   async turn(
@@ -144,10 +145,10 @@ class Stand {
       for (const workload of workloads) {
         if (workload.kind === 'chain' && chain === null) continue;
         if (names?.includes(workloadName(workload)) === false) continue;
-        await this.#carryOut(workload, seconds / 4); // For what has not been run for a while.
-        const before = cpuTimes(this.#pids);
-        const measured = await this.#carryOut(workload, names === undefined ? seconds : 10 * seconds);
-        note(workload, sampleOf(measured, before, cpuTimes(this.#pids)));
+        await this.carryOut(workload, seconds / 4); // For what has not been run for a while.
+        const before = cpuTimes(this.pids);
+        const measured = await this.carryOut(workload, names === undefined ? seconds : 10 * seconds);
+        note(workload, sampleOf(measured, before, cpuTimes(this.pids)));
       }
       await this.#tellCrowd('stop', 'stopped');
     } catch (error) {
@@ -155,7 +156,8 @@ class Stand {
     }
   }
 
-  async #carryOut(workload: Workload, time: number): Promise<Measured> {
+  /** Has its client make calls, for so many seconds. */
+  async carryOut(workload: Workload, time: number): Promise<Measured> {
     this.#client!.say(orderLine({ workload, seconds: time }));
     return JSON.parse(await this.#client!.line(time + PATIENCE_SECONDS)) as Measured;
   }

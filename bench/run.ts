@@ -1,5 +1,6 @@
 /** A run of the bench as it is kept: JSON, from which every page is made. */
 
+import type { Shares } from './layers.js';
 import type { Machine } from './machine.js';
 import type { Role } from './subjects/subject.js';
 
@@ -22,6 +23,8 @@ export interface Run {
   /** For each measurement. */
   readonly seconds: number;
   readonly results: readonly Result[];
+  /** Where the time of some processes went. Not of those of the rounds: a profiler slows a process down. */
+  readonly profiles?: readonly Profile[];
   /** What was not measured, and why. */
   readonly problems: readonly string[];
 }
@@ -43,6 +46,14 @@ export interface Sample {
   readonly p99: number;
   /** CPU time of each process for one call, in microseconds. */
   readonly cpu: Readonly<Partial<Record<Role, number>>>;
+}
+
+export interface Profile {
+  readonly subject: string;
+  readonly role: Role;
+  /** By `workloadName`. */
+  readonly workload: string;
+  readonly shares: Shares;
 }
 
 /** The median of the rounds, and how far they went apart. */

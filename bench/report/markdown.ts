@@ -1,6 +1,7 @@
 /** docs/performance.md, made of the last published run; without one, it says what will be measured. */
 
 import { AIMS, outcome } from '../aims.js';
+import { LAYERS } from '../layers.js';
 import { figure, type Measure, PLACEMENT_TITLES, PLACEMENTS, type Placement, type Run } from '../run.js';
 import { SUBJECTS } from '../subjects/all.js';
 import type { Role } from '../subjects/subject.js';
@@ -14,6 +15,7 @@ export function markdownPage(run: Run | null): string {
     machineSection(run),
     aimsSection(run),
     run === null ? '' : PLACEMENTS.map((placement) => figuresSection(run, placement)).join(''),
+    run === null ? '' : layersSection(run),
     subjectsSection(),
     METHOD,
   ].join('');
@@ -124,6 +126,38 @@ function figuresSection(run: Run, placement: Placement): string {
       return parts.join(' + ');
     }),
   ].join('');
+}
+
+function layersSection(run: Run): string {
+  const profiles = run.profiles ?? [];
+  if (profiles.length === 0) return '';
+  const titles = profiles.map(({ subject, role }) => {
+    const title = SUBJECTS.find(({ name }) => name === subject)?.title ?? subject;
+    return `${title}: ${role}`;
+  });
+  const spent = profiles.map(({ subject, role, workload }) =>
+    figure(run, 'core', { subject, workload, measure: `cpu ${role}` }),
+  );
+  const rows = LAYERS.filter((layer) => profiles.some(({ shares }) => shares[layer] !== undefined)).map(
+    (layer) => {
+      const cells = profiles.map(({ shares }, i) => {
+        const share = shares[layer];
+        if (share === undefined) return '';
+        const micros = spent[i] === null ? '' : `, ${time(share * spent[i]!.median)}`;
+        return `${Math.round(share * 100)} %${micros}`;
+      });
+      return [layer, ...cells];
+    },
+  );
+  return `## Where the time goes
+
+Profiles of the processes (\`--cpu-prof\`), of another start of them, at ${profiles[0]!.workload}: what part of the time that a process
+is busy goes into each layer, and how much that is of the CPU time of a call that was measured on one core. A locked-down thread
+takes no profiler, so the domain's host is missing; the server of the direct subject runs the same code but for the compartment.
+The floor of a broker is what the raw frame relay takes for the same frames.
+
+${table(['', ...titles], rows)}
+`;
 }
 
 function subjectsSection(): string {
