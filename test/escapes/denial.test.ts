@@ -52,6 +52,7 @@ afterAll(async () => {
     `a steady client's longest wait, in milliseconds: ${told.before} before, ${told.during} during, ${told.after} after ${Object.keys(gaps).length} attacks`,
   );
   findings.write();
+  bare.end();
   await running?.stop();
 }, 60_000);
 
@@ -163,7 +164,7 @@ async function attacked(title: string, tier: Tier, attempt: Stopped | Told): Pro
     const connect = () => running.connect();
     outcome = await (attempt.drive?.({ main: wall.main, operator, connect }) ??
       wall.escapes(attempt.body ?? ''));
-    expect((await infoOf(operator, domain)).state).toBe('running');
+    expect(await infoOf(operator, domain)).toMatchObject({ state: 'running', detail: '' });
     const again = await Wall.to(domain, tier, client, operator, running);
     expect(await again.outcome(`return 'still here'`)).toBe('still here');
   }
