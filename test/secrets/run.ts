@@ -67,7 +67,8 @@ function end(run: string, own: string): void {
     for (const [kind, count] of Object.entries(looked.kinds)) kinds[kind] = (kinds[kind] ?? 0) + count;
   const listed = Object.entries(kinds).map(([kind, count]) => `${kind}: ${count}`);
   const secrets = all.reduce((total, looked) => total + looked.secrets, 0);
-  console.log(
+  // Not into what a reporter may have written for a program.
+  console.error(
     `secrets: ${secrets} were minted in ${all.length} test files; looked for in ${sum(({ bytes }) => bytes)} bytes of ` +
       `${sum(({ places }) => places)} places (${listed.join(', ')}); found in ${sum((looked) => looked.found.length)} where they may not be`,
   );
