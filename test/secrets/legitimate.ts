@@ -7,7 +7,7 @@ import { basename } from 'node:path';
 const REFERENCE_FILES = /\.refs?(\.\w+)?$/;
 
 /** What prints a new reference where it was not told to write it into a file. */
-const PRINTED: readonly RegExp[] = [/^stdout of sturdy (mint|attenuate|save|rotate|handing)$/];
+const PRINTED: readonly RegExp[] = [/^stdout of sturdy (mint|attenuate|grants rotate)\b/];
 
 export function mayHoldSecrets(file: string): boolean {
   return REFERENCE_FILES.test(basename(file)) && (statSync(file).mode & 0o077) === 0;

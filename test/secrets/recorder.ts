@@ -173,7 +173,7 @@ function printed(where: string, stream: Readable): void {
   };
 }
 
-/** What a program is called in a finding: `sturdy mint`, `node host.js`, `python3`. */
+/** What a program is called in a finding: `sturdy grants list`, `node host.js`, `python3`. */
 function nameOf(args: readonly string[]): string {
   const program = basename(args[0] ?? '');
   if (args.some((arg) => /^(-e|-p|--eval|--print)$/.test(arg))) return `${program} -e`;
@@ -181,5 +181,6 @@ function nameOf(args: readonly string[]): string {
   if (script === 0) return program;
   const name = basename(args[script]!);
   if (!args[script]!.endsWith('/cli/main.js')) return `${program} ${name}`;
-  return `sturdy ${args.slice(script + 1).find((arg) => /^[a-z]+$/.test(arg)) ?? ''}`;
+  const words = args.slice(script + 1).filter((arg) => /^[a-z]+$/.test(arg));
+  return ['sturdy', ...words.slice(0, 2)].join(' ');
 }
