@@ -22,6 +22,9 @@ export default defineConfig({
   test: {
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // No secret of a reference may be seen anywhere: every file's processes are recorded, and looked at.
+    globalSetup: 'test/secrets/run.ts',
+    setupFiles: 'test/secrets/look.ts',
     projects: [
       {
         extends: true,

@@ -1,6 +1,6 @@
 // Copies the schemas to where the compiled code looks for them: the same places under dist/.
 import { cpSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -8,6 +8,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 for (const folder of ['schema', 'examples', 'test']) {
   cpSync(join(root, folder), join(root, 'dist', folder), {
     recursive: true,
-    filter: (source) => !/\.[a-z]+$/.test(source) || /\.(capnp|cgr|csv)$/.test(source),
+    filter: (source) =>
+      basename(source) !== 'node_modules' && (!/\.[a-z]+$/.test(source) || /\.(capnp|cgr|csv)$/.test(source)),
   });
 }

@@ -3,10 +3,12 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Broker, type ConfigInput, parseConfig } from 'sturdy/broker';
+import { inspect } from 'node:util';
+import { Broker, type ConfigInput, createLogger, parseConfig } from 'sturdy/broker';
 import { SturdyRef } from 'sturdy/client';
 import { connectSocket, type Session, type Stub } from 'sturdy/rpc';
 import { type InterfaceType, SchemaGraph, sturdySchema } from 'sturdy/schema';
+import { note } from '../secrets/recorder.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const LEDGER = join(ROOT, 'examples/ledger');
@@ -38,6 +40,8 @@ export function testDomain(name: string, rest: Partial<Domains[string]> = {}): D
   };
 }
 
+const PRINTED = { depth: 12, showHidden: true, maxArrayLength: null };
+
 export class Running {
   readonly #sessions: Session[] = [];
 
@@ -52,12 +56,14 @@ export class Running {
       {
         data: 'data',
         listen: { unix: 'broker.sock', tcp: { host: '127.0.0.1', port: 0 } },
-        log: { level: 'silent' },
+        log: { level: 'trace' },
         domains,
       },
       place,
     );
-    return new Running(place, await Broker.start(config));
+    // Printed by nobody, and looked at for secrets.
+    const log = createLogger(config.log, { write: (line) => note('the log of a broker', line) });
+    return new Running(place, await Broker.start(config, { log }));
   }
 
   /** A connection of its own: a client. */
@@ -74,6 +80,8 @@ export class Running {
 
   /** Ends everything, and with `keep` leaves the folder for another start. */
   async stop({ keep = false } = {}): Promise<void> {
+    note('util.inspect of a broker', inspect(this.broker, PRINTED));
+    note('util.inspect of clients', inspect(this.#sessions, PRINTED));
     for (const session of this.#sessions) session.close();
     await this.broker.stop();
     if (!keep) await rm(this.folder, { recursive: true, force: true });

@@ -25,6 +25,9 @@ interface Ended {
   readonly err: string;
 }
 
+/** Files of references are for nobody else. */
+const PRIVATE = { mode: 0o600 };
+
 /** Runs the command line as a process, in the broker's folder. */
 function sturdy(args: readonly string[], input = ''): Promise<Ended> {
   return new Promise((resolve) => {
@@ -185,7 +188,7 @@ describe('sturdy call', () => {
     const { ref } = await minted('input');
     const text = await readFile(ref.slice(1), 'utf8');
     expect((await sturdy(['call', '-', 'accounts'], text)).code).toBe(0);
-    await writeFile(join(running.folder, 'many.refs'), `one ${text}two ${text}`);
+    await writeFile(join(running.folder, 'many.refs'), `one ${text}two ${text}`, PRIVATE);
     expect((await sturdy(['call', '@many.refs:two', 'accounts'])).code).toBe(0);
     expect(await sturdy(['call', '@many.refs', 'accounts'])).toMatchObject({
       code: 2,
@@ -242,6 +245,7 @@ describe('sturdy call', () => {
     await writeFile(
       join(running.folder, 'silent.ref'),
       `sturdy+unix://${running.folder}/silent.sock#${secret}`,
+      PRIVATE,
     );
     const silent = ['--operator', 'silent.ref'];
     try {
@@ -263,7 +267,11 @@ describe('sturdy call', () => {
 
   it('says so with an exit code of its own where no broker answers', async () => {
     const secret = (await readFile(join(running.folder, 'whole.ref'), 'utf8')).split('#')[1];
-    await writeFile(join(running.folder, 'gone.ref'), `sturdy+unix://${running.folder}/gone.sock#${secret}`);
+    await writeFile(
+      join(running.folder, 'gone.ref'),
+      `sturdy+unix://${running.folder}/gone.sock#${secret}`,
+      PRIVATE,
+    );
     const { code, err } = await sturdy(['call', '@gone.ref', 'accounts']);
     expect([code, err]).toEqual([3, `sturdy: cannot connect to ${running.folder}/gone.sock: ENOENT\n`]);
   });

@@ -12,7 +12,7 @@ import {
 } from './harness/escape-class.js';
 import { Findings } from './harness/findings.js';
 import { endModules } from './harness/module-attempt.js';
-import { refusals, TIERS, type Tier } from './harness/tiers.js';
+import { ASKED, refusals, type Tier, WITHOUT_WALLS } from './harness/tiers.js';
 import { IS_INTACT, Walls } from './harness/wall.js';
 
 const refused = refusals();
@@ -20,7 +20,7 @@ const findings = new Findings('escapes');
 const bare = new Bare();
 let walls: Walls;
 beforeAll(async () => {
-  walls = await Walls.start(TIERS.filter((tier) => refused.get(tier) === null));
+  walls = await Walls.start(ASKED.filter((tier) => refused.get(tier) === null));
 }, 180_000);
 afterAll(async () => {
   findings.write();
@@ -43,7 +43,7 @@ for (const [chapter, filed] of chapters) {
     const attempts = Object.entries(each.class.attempts);
     const made = attempts.filter(([, attempt]) => lacking(attempt) === null);
 
-    it.runIf(made.length > 0)(
+    it.runIf(WITHOUT_WALLS && made.length > 0)(
       'gets out without the wall',
       async () => {
         const held: Record<string, string> = {};
@@ -58,7 +58,7 @@ for (const [chapter, filed] of chapters) {
       120_000,
     );
 
-    for (const tier of TIERS) {
+    for (const tier of ASKED) {
       const why = refused.get(tier) ?? each.class.notIn?.[tier] ?? null;
       if (why !== null || made.length === 0) {
         const reasons = { '': why ?? 'this version of Node has nothing of it' };

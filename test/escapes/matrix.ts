@@ -1,51 +1,115 @@
 /**
- * `npm run test:matrix`: every class, in every tier, on every version of Node, the tests and the broker on that version too;
- * then docs/walls.md is made of what was found. With versions as arguments (`-- 22 26`) it runs those, and writes nothing.
- * With `--install` it gets the versions that are not here yet, and no more.
+ * `npm run test:matrix`: every class, in every tier, on every version of Node, the tests and the broker on that version too. It runs in
+ * pieces, one for a version, a tier and a part, whose findings are kept; when there is one for every cell of the table, docs/walls.md
+ * is made of them.
+ *
+ *     --node 22,24          those versions
+ *     --tier thread         those tiers
+ *     --only denial         that part: escapes, denial or crawler
+ *     --missing             only pieces of which a cell was not run yet
+ *     --install             gets the versions that are not here yet, and no more
  */
 
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
+import { parseArgs } from 'node:util';
 import { ROOT } from '../../examples/ledger/place.js';
-import type { Run } from './harness/findings.js';
-import { install, installed, MAJORS, type Major } from './harness/node-versions.js';
+import { install, MAJORS, type Major } from './harness/node-versions.js';
+import { MatrixRecord } from './harness/record.js';
 import { page } from './harness/table.js';
+import { TIERS, type Tier } from './harness/tiers.js';
 
 const VITEST = join(ROOT, 'node_modules/vitest/vitest.mjs');
-const WHOLE = ['test/escapes/escapes.test.ts', 'test/escapes/denial.test.ts', 'test/escapes/crawler.test.ts'];
+const PARTS = ['escapes', 'denial', 'crawler'] as const;
 
-if (process.argv[2] === '--install') {
+interface Piece {
+  readonly major: Major;
+  readonly tier: Tier;
+  readonly part: (typeof PARTS)[number];
+}
+
+const { values } = parseArgs({
+  options: {
+    node: { type: 'string' },
+    tier: { type: 'string' },
+    only: { type: 'string' },
+    missing: { type: 'boolean' },
+    install: { type: 'boolean' },
+  },
+});
+
+if (values.install) {
   for (const major of MAJORS) console.log(`Node ${major}: ${install(major)}`);
   process.exit();
 }
 
-/** The versions that are named, or all. */
-const wanted = MAJORS.filter(
-  (major) => process.argv.slice(2).length === 0 || process.argv.slice(2).includes(`${major}`),
-);
-const folder = mkdtempSync(join(tmpdir(), 'sturdy-walls-'));
-let failed = false;
-for (const major of wanted) {
-  console.log(`Node ${major}: ${installed(major) ?? 'to be installed'}`);
-  failed = run(major) || failed;
+const majors = among(MAJORS, values.node, 'a version of Node here');
+const tiers = among(TIERS, values.tier, 'a tier');
+const parts = among(PARTS, values.only, 'a part');
+const record = new MatrixRecord();
+const failed: string[] = [];
+for (const major of majors) {
+  for (const tier of tiers) {
+    for (const part of parts) {
+      const piece = { major, tier, part };
+      // The crawler is in a thread of its own, whatever the tier.
+      if (part === 'crawler' && tier !== 'thread') continue;
+      if (!values.missing || isMissing(piece)) run(piece);
+    }
+  }
 }
-const runs = readdirSync(folder).map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Run);
-rmSync(folder, { recursive: true });
-if (wanted.length === MAJORS.length) {
-  writeFileSync(join(ROOT, 'docs/walls.md'), page(runs));
+const missing = record.missing();
+if (missing.length === 0) {
+  writeFileSync(join(ROOT, 'docs/walls.md'), page(record.runs));
   console.log('docs/walls.md was written');
+} else {
+  console.log(
+    `docs/walls.md was not written: ${missing.length} cells were not run yet (--missing runs them):`,
+  );
+  for (const { major, tier, file } of missing.slice(0, 20)) console.log(`  Node ${major}, ${tier}: ${file}`);
 }
-process.exit(failed ? 1 : 0);
+for (const each of failed) console.log(`failed: ${each}`);
+process.exit(failed.length > 0 ? 1 : 0);
 
-/** Whether it failed. */
-function run(major: Major): boolean {
+function among<T extends string | number>(all: readonly T[], asked: string | undefined, what: string): T[] {
+  if (asked === undefined) return [...all];
+  return asked.split(',').map((word) => {
+    const found = all.find((each) => `${each}` === word);
+    if (found !== undefined) return found;
+    console.error(`${word} is not ${what}: there are ${all.join(', ')}`);
+    return process.exit(2);
+  });
+}
+
+function isMissing({ major, tier, part }: Piece): boolean {
+  if (part === 'crawler')
+    return !record.runs.some(({ node, figures }) => node.startsWith(`${major}.`) && 'crawler' in figures);
+  return record
+    .missing()
+    .some(
+      (cell) =>
+        cell.major === major && cell.tier === tier && cell.file.startsWith('denial/') === (part === 'denial'),
+    );
+}
+
+function run({ major, tier, part }: Piece): void {
+  const title = `Node ${major}, ${tier}, ${part}`;
+  const folder = mkdtempSync(join(tmpdir(), 'sturdy-walls-'));
+  const began = performance.now();
   const { status } = spawnSync(
     install(major),
-    [VITEST, 'run', '--root', ROOT, '--no-file-parallelism', ...WHOLE],
-    { stdio: 'inherit', env: { ...process.env, ESCAPES: 'whole', ESCAPES_FINDINGS: folder } },
+    [VITEST, 'run', '--root', ROOT, '--no-file-parallelism', `test/escapes/${part}.test.ts`],
+    {
+      stdio: 'inherit',
+      env: { ...process.env, ESCAPES: 'whole', ESCAPES_TIERS: tier, ESCAPES_FINDINGS: folder },
+    },
   );
-  return status !== 0;
+  record.add(folder);
+  rmSync(folder, { recursive: true });
+  const seconds = Math.round((performance.now() - began) / 1000);
+  console.log(`${title}: ${status === 0 ? 'passed' : 'FAILED'}, ${seconds} s`);
+  if (status !== 0) failed.push(title);
 }

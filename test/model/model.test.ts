@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { SecretScan } from '../secrets/secret-scan.js';
 import { OPERATIONS, Runs, sequences } from './commands.js';
-import { SecretScan } from './secret-scan.js';
 import { Tally } from './tally.js';
 
 /**

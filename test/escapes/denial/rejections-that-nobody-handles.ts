@@ -20,6 +20,8 @@ export default denialClass({
     },
     'of very many': {
       body: `for (let i = 0; i < 2000; i++) Promise.reject(new Error('x')); return false;`,
+      // Telling the log of each of them is one turn.
+      limits: { turnMillis: 20_000 },
       told,
       bare: 'dies',
     },

@@ -1,6 +1,6 @@
 /**
  * A process without limits, which runs one program in a thread (see bare.ts) and says what harm it does: that the thread
- * answers no more, that memory fills, or that it dies of it. It is killed by whoever started it.
+ * answers no more, that memory fills, or that it dies of it. It ends with whoever started it: when its input does.
  */
 
 import process from 'node:process';
@@ -15,9 +15,16 @@ const FULL_BYTES = 400 * 1024 * 1024;
 const SILENT_MILLIS = 400;
 const LOOK_EVERY_MILLIS = 20;
 
-function report(harm: Harm | 'none'): void {
-  process.stdout.write(harm, () => process.exit());
+/** `process.exit` would wait for the thread, which may be in what nothing interrupts. */
+function end(): void {
+  process.kill(process.pid, 'SIGKILL');
 }
+
+function report(harm: Harm | 'none'): void {
+  process.stdout.write(harm, end);
+}
+
+process.stdin.on('close', end).resume();
 
 const expected = process.argv[3] as Harm;
 const order: BareOrder = { kind: 'worker', program: process.argv[2] ?? '' };

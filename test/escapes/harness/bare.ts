@@ -3,7 +3,7 @@
  * runs in a thread of its own that is thrown away, so that nothing it breaks is there for the next.
  */
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -36,6 +36,8 @@ const LIMIT_MILLIS = 30_000;
 const HARM_LIMIT_MILLIS = 60_000;
 
 export class Bare {
+  readonly #processes = new Set<ChildProcess>();
+
   /** Runs an attempt; whether it got out. */
   async escapes(body: string, kind: BareKind = 'worker'): Promise<string> {
     return this.outcome(asProgram(body), kind);
@@ -66,8 +68,9 @@ export class Bare {
   /** Runs a program in a process without limits, and says what harm it did. */
   async harm(program: string, expected: Harm): Promise<string> {
     const child = spawn(process.execPath, [PROCESS, program, expected], {
-      stdio: ['ignore', 'pipe', 'ignore'],
+      stdio: ['pipe', 'pipe', 'ignore'],
     });
+    this.#processes.add(child);
     let said = '';
     child.stdout.setEncoding('utf8').on('data', (text) => {
       said += text;
@@ -75,7 +78,13 @@ export class Bare {
     const late = setTimeout(() => child.kill('SIGKILL'), HARM_LIMIT_MILLIS);
     const [, signal] = (await once(child, 'close')) as [number | null, string | null];
     clearTimeout(late);
+    this.#processes.delete(child);
     // A process that runs out of memory does not say so.
     return said === '' && signal !== 'SIGKILL' && expected === 'fills' ? 'fills' : said;
+  }
+
+  /** Ends the processes of tests that were given up. */
+  end(): void {
+    for (const child of this.#processes) child.kill('SIGKILL');
   }
 }

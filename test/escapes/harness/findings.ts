@@ -7,6 +7,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Chapter } from './classes.js';
 import type { Rule } from './escape-class.js';
+import type { Latency, Phase } from './steady-client.js';
 import type { Tier } from './tiers.js';
 
 export interface Finding {
@@ -23,6 +24,8 @@ export interface Finding {
   readonly attempts: number;
   /** By attempt: what held it, or why it was not made. */
   readonly reasons: Readonly<Record<string, string>>;
+  /** Of a class of denial, by attempt: what a steady client of another domain saw. */
+  readonly waits?: Readonly<Record<string, Readonly<Record<Phase, Latency>>>>;
 }
 
 export interface Run {

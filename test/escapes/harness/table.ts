@@ -2,6 +2,7 @@
 
 import { CHAPTERS, type Chapter } from './classes.js';
 import type { Finding, Run } from './findings.js';
+import type { Phase } from './steady-client.js';
 import { TIERS, type Tier } from './tiers.js';
 
 const ALL: Readonly<Record<Chapter, string>> = { ...CHAPTERS, denial: 'Denial of service' };
@@ -15,7 +16,7 @@ ${counted(runs, versions)}
 ${rows.join('\n')}
 
 ${notApplicable(runs)}
-${figures(runs)}`;
+${figures(runs, versions)}`;
 }
 
 const HEAD = `# The walls, tried
@@ -107,24 +108,45 @@ ${all.map(([line, where]) => `- ${line} (${[...where].join(', ')})`).join('\n')}
 `;
 }
 
-const LONGEST = 'the longest answer to a steady client, in milliseconds';
-
-function figures(runs: readonly Run[]): string {
-  const rows = runs
-    .filter(({ figures }) => LONGEST in figures)
-    .map(({ node, figures }) => {
-      const { before, during, after } = figures[LONGEST] as Record<string, number>;
-      return `| ${node} | ${before} | ${during} | ${after} |`;
-    });
-  if (rows.length === 0) return '';
+/** What a steady client saw: class by class, the longest that one of its calls took while it was attacked. */
+function figures(runs: readonly Run[], versions: readonly string[]): string {
+  const waits = (tier: Tier | null, version: string, file: string | null, phase: Phase): number[] =>
+    runs
+      .filter(({ node }) => node === version)
+      .flatMap(({ findings }) => findings)
+      .filter((each) => (tier === null || each.tier === tier) && (file === null || each.file === file))
+      .flatMap((each) => Object.values(each.waits ?? {}).map((wait) => wait[phase].longest));
+  const longest = (all: number[]): string => (all.length === 0 ? '–' : `${Math.round(Math.max(...all))}`);
+  const all = runs.flatMap(({ findings }) => findings).filter(({ waits }) => waits !== undefined);
+  const names = new Map(all.map(({ file, name }) => [file, name]));
+  if (names.size === 0) return '';
+  const attacks = (version: string) => waits(null, version, null, 'during').length;
+  const phases = (['before', 'during', 'after'] as const).map(
+    (phase) => (version: string) => longest(waits(null, version, null, phase)),
+  );
+  const heads = TIERS.map((tier) => `${tier} ${versions.map(major).join(' / ')}`);
   return `## A steady client
 
 While each attack of the last chapter went on, a client called a domain in another host every 100 ms. Every call was answered. The
-longest that one of them took, in milliseconds, over all attacks of a run, with the client, the broker and all hosts on the machine
-that ran the tests:
+longest that one of them took, in milliseconds, over all attacks, with the client, the broker and all hosts on the machine that ran
+the tests, which may have had other work:
 
-| Node | before | during | after |
-| ---- | -----: | -----: | ----: |
-${rows.join('\n')}
+| Node | attacks | before | during | after |
+| ---- | ------: | -----: | -----: | ----: |
+${versions.map((version) => `| ${version} | ${attacks(version)} | ${phases.map((phase) => phase(version)).join(' | ')} |`).join('\n')}
+
+The same during the attacks of each class:
+
+| class | ${heads.join(' | ')} |
+| ----- | ${TIERS.map(() => '---').join(' | ')} |
+${[...names]
+  .sort()
+  .map(([file, name]) => {
+    const cells = TIERS.map((tier) =>
+      versions.map((version) => longest(waits(tier, version, file, 'during'))).join(' / '),
+    );
+    return `| ${name} | ${cells.join(' | ')} |`;
+  })
+  .join('\n')}
 `;
 }

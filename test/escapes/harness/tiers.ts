@@ -18,5 +18,11 @@ export function refusals(): ReadonlyMap<Tier, string | null> {
   return new Map(tiers.map(({ tier, available, reason }) => [tier, available ? null : reason]));
 }
 
+/** The tiers that are asked for. What is tried without a wall is tried with the first of all tiers. */
+export const ASKED: readonly Tier[] = TIERS.filter((tier) =>
+  (process.env['ESCAPES_TIERS'] ?? TIERS.join()).split(',').includes(tier),
+);
+export const WITHOUT_WALLS = ASKED.includes('thread');
+
 /** Whether the whole is asked for, and not the sample of it that the suite has time for. */
 export const WHOLE = process.env['ESCAPES'] === 'whole';

@@ -6,8 +6,9 @@
 /** The length of a piece, in bytes of the secret. Nobody guesses so much by chance, or gains much by less. */
 const PIECE = 12;
 
-/** The bytes by which a spelling is looked up: of 6, so that they are exact as a number. */
-const KEY = 6;
+/** The bytes by which a spelling is looked up, and how many such numbers a first look tells apart: it has to be quick. */
+const KEY = 4;
+const FIRST_LOOK = 1 << 22;
 
 type Spelling = (piece: Uint8Array) => readonly Buffer[];
 
@@ -66,9 +67,15 @@ interface Needle {
   readonly bytes: Buffer;
 }
 
+/** Where in the table of the first look a number is. */
+const placeOf = (key: number): number => Math.imul(key, 0x9e3779b1) >>> 10;
+
 export class SecretScan {
   /** By the number that the first bytes of a needle make. */
   readonly #needles = new Map<number, Needle[]>();
+  readonly #first = new Uint8Array(FIRST_LOOK);
+  /** The length of the longest spelling of a piece: whoever looks at a text in parts lets them overlap by as much. */
+  longest = 0;
 
   constructor(secrets: readonly Uint8Array[]) {
     for (const [secret, bytes] of secrets.entries()) {
@@ -85,7 +92,9 @@ export class SecretScan {
   #add(needle: Needle): void {
     if (needle.bytes.length < KEY)
       throw new Error(`the spelling ${needle.spelling} is too short to be found`);
-    const key = needle.bytes.readUIntBE(0, KEY);
+    this.longest = Math.max(this.longest, needle.bytes.length);
+    const key = needle.bytes.readUInt32BE(0);
+    this.#first[placeOf(key)] = 1;
     const known = this.#needles.get(key);
     if (known === undefined) this.#needles.set(key, [needle]);
     else known.push(needle);
@@ -93,21 +102,34 @@ export class SecretScan {
 
   /** What is found in `bytes`. */
   find(bytes: Buffer): Finding[] {
-    const dense = Buffer.from(bytes.toString('latin1').replace(/\s+/g, ''), 'latin1');
-    return [...this.#findIn(bytes), ...this.#findIn(dense)];
+    const found = [...this.#findIn(bytes)];
+    const dense = withoutBlanks(bytes);
+    return dense.length === bytes.length ? found : [...found, ...this.#findIn(dense)];
   }
 
   *#findIn(bytes: Buffer): Iterable<Finding> {
+    const first = this.#first;
     let key = 0;
     for (let end = 0; end < bytes.length; end++) {
-      key = (key % 2 ** (8 * (KEY - 1))) * 256 + bytes[end]!;
-      if (end < KEY - 1) continue;
+      key = (key << 8) | bytes[end]!;
+      if (first[placeOf(key)] === 0 || end < KEY - 1) continue;
       const at = end - KEY + 1;
-      for (const { secret, spelling, bytes: needle } of this.#needles.get(key) ?? []) {
+      for (const { secret, spelling, bytes: needle } of this.#needles.get(key >>> 0) ?? []) {
         if (bytes.compare(needle, 0, needle.length, at, Math.min(at + needle.length, bytes.length)) === 0) {
           yield { secret, spelling, at };
         }
       }
     }
   }
+}
+
+function withoutBlanks(bytes: Buffer): Buffer {
+  const dense = Buffer.allocUnsafe(bytes.length);
+  let length = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]!;
+    // A blank, or what ends or indents a line.
+    if (byte !== 0x20 && (byte < 0x09 || byte > 0x0d)) dense[length++] = byte;
+  }
+  return dense.subarray(0, length);
 }
