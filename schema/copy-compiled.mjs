@@ -8,6 +8,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 for (const folder of ['schema', 'examples', 'test']) {
   cpSync(join(root, folder), join(root, 'dist', folder), {
     recursive: true,
-    filter: (source) => !/\.[a-z]+$/.test(source) || /\.(capnp|cgr|csv)$/.test(source),
+    filter: (source) =>
+      !source.endsWith('node_modules') && (!/\.[a-z]+$/.test(source) || /\.(capnp|cgr|csv)$/.test(source)),
   });
 }

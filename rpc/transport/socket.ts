@@ -48,12 +48,7 @@ export async function dialSocket(address: SocketAddress, options: DialOptions = 
   } catch (cause) {
     socket.on('error', () => {});
     socket.destroy();
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const why = cause instanceof RpcError ? message : (code ?? message);
-    throw new RpcError('disconnected', `cannot connect to ${describeAddress(address)}: ${why}`, {
-      code: cause instanceof RpcError ? cause.code : 'ERR_RPC_CONNECT',
-      cause,
-    });
+    throw cannotConnect(describeAddress(address), cause);
   } finally {
     clearTimeout(timer);
   }
@@ -62,6 +57,16 @@ export async function dialSocket(address: SocketAddress, options: DialOptions = 
   socket.setNoDelay(true);
   if ('host' in address) socket.setKeepAlive(true, keepAliveMillis);
   return socket;
+}
+
+/** Why nobody was reached at `where`. */
+export function cannotConnect(where: string, cause: unknown): RpcError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const why = cause instanceof RpcError ? message : (code ?? message);
+  return new RpcError('disconnected', `cannot connect to ${where}: ${why}`, {
+    code: cause instanceof RpcError ? cause.code : 'ERR_RPC_CONNECT',
+    cause,
+  });
 }
 
 /** Connects. Rejects with `disconnected`, naming the address and the reason. */

@@ -1,5 +1,5 @@
 /**
- * Messages over a byte stream: a unix or TCP socket, or an inherited descriptor.
+ * Messages over a byte stream: a unix or TCP socket, TLS, an inherited descriptor, or a WebSocket as a stream.
  *
  * Writes are coalesced: what is sent in one turn goes out as one write. Reads are never paused for a slow reader elsewhere;
  * a peer that does not read is cut instead (limit `bytesQueued`).
@@ -9,9 +9,10 @@ import { nextTick } from 'node:process';
 import type { Duplex } from 'node:stream';
 import { setImmediate, setTimeout } from 'node:timers';
 import { type Account, NO_BUDGET } from '../budget.js';
-import { ProtocolViolation, RpcError } from '../error.js';
+import { ProtocolViolation, type RpcError } from '../error.js';
 import { FrameReader, headerBytes, writeHeader } from '../frame.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from '../limits.js';
+import { endedByPeer, endedHere, lost, notReading } from './ends.js';
 import { NO_THROTTLE, type Throttle } from './throttle.js';
 import type { Transport, TransportReceiver } from './transport.js';
 
@@ -72,20 +73,9 @@ export class StreamTransport implements Transport {
     this.#stream.on('data', (chunk: Buffer) => this.#take(chunk));
     this.#stream.on('drain', () => this.#charge());
     this.#stream.on('error', (cause: Error) => this.#ended(lost(cause)));
-    this.#stream.on('end', () => {
-      const whole = this.#frames.atBoundary;
-      this.#ended(
-        new RpcError(
-          'disconnected',
-          whole ? 'the peer closed the connection' : 'the peer stopped in the middle of a message',
-          {
-            code: whole ? 'ERR_RPC_CLOSED' : 'ERR_RPC_TRUNCATED',
-          },
-        ),
-      );
-    });
+    this.#stream.on('end', () => this.#ended(endedByPeer(this.#frames.atBoundary)));
     this.#stream.on('close', () => {
-      this.#ended(new RpcError('disconnected', 'the connection was closed', { code: 'ERR_RPC_CLOSED' }));
+      this.#ended(endedHere());
       this.#account.give(this.#charged);
       this.#charged = 0;
     });
@@ -159,15 +149,8 @@ export class StreamTransport implements Transport {
     if (this.#stream.writable) this.#stream.write(bytes);
     const within = this.#stream.writableLength <= this.#limits.bytesQueued;
     if (within && this.#charge()) return;
-    this.#ended(
-      new RpcError(
-        'overloaded',
-        `the peer does not read: ${this.#stream.writableLength} bytes wait for it (${within ? 'budget bytes' : 'limit bytesQueued'})`,
-        {
-          code: 'ERR_RPC_QUEUE_LIMIT',
-        },
-      ),
-    );
+    const bound = within ? 'budget bytes' : 'limit bytesQueued';
+    this.#ended(notReading(this.#stream.writableLength, bound));
   }
 
   /** Charges the account with what waits now. */
@@ -236,11 +219,4 @@ export class StreamTransport implements Transport {
 /** A segment that may wait for long: not as a view that keeps far more than itself. */
 function byItself(segment: Uint8Array): Uint8Array {
   return segment.buffer.byteLength > SLACK * segment.length ? Uint8Array.from(segment) : segment;
-}
-
-function lost(cause: Error): RpcError {
-  return new RpcError('disconnected', `the connection was lost: ${cause.message}`, {
-    code: 'ERR_RPC_LOST',
-    cause,
-  });
 }

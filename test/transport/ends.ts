@@ -7,14 +7,18 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { MessageChannel } from 'node:worker_threads';
+import { WebSocket } from 'ws';
 import { selfSigned } from '../../broker/self-signed.js';
 import {
   type ConnectionLimits,
   certificateKeyDigest,
   type DialOptions,
+  deferred,
   dialSocket,
+  dialWebSocket,
   type ListenOptions,
   listenSocket,
+  listenWebSocket,
   MessagePortTransport,
   memoryPair,
   type Port,
@@ -22,6 +26,8 @@ import {
   StreamTransport,
   standardTransport,
   type Transport,
+  WebSocketTransport,
+  webSocketUrl,
 } from '../../rpc/index.js';
 
 export interface Ends {
@@ -33,9 +39,29 @@ export interface Ends {
   close(): Promise<void>;
 }
 
-export type Kind = 'memory' | 'unix' | 'tcp' | 'tls' | 'port' | 'descriptor' | 'standard';
+/** Of `websocket`, the near end is what a browser has; of `wss`, what a program in Node has. */
+export type Kind =
+  | 'memory'
+  | 'unix'
+  | 'tcp'
+  | 'tls'
+  | 'websocket'
+  | 'wss'
+  | 'port'
+  | 'descriptor'
+  | 'standard';
 
-export const KINDS: readonly Kind[] = ['memory', 'unix', 'tcp', 'tls', 'port', 'descriptor', 'standard'];
+export const KINDS: readonly Kind[] = [
+  'memory',
+  'unix',
+  'tcp',
+  'tls',
+  'websocket',
+  'wss',
+  'port',
+  'descriptor',
+  'standard',
+];
 
 /** `near` has these limits. Of a child there is no far end here. */
 export async function open(kind: Kind, limits: Partial<ConnectionLimits> = {}): Promise<Ends> {
@@ -86,7 +112,31 @@ export async function open(kind: Kind, limits: Partial<ConnectionLimits> = {}): 
       const serverKey = certificateKeyDigest(identity.certificate);
       return sockets({ host: '127.0.0.1', port: 0 }, limits, { tls: { identity } }, { tls: { serverKey } });
     }
+    case 'websocket':
+    case 'wss':
+      return webSockets(kind === 'wss', limits);
   }
+}
+
+async function webSockets(isTls: boolean, limits: Partial<ConnectionLimits>): Promise<Ends> {
+  const identity = selfSigned('a test');
+  const far = deferred<Duplex>();
+  const listener = await listenWebSocket(
+    { host: '127.0.0.1', port: 0, path: '/here' },
+    (stream) => far.fulfil(stream),
+    isTls ? { tls: { identity, asksClients: false } } : {},
+  );
+  const address = { ...(listener.address as { host: string; port: number }), path: '/here' };
+  let near: Transport;
+  if (isTls) {
+    const tls = { serverKey: certificateKeyDigest(identity.certificate) };
+    near = new StreamTransport(await dialWebSocket(address, { tls }), limits);
+  } else {
+    const browsers = new WebSocketTransport(new WebSocket(webSocketUrl(address, false)) as never, limits);
+    await browsers.opened;
+    near = browsers;
+  }
+  return { near, far: new StreamTransport(await far.promise), close: () => listener.close() };
 }
 
 async function sockets(
