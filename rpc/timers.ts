@@ -9,6 +9,6 @@ export type Timer = ReturnType<typeof globalThis.setTimeout>;
 
 /** Does not let `timer` keep the process alive, where timers do that. */
 export function inBackground(timer: Timer): Timer {
-  if (typeof timer === 'object') timer.unref();
+  (timer as { unref?(): void }).unref?.();
   return timer;
 }
