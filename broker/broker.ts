@@ -19,6 +19,7 @@ import {
   Session,
   type SocketAddress,
   StreamTransport,
+  watchPeer,
 } from '../rpc/index.js';
 import { SchemaGraph, sturdySchemaBytes } from '../schema/index.js';
 import { Entrance } from './admission.js';
@@ -366,13 +367,15 @@ export class Broker {
       audit: this.#audit,
     });
     const accounts = this.#budgets.accounts();
-    const session = new Session(new StreamTransport(stream, CLIENT_LIMITS, accounts.bytes, pace), {
+    const transport = new StreamTransport(stream, CLIENT_LIMITS, accounts.bytes, pace);
+    const session = new Session(transport, {
       ...entry,
       limits: CLIENT_LIMITS,
       accounts,
       whenPassedOn: this.#entrance.whenPassedOn,
     });
     entry.bootstrap[Symbol.dispose]();
+    watchPeer(session, transport, this.#config.listen);
     if (client instanceof RpcError) session.connection.abort(client.message);
     else if (client === null && isTls && this.#config.listen.tls?.clients === 'certified')
       session.connection.abort('a client of this broker needs a certificate (listen.tls.clients)');

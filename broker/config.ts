@@ -194,6 +194,10 @@ const schema = z
           .optional(),
         /** How long a connection of TCP is silent before the system asks whether its peer is still there. */
         keepAliveMillis: z.int().min(1000).max(86_400_000).default(120_000),
+        /** How long a peer may be silent before it is asked whether it is there, and then without an answer. */
+        silenceMillis: z.int().min(1000).max(86_400_000).default(900_000),
+        /** How long nothing more may come of a message that has begun. */
+        stallMillis: z.int().min(100).max(86_400_000).default(60_000),
         limits: z
           .strictObject({
             /** How many connections are open at a time, on all listeners together. */

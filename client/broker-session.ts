@@ -12,6 +12,7 @@ import {
   type Capability,
   type ConnectionLimits,
   capabilityOf,
+  type Patience,
   type Pending,
   QueuedCapability,
   RpcError,
@@ -33,6 +34,8 @@ export interface BrokerSessionOptions {
   readonly longestPause?: number;
   /** How long an attempt to connect may take, in milliseconds. Default 10,000. */
   readonly connectTimeout?: number;
+  /** How long the broker may be silent, and a message of its unfinished. */
+  readonly patience?: Patience;
   /** What the broker can make this side hold. */
   readonly limits?: Partial<ConnectionLimits>;
   /** The connection was lost: every live capability but those that `restore` gave is broken. */

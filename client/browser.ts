@@ -10,6 +10,7 @@ import {
   Session,
   type StandardWebSocket,
   WebSocketTransport,
+  watchPeer,
   webSocketUrl,
 } from '../rpc/portable.js';
 import { formatAddress, type SturdyAddress } from './address.js';
@@ -59,7 +60,9 @@ async function dialBroker(address: SturdyAddress, options: BrokerSessionOptions)
   } finally {
     clearTimeout(timer);
   }
-  return new Session(transport, limits === undefined ? {} : { limits });
+  const session = new Session(transport, limits === undefined ? {} : { limits });
+  watchPeer(session, transport, options.patience);
+  return session;
 }
 
 const NOT_CONNECTED = 'ERR_RPC_CONNECT';

@@ -7,6 +7,7 @@ import {
   type SocketAddress,
   StreamTransport,
   type TlsIdentity,
+  watchPeer,
 } from '../rpc/index.js';
 import type { SturdyAddress } from './address.js';
 import { BrokerSession, type BrokerSessionOptions, CONNECT_TIMEOUT_MILLIS } from './broker-session.js';
@@ -49,7 +50,10 @@ async function dialBroker(address: SturdyAddress, options: ConnectOptions): Prom
     address.transport === 'webSocket'
       ? await dialWebSocket(address, dialling)
       : await dialSocket(socketAddress(address), dialling);
-  return new Session(new StreamTransport(stream, limits), limits === undefined ? {} : { limits });
+  const transport = new StreamTransport(stream, limits);
+  const session = new Session(transport, limits === undefined ? {} : { limits });
+  watchPeer(session, transport, options.patience);
+  return session;
 }
 
 function socketAddress(address: SturdyAddress & { transport: 'unix' | 'tcp' }): SocketAddress {

@@ -37,6 +37,7 @@ export { FrameReader } from './frame.js';
 export { type ConnectionLimits, DEFAULT_LIMITS } from './limits.js';
 export { type Dispatcher, LocalCall, LocalCapability } from './local.js';
 export { Payload } from './payload.js';
+export { type Patience, watchPeer } from './peer-watch.js';
 export type { CallOptions, Pending, Pipelined } from './pending.js';
 export { PromisedCapability, QueuedCapability } from './promised.js';
 export { ImportedCapability, RemoteCapability, RemotePromise } from './remote.js';
@@ -45,6 +46,7 @@ export { type CallContext, isServed, serve, serveAlso, served } from './serve.js
 export { Session, type SessionOptions } from './session.js';
 export { flush, STREAM_WINDOW } from './streaming.js';
 export { brokenStub, capabilityOf, isStub, Stub, stubFor, stubMethodName, typeOf } from './stub.js';
+export type { Flow } from './transport/flow.js';
 export { Link, type MemoryPair, memoryPair } from './transport/memory.js';
 export { MessagePortTransport, type Port } from './transport/message-port.js';
 export type { Throttle } from './transport/throttle.js';

@@ -3,6 +3,7 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { TLSSocket } from 'node:tls';
 import { RpcError } from '../error.js';
+import { type Patience, watchPeer } from '../peer-watch.js';
 import { Session, type SessionOptions } from '../session.js';
 import { StreamTransport } from './stream.js';
 import { beginTls, checkServer, type TlsClient, type TlsServer, tlsServer } from './tls.js';
@@ -72,9 +73,12 @@ export function cannotConnect(where: string, cause: unknown): RpcError {
 /** Connects. Rejects with `disconnected`, naming the address and the reason. */
 export async function connectSocket(
   address: SocketAddress,
-  options: SessionOptions & DialOptions = {},
+  options: SessionOptions & DialOptions & { readonly patience?: Patience } = {},
 ): Promise<Session> {
-  return new Session(new StreamTransport(await dialSocket(address, options), options.limits), options);
+  const transport = new StreamTransport(await dialSocket(address, options), options.limits);
+  const session = new Session(transport, options);
+  watchPeer(session, transport, options.patience);
+  return session;
 }
 
 /** How many connections one listener holds at a time. More are closed at once. */

@@ -13,6 +13,7 @@ import { ProtocolViolation, type RpcError } from '../error.js';
 import { FrameReader, headerBytes, writeHeader } from '../frame.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from '../limits.js';
 import { endedByPeer, endedHere, lost, notReading } from './ends.js';
+import type { Flow } from './flow.js';
 import { NO_THROTTLE, type Throttle } from './throttle.js';
 import type { Transport, TransportReceiver } from './transport.js';
 
@@ -31,7 +32,7 @@ const soon = Promise.resolve();
 /** How long a closed stream waits for its peer to read what was sent, in milliseconds. */
 const LINGER = 5_000;
 
-export class StreamTransport implements Transport {
+export class StreamTransport implements Transport, Flow {
   readonly #stream: Duplex;
   readonly #limits: ConnectionLimits;
   readonly #frames: FrameReader;
@@ -44,6 +45,8 @@ export class StreamTransport implements Transport {
   #batch: Buffer | null = null;
   #batched = 0;
   #state: 'open' | 'closing' | 'closed' = 'open';
+  #received = 0;
+  #sent = 0;
 
   /** Takes over `stream`. `account` is charged with the bytes that are held here. */
   constructor(
@@ -61,6 +64,18 @@ export class StreamTransport implements Transport {
   /** Bytes that wait to be read by the peer. */
   get bytesQueued(): number {
     return this.#stream.writableLength;
+  }
+
+  get bytesReceived(): number {
+    return this.#received;
+  }
+
+  get bytesPassedOn(): number {
+    return this.#sent - this.#stream.writableLength;
+  }
+
+  get isWithinMessage(): boolean {
+    return !this.#frames.atBoundary && this.#waiting.length === 0;
   }
 
   /** Bounds the peer by these limits from now on, as Connection.restrict does. */
@@ -146,6 +161,7 @@ export class StreamTransport implements Transport {
   }
 
   #write(bytes: Uint8Array): void {
+    this.#sent += bytes.length;
     if (this.#stream.writable) this.#stream.write(bytes);
     const within = this.#stream.writableLength <= this.#limits.bytesQueued;
     if (within && this.#charge()) return;
@@ -164,6 +180,7 @@ export class StreamTransport implements Transport {
 
   #take(chunk: Buffer): void {
     if (this.#state !== 'open') return;
+    this.#received += chunk.length;
     let handled = 0;
     let violation: ProtocolViolation | null = null;
     try {

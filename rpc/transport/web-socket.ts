@@ -9,6 +9,7 @@ import { FrameReader } from '../frame.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from '../limits.js';
 import { Batch } from './batch.js';
 import { endedByPeer, endedHere, notReading } from './ends.js';
+import type { Flow } from './flow.js';
 import type { Transport, TransportReceiver } from './transport.js';
 
 /** The bytes of the stream that one message of a WebSocket carries at most; larger ones are refused. */
@@ -43,7 +44,7 @@ export interface StandardWebSocket {
 const NORMAL = 1000;
 const soon = Promise.resolve();
 
-export class WebSocketTransport implements Transport {
+export class WebSocketTransport implements Transport, Flow {
   readonly #socket: StandardWebSocket;
   readonly #limits: ConnectionLimits;
   readonly #frames: FrameReader;
@@ -87,6 +88,18 @@ export class WebSocketTransport implements Transport {
   /** Bytes that wait to be sent. */
   get bytesQueued(): number {
     return this.#socket.bufferedAmount + this.#batch.bytes;
+  }
+
+  get bytesReceived(): number {
+    return this.#received;
+  }
+
+  get bytesPassedOn(): number {
+    return this.#sent - this.#socket.bufferedAmount;
+  }
+
+  get isWithinMessage(): boolean {
+    return !this.#frames.atBoundary;
   }
 
   start(receiver: TransportReceiver): void {
