@@ -106,12 +106,13 @@ it.each(['tcp', 'tls', 'websocket'] as const)(
     const theirs = await far;
     const port = 'port' in address ? address.port : 0;
     // The timer of a connection that is established (01): 02 is that of keep-alive.
-    const timers = readFileSync('/proc/net/tcp', 'utf8')
-      .split('\n')
-      .map((line) => line.trim().split(/\s+/))
-      .filter(([, local, remote, state]) => state === '01' && `${local} ${remote}`.includes(hexPort(port)))
-      .map(([, , , , , timer = '']) => timer.split(':')[0]);
-    expect(timers).toEqual(['02', '02']);
+    const timers = () =>
+      readFileSync('/proc/net/tcp', 'utf8')
+        .split('\n')
+        .map((line) => line.trim().split(/\s+/))
+        .filter(([, local, remote, state]) => state === '01' && `${local} ${remote}`.includes(hexPort(port)))
+        .map(([, , , , , timer = '']) => timer.split(':')[0]);
+    await expect.poll(timers, { timeout: 20_000 }).toEqual(['02', '02']);
     near.destroy();
     theirs.destroy();
     await close();
