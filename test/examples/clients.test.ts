@@ -95,7 +95,7 @@ const LANGUAGES: readonly [string, () => Promise<Peer>][] = [
 ];
 
 /** Those that check a broker's key. */
-const OVER_TLS = ['Node', 'Go'];
+const OVER_TLS = ['Node', 'Python', 'Go'];
 
 describe('the example of a client', () => {
   const found = new Map<string, Peer>();
