@@ -67,6 +67,8 @@ describe('a configuration', () => {
       listen: {
         unix: '/etc/sturdy/s.sock',
         keepAliveMillis: 120_000,
+        silenceMillis: 900_000,
+        stallMillis: 60_000,
         limits: { connections: 1024, messageMiB: 128 },
       },
       hosts: { warm: 1, maxThreads: 256 },
