@@ -14,13 +14,13 @@ import {
   describeAddress,
   type Listener,
   listenSocket,
-  listenWebSocket,
   RpcError,
   Session,
   type SocketAddress,
   StreamTransport,
   watchPeer,
 } from '../rpc/index.js';
+import { listenWebSocket } from '../rpc/web-sockets.js';
 import { SchemaGraph, sturdySchemaBytes } from '../schema/index.js';
 import { Entrance } from './admission.js';
 import { Audit } from './audit.js';

@@ -2,13 +2,13 @@
 import {
   type DialOptions,
   dialSocket,
-  dialWebSocket,
   Session,
   type SocketAddress,
   StreamTransport,
   type TlsIdentity,
   watchPeer,
 } from '../rpc/index.js';
+import { dialWebSocket } from '../rpc/web-sockets.js';
 import type { SturdyAddress } from './address.js';
 import { BrokerSession, type BrokerSessionOptions, CONNECT_TIMEOUT_MILLIS } from './broker-session.js';
 import { SturdyRef } from './sturdyref.js';

@@ -23,6 +23,3 @@ export {
   type TlsIdentity,
   type TlsServer,
 } from './transport/tls.js';
-export { dialWebSocket } from './transport/web-socket-dial.js';
-export { listenWebSocket, type WebSocketListenOptions } from './transport/web-socket-listen.js';
-export { WebSocketStream } from './transport/web-socket-stream.js';

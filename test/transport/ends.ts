@@ -14,10 +14,8 @@ import {
   type DialOptions,
   deferred,
   dialSocket,
-  dialWebSocket,
   type ListenOptions,
   listenSocket,
-  listenWebSocket,
   MessagePortTransport,
   memoryPair,
   type Port,
@@ -29,6 +27,7 @@ import {
   WebSocketTransport,
   webSocketUrl,
 } from '../../rpc/index.js';
+import { dialWebSocket, listenWebSocket } from '../../rpc/web-sockets.js';
 
 export interface Ends {
   /** The end that a test holds. */

@@ -4,13 +4,12 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket, type WebSocketServer } from 'ws';
 import {
   type Listener,
-  listenWebSocket,
   type RpcError,
   type Session,
   StreamTransport,
-  type WebSocketListenOptions,
   WebSocketTransport,
 } from '../../rpc/index.js';
+import { listenWebSocket, type WebSocketListenOptions } from '../../rpc/web-sockets.js';
 import { encodeMessage } from '../conformance/wire.js';
 import { serveProbe } from './probe.js';
 
