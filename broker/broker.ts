@@ -2,9 +2,10 @@
 import { mkdir, readFile, stat, unlink } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
-import type { SturdyAddress } from '../client/sturdyref.js';
+import type { SturdyAddress } from '../client/address.js';
 import {
   Budgets,
   type ConnectionLimits,
@@ -17,7 +18,9 @@ import {
   Session,
   type SocketAddress,
   StreamTransport,
+  watchPeer,
 } from '../rpc/index.js';
+import { listenWebSocket } from '../rpc/web-sockets.js';
 import { SchemaGraph, sturdySchemaBytes } from '../schema/index.js';
 import { Entrance } from './admission.js';
 import { Audit } from './audit.js';
@@ -300,26 +303,54 @@ export class Broker {
     }
     if (tcp !== undefined) await this.#listenOn({ host: tcp.host, port: tcp.port }, 'listen.tcp');
     if (tls !== undefined) await this.#listenOn({ host: tls.host, port: tls.port }, 'listen.tls', this.#tls);
+    await this.#listenForWebSockets();
   }
 
   async #listenOn(address: SocketAddress, at: string, tls: BrokerTls | null = null): Promise<void> {
-    const where = describeAddress(address);
     const { keepAliveMillis } = this.#config.listen;
-    try {
-      const listener = await listenSocket(address, (socket) => this.#accept(socket, tls !== null), {
-        keepAliveMillis,
-        ...(tls !== null && { tls }),
-      });
-      this.#listeners.push(listener);
-      this.#addresses.push(sturdyAddress(listener.address, tls?.digest ?? null));
-    } catch (cause) {
-      const { code, message } = cause as NodeJS.ErrnoException;
-      const why = code === 'EADDRINUSE' ? 'it is in use by another program; choose another' : message;
-      throw new StartupError(`${at}: cannot listen on ${where}: ${why}`, { cause });
-    }
+    const listener = await listenSocket(address, (socket) => this.#accept(socket, tls !== null), {
+      keepAliveMillis,
+      ...(tls !== null && { tls }),
+    }).catch(notListening(at, describeAddress(address)));
+    this.#listeners.push(listener);
+    this.#addresses.push(sturdyAddress(listener.address, tls?.digest ?? null));
   }
 
-  #accept(socket: Socket, isTls: boolean): void {
+  /** Its clients are asked for no certificate: a browser that is asked for one by a WebSocket gives up. */
+  async #listenForWebSockets(): Promise<void> {
+    const { webSocket, keepAliveMillis } = this.#config.listen;
+    if (webSocket === undefined) return;
+    const at = 'listen.webSocket';
+    const { host, port, path, origins } = webSocket;
+    const tls = await this.#webSocketTls(`${at}.tls`);
+    const refused = new Tally(this.#log, 'WebSockets were refused', (count, reason) => ({
+      refused: count,
+      reason,
+    }));
+    const listener = await listenWebSocket(
+      { host, port, path },
+      (stream, socket) => this.#accept(socket, false, stream),
+      {
+        origins,
+        keepAliveMillis,
+        refused: (reason) => refused.add(reason),
+        ...(tls !== null && { tls: { identity: tls.identity, asksClients: false } }),
+      },
+    ).catch(notListening(at, describeAddress({ host, port })));
+    this.#listeners.push(listener);
+    const found = listener.address as { host: string; port: number };
+    this.#addresses.push({ transport: 'webSocket', ...found, path, key: tls?.digest ?? null });
+  }
+
+  async #webSocketTls(at: string): Promise<BrokerTls | null> {
+    const { webSocket, tls } = this.#config.listen;
+    if (webSocket?.tls === undefined) return null;
+    if (webSocket.tls.certificate !== undefined) return provideTls(this.#config.data, webSocket.tls, at);
+    return this.#tls ?? provideTls(this.#config.data, tls ?? {}, at);
+  }
+
+  /** `stream` is what runs over `socket`, where that is not the stream itself. */
+  #accept(socket: Socket, isTls: boolean, stream: Duplex = socket): void {
     const client = isTls ? clientOf(socket as TLSSocket) : null;
     const holder: GrantOwner =
       client instanceof Uint8Array ? { kind: 'certificate', fingerprint: client } : { kind: 'anyone' };
@@ -336,13 +367,15 @@ export class Broker {
       audit: this.#audit,
     });
     const accounts = this.#budgets.accounts();
-    const session = new Session(new StreamTransport(socket, CLIENT_LIMITS, accounts.bytes, pace), {
+    const transport = new StreamTransport(stream, CLIENT_LIMITS, accounts.bytes, pace);
+    const session = new Session(transport, {
       ...entry,
       limits: CLIENT_LIMITS,
       accounts,
       whenPassedOn: this.#entrance.whenPassedOn,
     });
     entry.bootstrap[Symbol.dispose]();
+    watchPeer(session, transport, this.#config.listen);
     if (client instanceof RpcError) session.connection.abort(client.message);
     else if (client === null && isTls && this.#config.listen.tls?.clients === 'certified')
       session.connection.abort('a client of this broker needs a certificate (listen.tls.clients)');
@@ -416,6 +449,14 @@ export class Broker {
     const busy = () => [...this.#sessions].some(({ connection }) => connection.callsRunning > 0);
     while (busy() && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+function notListening(at: string, where: string) {
+  return (cause: NodeJS.ErrnoException): never => {
+    const { code, message } = cause;
+    const why = code === 'EADDRINUSE' ? 'it is in use by another program; choose another' : message;
+    throw new StartupError(`${at}: cannot listen on ${where}: ${why}`, { cause });
+  };
 }
 
 function sturdyAddress(address: SocketAddress, key: string | null): SturdyAddress {

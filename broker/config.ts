@@ -13,7 +13,7 @@ import { dirname, extname, isAbsolute, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 import { z } from 'zod';
-import { isLoopback } from '../client/sturdyref.js';
+import { isLoopback, isWebSocketPath } from '../client/address.js';
 import { BROKER_HOME } from './broker-name.js';
 import { describeIssue } from './config-error.js';
 import { parseRate, RATE_EXPECTED } from './policy/rate.js';
@@ -36,6 +36,21 @@ const methodName = z.string().regex(/^[A-Za-z][A-Za-z0-9.]*\.[a-zA-Z][A-Za-z0-9]
 const rate = z.string({ message: RATE_EXPECTED }).refine((text) => parseRate(text) !== null, {
   error: ({ input }) => `${RATE_EXPECTED}; found ${JSON.stringify(input)}`,
 });
+
+const notAnAddress = ({ input }: { input?: unknown }): string =>
+  `${JSON.stringify(input)} is no IP address; expected one of this machine's, or 0.0.0.0 or :: for all of them`;
+
+/** As a browser writes it in the header `Origin`. */
+const isOrigin = (text: string): boolean =>
+  /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+const notAnOrigin = ({ input }: { input?: unknown }): string =>
+  `${JSON.stringify(input)} is no origin; expected such as 'https://app.example' or 'http://127.0.0.1:8080', with nothing behind it`;
+
+const BOTH_OR_NEITHER = [
+  ({ certificate, key }: { certificate?: string | undefined; key?: string | undefined }) =>
+    (certificate === undefined) === (key === undefined),
+  { error: 'expected certificate and key together, or neither' },
+] as const;
 
 const DATE_EXPECTED = "expected a date and time such as '2030-01-31T00:00:00Z'";
 
@@ -138,10 +153,7 @@ const schema = z
         tls: z
           .strictObject({
             /** What is listened on. */
-            host: z.string().refine((text) => isIP(text) !== 0, {
-              error: ({ input }) =>
-                `${JSON.stringify(input)} is no IP address; expected one of this machine's, or 0.0.0.0 or :: for all of them`,
-            }),
+            host: z.string().refine((text) => isIP(text) !== 0, { error: notAnAddress }),
             port: z.int().min(0).max(65_535),
             /** Files in PEM, both of them or neither: without them the broker makes its own, in the data folder. */
             certificate: path.optional(),
@@ -149,12 +161,43 @@ const schema = z
             /** Whether a client has to have a certificate. */
             clients: z.enum(['any', 'certified']).default('any'),
           })
-          .refine(({ certificate, key }) => (certificate === undefined) === (key === undefined), {
-            error: 'expected certificate and key together, or neither',
+          .refine(...BOTH_OR_NEITHER)
+          .optional(),
+        /** WebSockets: from programs, and from pages in browsers. */
+        webSocket: z
+          .strictObject({
+            host: z.string().refine((text) => isIP(text) !== 0, { error: notAnAddress }),
+            port: z.int().min(0).max(65_535),
+            path: z
+              .string()
+              .refine(isWebSocketPath, {
+                message: "expected a path such as '/sturdy': letters, digits and - . _ ~ /, 128 at most",
+              })
+              .default('/'),
+            /** Where pages are let in from. A client that names no origin is a program. */
+            origins: z
+              .array(z.string().refine(isOrigin, { error: notAnOrigin }), {
+                message: "expected a list of origins, such as ['https://app.example']",
+              })
+              .default([]),
+            /** Over TLS: with these files in PEM; without them, as `listen.tls`. */
+            tls: z
+              .strictObject({ certificate: path.optional(), key: path.optional() })
+              .refine(...BOTH_OR_NEITHER)
+              .optional(),
+          })
+          .refine(({ host, tls }) => tls !== undefined || isLoopback(host), {
+            error:
+              'without TLS only 127.0.0.1 or ::1 can be listened on; add tls: {}, or tls: { certificate, key } of a ' +
+              'certificate that browsers know',
           })
           .optional(),
         /** How long a connection of TCP is silent before the system asks whether its peer is still there. */
         keepAliveMillis: z.int().min(1000).max(86_400_000).default(120_000),
+        /** How long a peer may be silent before it is asked whether it is there, and then without an answer. */
+        silenceMillis: z.int().min(1000).max(86_400_000).default(900_000),
+        /** How long nothing more may come of a message that has begun. */
+        stallMillis: z.int().min(100).max(86_400_000).default(60_000),
         limits: z
           .strictObject({
             /** How many connections are open at a time, on all listeners together. */
@@ -164,9 +207,11 @@ const schema = z
           })
           .prefault({}),
       })
-      .refine(({ unix, tcp, tls }) => [unix, tcp, tls].some((listener) => listener !== undefined), {
-        error: 'expected one of unix, tcp and tls, or several: nobody could connect otherwise',
-      }),
+      .refine(
+        ({ unix, tcp, tls, webSocket }) =>
+          [unix, tcp, tls, webSocket].some((listener) => listener !== undefined),
+        { error: 'expected one of unix, tcp, tls and webSocket, or several: nobody could connect otherwise' },
+      ),
     hosts: z
       .strictObject({
         /** Hosts and threads that are kept ready. */
@@ -277,6 +322,9 @@ export function parseConfig(value: unknown, folder: string, file = 'the configur
       ...config.listen,
       ...(config.listen.unix !== undefined && { unix: absolute(config.listen.unix) }),
       ...(config.listen.tls !== undefined && { tls: withFiles(config.listen.tls, absolute) }),
+      ...(config.listen.webSocket?.tls !== undefined && {
+        webSocket: { ...config.listen.webSocket, tls: withFiles(config.listen.webSocket.tls, absolute) },
+      }),
     },
     domains: Object.fromEntries(
       Object.entries(config.domains).map(([key, value]) => [

@@ -6,7 +6,8 @@
 import { chmod, lstat, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { type SturdyAddress, SturdyRef } from '../client/sturdyref.js';
+import type { SturdyAddress } from '../client/address.js';
+import { SturdyRef } from '../client/sturdyref.js';
 import type { Grants } from './grants.js';
 import type { Home } from './home.js';
 import { OPERATOR_OBJECT } from './operator.js';

@@ -26,25 +26,25 @@ export interface BrokerTls {
 }
 
 /** @throws StartupError where a file cannot be read, is none, or the key is not that of the certificate */
-export async function provideTls(folder: string, files: TlsFiles): Promise<BrokerTls> {
+export async function provideTls(folder: string, files: TlsFiles, at = 'listen.tls'): Promise<BrokerTls> {
   if (files.certificate !== undefined && files.key !== undefined) {
-    const [certificate, key] = await Promise.all([read(files.certificate), read(files.key)]);
-    return checked({ certificate, key }, `listen.tls: ${files.certificate} and ${files.key}`);
+    const [certificate, key] = await Promise.all([read(files.certificate, at), read(files.key, at)]);
+    return checked({ certificate, key }, `${at}: ${files.certificate} and ${files.key}`);
   }
   const path = join(folder, TLS_IDENTITY);
   const found = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') return null;
-    throw new StartupError(`listen.tls: cannot read ${path}: ${cause.code}`, { cause });
+    throw new StartupError(`${at}: cannot read ${path}: ${cause.code}`, { cause });
   });
-  if (found !== null) return checked({ certificate: found, key: found }, `listen.tls: ${path}`);
+  if (found !== null) return checked({ certificate: found, key: found }, `${at}: ${path}`);
   const made = selfSigned('a broker of Sturdy');
   await writePrivateFile(path, made.key + made.certificate);
   return checked(made, path);
 }
 
-async function read(path: string): Promise<string> {
+async function read(path: string, at: string): Promise<string> {
   return readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new StartupError(`listen.tls: cannot read ${path}: ${cause.code}`, { cause });
+    throw new StartupError(`${at}: cannot read ${path}: ${cause.code}`, { cause });
   });
 }
 

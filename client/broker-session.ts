@@ -12,22 +12,20 @@ import {
   type Capability,
   type ConnectionLimits,
   capabilityOf,
-  dialSocket,
+  type Patience,
   type Pending,
   QueuedCapability,
   RpcError,
-  Session,
-  type SocketAddress,
-  StreamTransport,
+  type Session,
   type Stub,
   stubFor,
-  type TlsIdentity,
-} from '../rpc/index.js';
+} from '../rpc/portable.js';
 import { type InterfaceType, sturdySchema } from '../schema/index.js';
+import { type SturdyAddress, sameAddress } from './address.js';
 import { RestoredCapability } from './restored.js';
-import { type SturdyAddress, SturdyRef } from './sturdyref.js';
+import type { SturdyRef } from './sturdyref.js';
 
-export interface ConnectOptions {
+export interface BrokerSessionOptions {
   /** Whether a connection that was lost is made again. Default true. */
   readonly reconnect?: boolean;
   /** The pause before the first attempt to come back, in milliseconds; doubled each time. Default 100. */
@@ -36,10 +34,8 @@ export interface ConnectOptions {
   readonly longestPause?: number;
   /** How long an attempt to connect may take, in milliseconds. Default 10,000. */
   readonly connectTimeout?: number;
-  /** Who this side is, where the broker is reached by TLS: what is sealed to this certificate can be restored then. */
-  readonly identity?: TlsIdentity;
-  /** How long a connection of TCP is silent before the system asks whether the broker is still there. Default 120,000. */
-  readonly keepAliveMillis?: number;
+  /** How long the broker may be silent, and a message of its unfinished. */
+  readonly patience?: Patience;
   /** What the broker can make this side hold. */
   readonly limits?: Partial<ConnectionLimits>;
   /** The connection was lost: every live capability but those that `restore` gave is broken. */
@@ -47,6 +43,11 @@ export interface ConnectOptions {
   /** The connection is there again. */
   readonly onReconnected?: () => void;
 }
+
+export const CONNECT_TIMEOUT_MILLIS = 10_000;
+
+/** Makes a connection to the broker. Rejects with `disconnected`, naming the address and the reason. */
+export type Dial = () => Promise<Session>;
 
 /** Gate of schema/sturdy.capnp. */
 interface Gate extends Stub {
@@ -59,36 +60,26 @@ type State =
       readonly is: 'reconnecting';
       /** Restores that wait for the next attempt. */
       readonly waiting: { readonly ref: SturdyRef; readonly promise: QueuedCapability }[];
-      timer: NodeJS.Timeout | null;
+      timer: ReturnType<typeof setTimeout> | null;
     }
   | { readonly is: 'closed'; readonly reason: RpcError };
 
 /** A connection that held for so long was a good one: the next pause is the first again. In milliseconds. */
 const STEADY = 10_000;
 
-/**
- * Connects to the broker that `where` leads to. Nothing is restored yet.
- * @throws RpcError `disconnected`, naming the address and the reason, where nobody answers there.
- */
-export async function connect(
-  where: SturdyRef | SturdyAddress,
-  options: ConnectOptions = {},
-): Promise<BrokerSession> {
-  const address = where instanceof SturdyRef ? where.address : where;
-  return new BrokerSession(address, options, await dial(address, options));
-}
-
 export class BrokerSession {
   readonly address: SturdyAddress;
-  readonly #options: ConnectOptions;
+  readonly #options: BrokerSessionOptions;
+  readonly #dial: Dial;
   #state: State;
   /** Attempts that failed, or connections that did not hold, one after the other. */
   #failures = 0;
 
-  /** Use `connect`. Takes over `session`. */
-  constructor(address: SturdyAddress, options: ConnectOptions, session: Session) {
+  /** Use `connect`. Takes over `session`; others are made by `dial`. */
+  constructor(address: SturdyAddress, options: BrokerSessionOptions, session: Session, dial: Dial) {
     this.address = address;
     this.#options = options;
+    this.#dial = dial;
     this.#state = this.#connected(session);
   }
 
@@ -175,7 +166,7 @@ export class BrokerSession {
   }
 
   async #attempt(state: State & { is: 'reconnecting' }): Promise<void> {
-    const outcome = await dial(this.address, this.#options).catch((error: unknown) => RpcError.from(error));
+    const outcome = await this.#dial().catch((error: unknown) => RpcError.from(error));
     if (this.#state !== state) {
       // Closed meanwhile.
       if (!(outcome instanceof RpcError)) outcome.close();
@@ -218,22 +209,4 @@ function restore(gate: Gate, ref: SturdyRef): Capability {
 function settle(promise: QueuedCapability, to: Capability): void {
   promise.resolve(to);
   promise.release();
-}
-
-async function dial(address: SturdyAddress, options: ConnectOptions): Promise<Session> {
-  const where: SocketAddress =
-    address.transport === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
-  const { limits, connectTimeout: timeoutMillis = 10_000, identity, keepAliveMillis } = options;
-  const socket = await dialSocket(where, {
-    timeoutMillis,
-    ...(keepAliveMillis !== undefined && { keepAliveMillis }),
-    ...(address.transport === 'tcp' &&
-      address.key !== null && { tls: { serverKey: address.key, ...(identity && { identity }) } }),
-  });
-  return new Session(new StreamTransport(socket, limits), limits === undefined ? {} : { limits });
-}
-
-function sameAddress(a: SturdyAddress, b: SturdyAddress): boolean {
-  if (a.transport === 'unix') return b.transport === 'unix' && a.path === b.path;
-  return b.transport === 'tcp' && a.host === b.host && a.port === b.port && a.key === b.key;
 }

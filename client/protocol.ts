@@ -2,7 +2,7 @@
  * The public protocol in TypeScript, for programs that call it: schema/sturdy.capnp is the reference, and this says the
  * same.
  */
-import type { Pending, Stub } from '../rpc/index.js';
+import type { Pending, Stub } from '../rpc/portable.js';
 import { sturdySchema } from '../schema/index.js';
 
 type Nothing = Record<never, never>;

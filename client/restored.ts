@@ -9,7 +9,7 @@ import {
   type Capability,
   RenewedCapability,
   type ReturnSink,
-} from '../rpc/index.js';
+} from '../rpc/portable.js';
 
 export class RestoredCapability extends RenewedCapability {
   /** Passed on in a call, it is the broker's own object again, and not one of this program's in front of it. */

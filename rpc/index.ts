@@ -1,53 +1,9 @@
 /**
  * Cap'n Proto RPC: capabilities, connections and transports. Usable on its own; knows nothing of brokers, grants or
- * domains.
+ * domains. What of it needs Node is named here, and the rest in portable.ts.
  */
-export {
-  type Account,
-  type Accounts,
-  type BudgetSize,
-  type BudgetSizes,
-  Budgets,
-  DEFAULT_BUDGETS,
-} from './budget.js';
-export type { CallSignal } from './call-signal.js';
-export {
-  BrokenCapability,
-  type Call,
-  type CallHints,
-  type CallInProgress,
-  Capability,
-  capabilityIn,
-  hintsPassedOn,
-  type ReturnSink,
-  settled,
-} from './capability.js';
-export { Connection, type ConnectionOptions } from './connection.js';
-export { type Deferred, deferred } from './deferred.js';
-export {
-  causeOf,
-  MAX_ERROR_MESSAGE,
-  MAX_ERROR_TRACE,
-  RpcError,
-  type RpcErrorOptions,
-  type RpcErrorType,
-  remoteTraceOf,
-} from './error.js';
-export { FrameReader } from './frame.js';
-export { type ConnectionLimits, DEFAULT_LIMITS } from './limits.js';
-export { type Dispatcher, LocalCall, LocalCapability } from './local.js';
-export { Payload } from './payload.js';
-export type { CallOptions, Pending, Pipelined } from './pending.js';
-export { PromisedCapability, QueuedCapability } from './promised.js';
-export { ImportedCapability, RemoteCapability, RemotePromise } from './remote.js';
-export { isGone, RenewedCapability } from './renewed.js';
-export { type CallContext, isServed, serve, serveAlso, served } from './serve.js';
-export { Session, type SessionOptions } from './session.js';
-export { flush, STREAM_WINDOW } from './streaming.js';
-export { brokenStub, capabilityOf, isStub, Stub, stubFor, stubMethodName, typeOf } from './stub.js';
+export * from './portable.js';
 export { descriptorTransport, standardTransport } from './transport/descriptor.js';
-export { Link, type MemoryPair, memoryPair } from './transport/memory.js';
-export { MessagePortTransport, type Port } from './transport/message-port.js';
 export {
   connectSocket,
   type DialOptions,
@@ -59,7 +15,6 @@ export {
   type SocketAddress,
 } from './transport/socket.js';
 export { StreamTransport } from './transport/stream.js';
-export type { Throttle } from './transport/throttle.js';
 export {
   certificateKeyDigest,
   clientOf,
@@ -68,5 +23,3 @@ export {
   type TlsIdentity,
   type TlsServer,
 } from './transport/tls.js';
-export type { Transport, TransportReceiver } from './transport/transport.js';
-export { untilSettled } from './until-settled.js';

@@ -1,11 +1,11 @@
 /** A connection on a transport: what a program holds of a peer. */
-import { clearTimeout, setTimeout } from 'node:timers';
 import type { InterfaceType } from '../schema/index.js';
 import type { Accounts } from './budget.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import { RpcError } from './error.js';
 import type { ConnectionLimits } from './limits.js';
 import { capabilityOf, type Stub, stubFor } from './stub.js';
+import { clearTimeout, setTimeout } from './timers.js';
 import type { Transport } from './transport/transport.js';
 
 export interface SessionOptions {

@@ -1,7 +1,9 @@
 // Compiles every schema of the repository with the `capnp` tool: X.capnp becomes X.cgr, a CodeGeneratorRequest, beside it.
 // What it makes is committed, so that nobody needs the tool but who changes a schema. Run it by `npm run schema`.
+//
+// The broker's own protocols are written into a module as well: the schema layer runs in browsers, which have no files.
 import { execFileSync } from 'node:child_process';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -36,3 +38,12 @@ for (const folder of folders) {
     console.log(`${source}: ${request.length} bytes`);
   }
 }
+
+const protocols = ['sturdy', 'domain', 'host'].map((name) => {
+  const bytes = readFileSync(join(root, `schema/${name}.cgr`));
+  return `/** ${name}.cgr */\nexport const ${name} = '${bytes.toString('base64').replace(/=+$/, '')}';\n`;
+});
+writeFileSync(
+  join(root, 'schema/protocols.generated.ts'),
+  `// Made by \`npm run schema\`. CodeGeneratorRequests in base64.\n${protocols.join('')}`,
+);

@@ -1,5 +1,6 @@
 /** What is said: messages, the schema graph, and codecs between JavaScript values and Cap'n Proto. */
 export { AnyPointer } from './any-pointer.js';
+export { fromBase64, toBase64Url } from './base64.js';
 export {
   type CapabilityDecoder,
   type CapabilityEncoder,

@@ -1,22 +1,19 @@
 /** The schemas of the broker's own protocols, loaded once. */
-import { readFileSync } from 'node:fs';
+import { fromBase64 } from './base64.js';
 import { SchemaGraph } from './graph.js';
+import * as compiled from './protocols.generated.js';
 
 let bytes: Uint8Array | null = null;
 let graph: SchemaGraph | null = null;
 
 /** The CodeGeneratorRequest of the public protocol, schema/sturdy.capnp. */
 export function sturdySchemaBytes(): Uint8Array {
-  bytes ??= compiled('sturdy');
+  bytes ??= fromBase64(compiled.sturdy);
   return bytes;
 }
 
 /** The public protocol, and those between the broker and its domains (domain.capnp) and hosts (host.capnp). */
 export function sturdySchema(): SchemaGraph {
-  graph ??= SchemaGraph.load([sturdySchemaBytes(), compiled('domain'), compiled('host')]);
+  graph ??= SchemaGraph.load([sturdySchemaBytes(), fromBase64(compiled.domain), fromBase64(compiled.host)]);
   return graph;
-}
-
-function compiled(name: string): Uint8Array {
-  return new Uint8Array(readFileSync(new URL(`./${name}.cgr`, import.meta.url)));
 }

@@ -40,6 +40,7 @@ describe('the documentation', () => {
 
   it.each([
     ['node', 'ts', 'examples/clients/balance.ts'],
+    ['browser', 'ts', 'examples/browser/page.ts'],
     ['python', 'python', 'examples/clients/balance.py'],
     ['cpp', 'cpp', 'examples/clients/balance.c++'],
     ['go', 'go', 'examples/clients/balance.go'],

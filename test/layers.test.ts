@@ -17,7 +17,7 @@ const LAYERS: Record<string, readonly string[]> = {
 /** The packages that a layer may use, beside Node's own modules. What is not here is used by no layer. */
 const PACKAGES: Record<string, readonly string[]> = {
   schema: ['capnp-ts'],
-  rpc: [],
+  rpc: ['ws'],
   client: [],
   worker: ['acorn', 'esbuild', 'piscina', 'ses'],
   broker: ['commander', 'esbuild', 'lmdb', 'msgpackr', 'pino', 'zod'],

@@ -1,6 +1,6 @@
 /** `sturdy serve`: a broker in the foreground, until SIGTERM or SIGINT stops it gracefully. A second signal ends it at once. */
 import type { Command } from 'commander';
-import { formatAddress, type SturdyAddress } from '../../client/sturdyref.js';
+import { formatAddress, type SturdyAddress } from '../../client/address.js';
 import { configFile, type GlobalOptions } from './operator.js';
 import { UsageError } from './print.js';
 
@@ -44,5 +44,7 @@ async function serve(options: GlobalOptions & { pretty?: boolean }): Promise<voi
 /** By TLS: as it stands in the references, since nobody can know the key's digest otherwise. */
 function shown(address: SturdyAddress): string {
   if (address.transport === 'unix') return address.path;
-  return address.key === null ? `${address.host}:${address.port}` : formatAddress(address);
+  return address.transport === 'tcp' && address.key === null
+    ? `${address.host}:${address.port}`
+    : formatAddress(address);
 }

@@ -6,7 +6,9 @@ usage: balance.py REFS NAME        (pip install pycapnp)
 
 import asyncio
 import base64
+import hashlib
 import ipaddress
+import ssl
 import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -36,6 +38,39 @@ def parse(printed):
     return place, secret
 
 
+def elements(der):
+    """What stands one behind the other in DER: each element as a whole, and its content."""
+    while der:
+        size, start = der[1], 2
+        if size & 0x80:
+            start += size & 0x7F
+            size = int.from_bytes(der[2:start], "big")
+        yield der[: start + size], der[start : start + size]
+        der = der[start + size :]
+
+
+def public_key(certificate):
+    """The SubjectPublicKeyInfo of a certificate in DER: what comes behind its version, if it says one, and five more."""
+    ((_, signed),) = elements(certificate)
+    _, body = next(elements(signed))
+    fields = [element for element, _ in elements(body)]
+    return fields[6 if fields[0][0] == 0xA0 else 5]
+
+
+def known_by(key, host, port):
+    """TLS with the server at this place, if it has this key, and with nobody else. It is asked for its certificate first."""
+    certificate = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((host, port)))
+    found = base64.urlsafe_b64encode(hashlib.sha256(public_key(certificate)).digest()).decode().rstrip("=")
+    if found != key:
+        raise ConnectionError("the server has another key than the reference names; nothing was sent to it")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(cadata=certificate)
+    return context
+
+
 class Broker:
     """A connection to the broker at a place."""
 
@@ -52,7 +87,9 @@ class Broker:
         if parts.scheme != "sturdy":
             raise ValueError("not a sturdyref: it starts with neither sturdy+unix:// nor sturdy://")
         if parts.username is not None:
-            raise ValueError("the broker of this reference is known by its key, which takes TLS to check")
+            context = known_by(parts.password, parts.hostname, parts.port)
+            connection = capnp.AsyncIoStream.create_connection(parts.hostname, parts.port, ssl=context)
+            return cls(place, await connection)
         if not ipaddress.ip_address(parts.hostname).is_loopback:
             raise ValueError("a reference without a key is for the loopback address only")
         return cls(place, await capnp.AsyncIoStream.create_connection(parts.hostname, parts.port))

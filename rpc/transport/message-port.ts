@@ -6,9 +6,11 @@
  * says whether anybody reads: each end therefore tells how many bytes it has taken up, and a peer that leaves too many
  * of them (limit `bytesQueued`) is cut.
  */
-import { ProtocolViolation, RpcError } from '../error.js';
-import { FrameReader, headerBytes, writeHeader } from '../frame.js';
+import { ProtocolViolation, type RpcError } from '../error.js';
+import { FrameReader } from '../frame.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from '../limits.js';
+import { Batch } from './batch.js';
+import { endedByPeer, endedHere, notReading } from './ends.js';
 import type { Transport, TransportReceiver } from './transport.js';
 
 /** A MessagePort, as far as it is used here. */
@@ -26,9 +28,7 @@ export class MessagePortTransport implements Transport {
   readonly #limits: ConnectionLimits;
   readonly #frames: FrameReader;
   #receiver: TransportReceiver | null = null;
-  /** Messages of this turn, and the bytes of all of them with their headers. */
-  #batch: (readonly Uint8Array[])[] = [];
-  #batched = 0;
+  readonly #batch = new Batch(() => this.#flush());
   /** Bytes that the peer has not taken up yet. */
   #queued = 0;
   #state: 'open' | 'closed' = 'open';
@@ -42,7 +42,7 @@ export class MessagePortTransport implements Transport {
 
   /** Bytes that the peer has not taken up yet. */
   get bytesQueued(): number {
-    return this.#queued + this.#batched;
+    return this.#queued + this.#batch.bytes;
   }
 
   start(receiver: TransportReceiver): void {
@@ -51,53 +51,32 @@ export class MessagePortTransport implements Transport {
     this.#port.addEventListener('messageerror', () =>
       this.#violated('what came over the port cannot be read'),
     );
-    this.#port.addEventListener('close', () => {
-      const whole = this.#frames.atBoundary;
-      const message = whole
-        ? 'the peer closed the connection'
-        : 'the peer stopped in the middle of a message';
-      this.#ended(
-        new RpcError('disconnected', message, { code: whole ? 'ERR_RPC_CLOSED' : 'ERR_RPC_TRUNCATED' }),
-      );
-    });
+    this.#port.addEventListener('close', () => this.#ended(endedByPeer(this.#frames.atBoundary)));
     this.#port.start();
   }
 
   send(segments: readonly Uint8Array[]): void {
     if (this.#state !== 'open') return;
-    if (this.#batch.length === 0) void soon.then(this.#flush);
-    this.#batch.push(segments);
-    this.#batched += headerBytes(segments.length);
-    for (let i = 0; i < segments.length; i++) this.#batched += segments[i]!.length;
+    this.#batch.add(segments);
     if (this.bytesQueued <= this.#limits.bytesQueued) return;
-    const text = `the peer does not read: ${this.bytesQueued} bytes wait for it (limit bytesQueued)`;
+    const reason = notReading(this.bytesQueued, 'limit bytesQueued');
     // Never at once: whoever sends is not to be called meanwhile.
-    void soon.then(() => this.#ended(new RpcError('overloaded', text, { code: 'ERR_RPC_QUEUE_LIMIT' })));
+    void soon.then(() => this.#ended(reason));
   }
 
   close(): void {
     if (this.#state !== 'open') return;
     this.#flush();
-    this.#ended(new RpcError('disconnected', 'the connection was closed', { code: 'ERR_RPC_CLOSED' }));
+    this.#ended(endedHere());
   }
 
-  readonly #flush = (): void => {
-    if (this.#state !== 'open' || this.#batch.length === 0) return;
-    const bytes = new Uint8Array(this.#batched);
-    let at = 0;
-    for (const segments of this.#batch) {
-      writeHeader(bytes, at, segments);
-      at += headerBytes(segments.length);
-      for (const segment of segments) {
-        bytes.set(segment, at);
-        at += segment.length;
-      }
-    }
-    this.#batch = [];
-    this.#batched = 0;
+  #flush(): void {
+    if (this.#state !== 'open') return;
+    const bytes = this.#batch.take();
+    if (bytes === null) return;
     this.#queued += bytes.length;
     this.#port.postMessage(bytes.buffer, [bytes.buffer]);
-  };
+  }
 
   #take(data: unknown): void {
     if (this.#state !== 'open') return;
@@ -132,7 +111,7 @@ export class MessagePortTransport implements Transport {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#frames.end();
-    this.#batch = [];
+    this.#batch.clear();
     this.#port.close();
     this.#receiver?.closed(reason);
   }

@@ -3,6 +3,7 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { TLSSocket } from 'node:tls';
 import { RpcError } from '../error.js';
+import { type Patience, watchPeer } from '../peer-watch.js';
 import { Session, type SessionOptions } from '../session.js';
 import { StreamTransport } from './stream.js';
 import { beginTls, checkServer, type TlsClient, type TlsServer, tlsServer } from './tls.js';
@@ -48,12 +49,7 @@ export async function dialSocket(address: SocketAddress, options: DialOptions = 
   } catch (cause) {
     socket.on('error', () => {});
     socket.destroy();
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const why = cause instanceof RpcError ? message : (code ?? message);
-    throw new RpcError('disconnected', `cannot connect to ${describeAddress(address)}: ${why}`, {
-      code: cause instanceof RpcError ? cause.code : 'ERR_RPC_CONNECT',
-      cause,
-    });
+    throw cannotConnect(describeAddress(address), cause);
   } finally {
     clearTimeout(timer);
   }
@@ -64,12 +60,25 @@ export async function dialSocket(address: SocketAddress, options: DialOptions = 
   return socket;
 }
 
+/** Why nobody was reached at `where`. */
+export function cannotConnect(where: string, cause: unknown): RpcError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const why = cause instanceof RpcError ? message : (code ?? message);
+  return new RpcError('disconnected', `cannot connect to ${where}: ${why}`, {
+    code: cause instanceof RpcError ? cause.code : 'ERR_RPC_CONNECT',
+    cause,
+  });
+}
+
 /** Connects. Rejects with `disconnected`, naming the address and the reason. */
 export async function connectSocket(
   address: SocketAddress,
-  options: SessionOptions & DialOptions = {},
+  options: SessionOptions & DialOptions & { readonly patience?: Patience } = {},
 ): Promise<Session> {
-  return new Session(new StreamTransport(await dialSocket(address, options), options.limits), options);
+  const transport = new StreamTransport(await dialSocket(address, options), options.limits);
+  const session = new Session(transport, options);
+  watchPeer(session, transport, options.patience);
+  return session;
 }
 
 /** How many connections one listener holds at a time. More are closed at once. */

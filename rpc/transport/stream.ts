@@ -1,5 +1,5 @@
 /**
- * Messages over a byte stream: a unix or TCP socket, or an inherited descriptor.
+ * Messages over a byte stream: a unix or TCP socket, TLS, an inherited descriptor, or a WebSocket as a stream.
  *
  * Writes are coalesced: what is sent in one turn goes out as one write, or as one for each 16 KiB. Reads are never paused for a slow reader elsewhere;
  * a peer that does not read is cut instead (limit `bytesQueued`).
@@ -10,9 +10,11 @@ import { nextTick } from 'node:process';
 import type { Duplex } from 'node:stream';
 import { setImmediate, setTimeout } from 'node:timers';
 import { type Account, NO_BUDGET } from '../budget.js';
-import { ProtocolViolation, RpcError } from '../error.js';
+import { ProtocolViolation, type RpcError } from '../error.js';
 import { FrameReader, headerBytes, writeHeader } from '../frame.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from '../limits.js';
+import { endedByPeer, endedHere, lost, notReading } from './ends.js';
+import type { Flow } from './flow.js';
 import { NO_THROTTLE, type Throttle } from './throttle.js';
 import type { Transport, TransportReceiver } from './transport.js';
 
@@ -38,7 +40,7 @@ const soon = Promise.resolve();
 /** How long a closed stream waits for its peer to read what was sent, in milliseconds. */
 const LINGER = 5_000;
 
-export class StreamTransport implements Transport {
+export class StreamTransport implements Transport, Flow {
   readonly #stream: Duplex;
   readonly #limits: ConnectionLimits;
   readonly #frames: FrameReader;
@@ -53,6 +55,8 @@ export class StreamTransport implements Transport {
   /** Whether the stream needs the bytes of a write no more once the write is done: one of the kernel's. */
   readonly #handsOver: boolean;
   #state: 'open' | 'closing' | 'closed' = 'open';
+  #received = 0;
+  #sent = 0;
 
   /** Takes over `stream`. `account` is charged with the bytes that are held here. */
   constructor(
@@ -73,6 +77,18 @@ export class StreamTransport implements Transport {
     return this.#stream.writableLength;
   }
 
+  get bytesReceived(): number {
+    return this.#received;
+  }
+
+  get bytesPassedOn(): number {
+    return this.#sent - this.#stream.writableLength;
+  }
+
+  get isWithinMessage(): boolean {
+    return !this.#frames.atBoundary && this.#waiting.length === 0;
+  }
+
   /** Bounds the peer by these limits from now on, as Connection.restrict does. */
   restrict(limits: Pick<ConnectionLimits, 'bytesQueued'>): void {
     Object.assign(this.#limits, limits);
@@ -83,20 +99,9 @@ export class StreamTransport implements Transport {
     this.#stream.on('data', (chunk: Buffer) => this.#take(chunk));
     this.#stream.on('drain', () => this.#charge());
     this.#stream.on('error', (cause: Error) => this.#ended(lost(cause)));
-    this.#stream.on('end', () => {
-      const whole = this.#frames.atBoundary;
-      this.#ended(
-        new RpcError(
-          'disconnected',
-          whole ? 'the peer closed the connection' : 'the peer stopped in the middle of a message',
-          {
-            code: whole ? 'ERR_RPC_CLOSED' : 'ERR_RPC_TRUNCATED',
-          },
-        ),
-      );
-    });
+    this.#stream.on('end', () => this.#ended(endedByPeer(this.#frames.atBoundary)));
     this.#stream.on('close', () => {
-      this.#ended(new RpcError('disconnected', 'the connection was closed', { code: 'ERR_RPC_CLOSED' }));
+      this.#ended(endedHere());
       this.#account.give(this.#charged);
       this.#charged = 0;
     });
@@ -165,18 +170,12 @@ export class StreamTransport implements Transport {
   }
 
   #write(bytes: Uint8Array): void {
+    this.#sent += bytes.length;
     if (this.#stream.writable) this.#stream.write(bytes);
     const within = this.#stream.writableLength <= this.#limits.bytesQueued;
     if (within && this.#charge()) return;
-    this.#ended(
-      new RpcError(
-        'overloaded',
-        `the peer does not read: ${this.#stream.writableLength} bytes wait for it (${within ? 'budget bytes' : 'limit bytesQueued'})`,
-        {
-          code: 'ERR_RPC_QUEUE_LIMIT',
-        },
-      ),
-    );
+    const bound = within ? 'budget bytes' : 'limit bytesQueued';
+    this.#ended(notReading(this.#stream.writableLength, bound));
   }
 
   /** Charges the account with what waits now. */
@@ -190,6 +189,7 @@ export class StreamTransport implements Transport {
 
   #take(chunk: Buffer): void {
     if (this.#state !== 'open') return;
+    this.#received += chunk.length;
     let handled = 0;
     let violation: ProtocolViolation | null = null;
     try {
@@ -245,11 +245,4 @@ export class StreamTransport implements Transport {
 /** A segment that may wait for long: not as a view that keeps far more than itself. */
 function byItself(segment: Uint8Array): Uint8Array {
   return segment.buffer.byteLength > SLACK * segment.length ? Uint8Array.from(segment) : segment;
-}
-
-function lost(cause: Error): RpcError {
-  return new RpcError('disconnected', `the connection was lost: ${cause.message}`, {
-    code: 'ERR_RPC_LOST',
-    cause,
-  });
 }

@@ -67,16 +67,17 @@ export function checkServer(socket: TLSSocket, { serverKey }: TlsClient): void {
 
 export interface TlsServer {
   readonly identity: TlsIdentity;
+  /** Whether clients are asked for a certificate, which those that have none are taken without. Default true. */
+  readonly asksClients?: boolean;
 }
 
-/** A server that asks its clients for a certificate, and takes those that have none as well. */
-export function tlsServer({ identity }: TlsServer, accept: (socket: TLSSocket) => void) {
+export function tlsServer({ identity, asksClients = true }: TlsServer, accept: (socket: TLSSocket) => void) {
   const server = createServer(
     {
       ...VERSIONS,
       cert: identity.certificate,
       key: identity.key,
-      requestCert: true,
+      requestCert: asksClients,
       // Who it is from is for `clientOf` to say: there is no authority to be asked.
       rejectUnauthorized: false,
       handshakeTimeout: HANDSHAKE_MILLIS,

@@ -2,7 +2,8 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { digestOf, mintSecret } from '../../broker/store/secret.js';
-import { isLoopback, SturdyRef, SturdyRefError } from '../../client/sturdyref.js';
+import { isLoopback, SturdyRefError } from '../../client/address.js';
+import { SturdyRef } from '../../client/sturdyref.js';
 
 const secret = mintSecret();
 const text = Buffer.from(secret).toString('base64url');
@@ -19,6 +20,9 @@ describe('a sturdyref', () => {
     `sturdy://sha-256:${key}@localhost:7447/#${text}`,
     `sturdy://sha-256:${key}@192.0.2.1:7447/#${text}`,
     `sturdy://sha-256:${key}@[2001:db8::1]:7447/#${text}`,
+    `sturdy+ws://127.0.0.1:7448/#${text}`,
+    `sturdy+ws://[::1]:7448/sturdy/v1#${text}`,
+    `sturdy+wss://sha-256:${key}@broker.example.com:443/sturdy#${text}`,
   ])('is parsed and formatted without loss: %#', (printed) => {
     const ref = SturdyRef.parse(printed);
     expect(ref.format()).toBe(printed);
@@ -43,7 +47,7 @@ describe('a sturdyref', () => {
   it.each([
     ['', /no '#'/],
     [text, /no '#'/],
-    [`#${text}`, /neither sturdy\+unix:\/\/ nor sturdy:\/\//],
+    [`#${text}`, /neither sturdy\+unix:\/\/ nor sturdy:\/\/, sturdy\+ws:\/\/ or sturdy\+wss:/],
     [`http://127.0.0.1:7447/#${text}`, /neither/],
     [` sturdy://127.0.0.1:7447/#${text}`, /neither/],
     [`STURDY://127.0.0.1:7447/#${text}`, /neither/],
@@ -55,6 +59,14 @@ describe('a sturdyref', () => {
     [`sturdy+unix:///run/a?b#${text}`, /percent-encoded/],
     [`sturdy+unix:///run/%FF#${text}`, /UTF-8/],
     [`sturdy+unix:///run/a%00b#${text}`, /NUL/],
+    [`sturdy+ws://192.0.2.1:7448/#${text}`, /in the clear/],
+    [`sturdy+ws://localhost:7448/#${text}`, /in the clear/],
+    [`sturdy+ws://sha-256:${key}@127.0.0.1:7448/#${text}`, /one without has none/],
+    [`sturdy+wss://broker.example.com/#${text}`, /port/],
+    [`sturdy+wss://broker.example.com:443/#${text}`, /names the key/],
+    [`sturdy+ws://127.0.0.1:7448#${text}`, /one '\/'/],
+    [`sturdy+ws://127.0.0.1:7448/a?b#${text}`, /the path of a WebSocket/],
+    [`sturdy+ws://127.0.0.1:7448/a%20b#${text}`, /the path of a WebSocket/],
     [`sturdy://127.0.0.1:7447#${text}`, /one '\/'/],
     [`sturdy://127.0.0.1:7447/x#${text}`, /one '\/'/],
     [`sturdy://127.0.0.1:7447/?x#${text}`, /one '\/'/],
@@ -68,7 +80,7 @@ describe('a sturdyref', () => {
     [`sturdy://127.0.1:7447/#${text}`, /host/],
     [`sturdy://127.0.0.01:7447/#${text}`, /host/],
     [`sturdy://[127.0.0.1]:7447/#${text}`, /IPv6/],
-    [`sturdy://[fe80::1%eth0]:7447/#${text}`, /host/],
+    [`sturdy://[fe80::1%eth0]:7447/#${text}`, /IPv6/],
     [`sturdy://::1:7447/#${text}`, /one '\/'|port|host/],
     [`sturdy://localhost:7447/#${text}`, /localhost in the clear/],
     [`sturdy://broker.example.com:7447/#${text}`, /broker\.example\.com in the clear/],

@@ -67,6 +67,8 @@ describe('a configuration', () => {
       listen: {
         unix: '/etc/sturdy/s.sock',
         keepAliveMillis: 120_000,
+        silenceMillis: 900_000,
+        stallMillis: 60_000,
         limits: { connections: 1024, messageMiB: 128 },
       },
       hosts: { warm: 1, maxThreads: 256 },
@@ -189,8 +191,24 @@ describe('a configuration', () => {
       'listen.tcp.port: expected a whole number, found 1.5',
     ],
     [
+      changed('listen.webSocket', { host: '0.0.0.0', port: 1 }),
+      'listen.webSocket: without TLS only 127.0.0.1 or ::1 can be listened on; add tls: {}, or tls: { certificate, key } of a certificate that browsers know',
+    ],
+    [
+      changed('listen.webSocket', { host: '127.0.0.1', port: 1, origins: ['https://app.example/'] }),
+      "listen.webSocket.origins[0]: \"https://app.example/\" is no origin; expected such as 'https://app.example' or 'http://127.0.0.1:8080', with nothing behind it",
+    ],
+    [
+      changed('listen.webSocket', { host: '127.0.0.1', port: 1, origins: ['*'] }),
+      "listen.webSocket.origins[0]: \"*\" is no origin; expected such as 'https://app.example' or 'http://127.0.0.1:8080', with nothing behind it",
+    ],
+    [
+      changed('listen.webSocket', { host: '127.0.0.1', port: 1, path: 'sturdy' }),
+      "listen.webSocket.path: expected a path such as '/sturdy': letters, digits and - . _ ~ /, 128 at most",
+    ],
+    [
       changed('listen', {}),
-      'listen: expected one of unix, tcp and tls, or several: nobody could connect otherwise',
+      'listen: expected one of unix, tcp, tls and webSocket, or several: nobody could connect otherwise',
     ],
     [
       changed('domains.a b', ledger),

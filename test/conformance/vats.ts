@@ -4,11 +4,7 @@
  * every vat is empty, that no object is held by anybody, that no connection ended that was not meant to, and that what
  * each end sent is what rpc.capnp says (oracle.ts).
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createConnection, createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, expect } from 'vitest';
+import { afterEach, expect } from 'vitest';
 import { contentBuilder } from '../../rpc/body.js';
 import type { CallInProgress, Capability } from '../../rpc/capability.js';
 import { Connection, type ConnectionOptions } from '../../rpc/connection.js';
@@ -16,8 +12,8 @@ import type { RpcError } from '../../rpc/error.js';
 import { type Dispatcher, type LocalCall, LocalCapability } from '../../rpc/local.js';
 import { Payload } from '../../rpc/payload.js';
 import { type MemoryPair, memoryPair } from '../../rpc/transport/memory.js';
-import { StreamTransport } from '../../rpc/transport/stream.js';
 import type { Transport } from '../../rpc/transport/transport.js';
+import { open } from '../transport/ends.js';
 import { INVARIANTS, type Recorded, violations } from './oracle.js';
 import { decodeMessage, encodeMessage, type WireMessage } from './wire.js';
 
@@ -207,6 +203,8 @@ interface Vats {
 
 const made: Vats[] = [];
 const objects: TestObject[] = [];
+/** What is left of the transports of a test when their vats have ended. */
+const closing: (() => Promise<void>)[] = [];
 
 export interface PairOptions extends VatOptions {
   /** The bootstrap capabilities, whose references it takes over. */
@@ -370,6 +368,7 @@ afterEach(async ({ task }) => {
   }
   for (const each of vats) each.end();
   if (!failed) await quiet();
+  await Promise.all(closing.splice(0).map((close) => close()));
   const networked = vats.length > 0;
   made.length = 0;
   for (const object of objects.splice(0)) {
@@ -389,32 +388,12 @@ export interface TransportKind {
 
 export const TRANSPORTS: readonly TransportKind[] = [
   { name: 'memory', pair: async (options) => new Pair(options) },
-  { name: 'a unix socket', pair: async (options) => new Pair(options, await socketPair()) },
+  ...(['unix', 'tcp', 'tls', 'websocket', 'wss', 'port'] as const).map((name) => ({
+    name,
+    pair: async (options?: PairOptions) => {
+      const { near, far, close } = await open(name);
+      closing.push(close);
+      return new Pair(options, { left: near, right: far! });
+    },
+  })),
 ];
-
-let server: { readonly folder: string; readonly path: string; readonly listener: Server } | null = null;
-const accepted: ((socket: Socket) => void)[] = [];
-
-async function socketPair(): Promise<{ left: Transport; right: Transport }> {
-  if (server === null) {
-    const folder = mkdtempSync(join(tmpdir(), 'sturdy-conformance-'));
-    const path = join(folder, 'socket');
-    const listener = createServer((socket) => accepted.shift()!(socket));
-    await new Promise<void>((resolve) => listener.listen(path, resolve));
-    server = { folder, path, listener };
-  }
-  const { path } = server;
-  const right = new Promise<Socket>((resolve) => accepted.push(resolve));
-  const left = createConnection(path);
-  await new Promise<void>((resolve, reject) => left.once('connect', resolve).once('error', reject));
-  left.removeAllListeners('error');
-  return { left: new StreamTransport(left), right: new StreamTransport(await right) };
-}
-
-afterAll(async () => {
-  if (server === null) return;
-  const { listener, folder } = server;
-  server = null;
-  await new Promise((resolve) => listener.close(resolve));
-  rmSync(folder, { recursive: true });
-});

@@ -1,17 +1,18 @@
 /** Every kind of transport, with the Probe at its other end. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { MessageChannel } from 'node:worker_threads';
+import { WebSocket } from 'ws';
 import { selfSigned } from '../../broker/self-signed.js';
 import {
   type ConnectionLimits,
   certificateKeyDigest,
   type DialOptions,
+  deferred,
   dialSocket,
   type ListenOptions,
   listenSocket,
@@ -21,8 +22,12 @@ import {
   type SocketAddress,
   StreamTransport,
   standardTransport,
+  type TlsClient,
   type Transport,
+  WebSocketTransport,
+  webSocketUrl,
 } from '../../rpc/index.js';
+import { dialWebSocket, listenWebSocket } from '../../rpc/web-sockets.js';
 
 export interface Ends {
   /** The end that a test holds. */
@@ -33,9 +38,29 @@ export interface Ends {
   close(): Promise<void>;
 }
 
-export type Kind = 'memory' | 'unix' | 'tcp' | 'tls' | 'port' | 'descriptor' | 'standard';
+/** Of `websocket`, the near end is what a browser has; of `wss`, what a program in Node has. */
+export type Kind =
+  | 'memory'
+  | 'unix'
+  | 'tcp'
+  | 'tls'
+  | 'websocket'
+  | 'wss'
+  | 'port'
+  | 'descriptor'
+  | 'standard';
 
-export const KINDS: readonly Kind[] = ['memory', 'unix', 'tcp', 'tls', 'port', 'descriptor', 'standard'];
+export const KINDS: readonly Kind[] = [
+  'memory',
+  'unix',
+  'tcp',
+  'tls',
+  'websocket',
+  'wss',
+  'port',
+  'descriptor',
+  'standard',
+];
 
 /** `near` has these limits. Of a child there is no far end here. */
 export async function open(kind: Kind, limits: Partial<ConnectionLimits> = {}): Promise<Ends> {
@@ -68,44 +93,74 @@ export async function open(kind: Kind, limits: Partial<ConnectionLimits> = {}): 
         close: () => ended(child),
       };
     }
-    case 'unix': {
-      const folder = await mkdtemp(join(tmpdir(), 'sturdy-transport-'));
-      const ends = await sockets({ path: join(folder, 'socket') }, limits);
-      return {
-        ...ends,
-        close: async () => {
-          await ends.close();
-          await rm(folder, { recursive: true });
-        },
-      };
+    case 'websocket': {
+      const { far, address, close } = await listening('websocket');
+      if ('path' in address) throw new Error('it listens on a port');
+      const socket = new WebSocket(webSocketUrl({ ...address, path: PATH }, false));
+      const near = new WebSocketTransport(socket as never, limits);
+      await near.opened;
+      return { near, far: new StreamTransport(await far), close };
     }
-    case 'tcp':
-      return sockets({ host: '127.0.0.1', port: 0 }, limits);
-    case 'tls': {
-      const identity = selfSigned('a test');
-      const serverKey = certificateKeyDigest(identity.certificate);
-      return sockets({ host: '127.0.0.1', port: 0 }, limits, { tls: { identity } }, { tls: { serverKey } });
+    default: {
+      const { near, far, close } = await streams(kind);
+      return { near: new StreamTransport(near, limits), far: new StreamTransport(far), close };
     }
   }
 }
 
-async function sockets(
-  address: SocketAddress,
-  limits: Partial<ConnectionLimits>,
-  listen: ListenOptions = {},
-  dial: DialOptions = {},
-): Promise<Ends> {
-  let accepted: (socket: Socket) => void = () => {};
-  const far = new Promise<Socket>((resolve) => {
-    accepted = resolve;
-  });
-  const listener = await listenSocket(address, accepted, listen);
-  const near = await dialSocket(listener.address, dial);
+/** The kinds that lead to another process by a name, as a broker's listeners do. */
+export type Listened = 'unix' | 'tcp' | 'tls' | 'websocket' | 'wss';
+
+export const LISTENED: readonly Listened[] = ['unix', 'tcp', 'tls', 'websocket', 'wss'];
+
+const PATH = '/here';
+
+interface Listening {
+  /** The first that comes. */
+  readonly far: Promise<Duplex>;
+  readonly address: SocketAddress;
+  /** What `dial` is to be told. */
+  readonly tls: TlsClient | null;
+  close(): Promise<void>;
+}
+
+export async function listening(kind: Listened, options: ListenOptions = {}): Promise<Listening> {
+  const far = deferred<Duplex>();
+  const accept = (stream: Duplex) => far.fulfil(stream);
+  const isTls = kind === 'tls' || kind === 'wss';
+  const identity = isTls ? selfSigned('a test') : null;
+  const full = { ...options, ...(identity && { tls: { identity, asksClients: kind === 'tls' } }) };
+  const port = { host: '127.0.0.1', port: 0 };
+  const folder = kind === 'unix' ? await mkdtemp(join(tmpdir(), 'sturdy-transport-')) : null;
+  const listener =
+    kind === 'websocket' || kind === 'wss'
+      ? await listenWebSocket({ ...port, path: PATH }, accept, full)
+      : await listenSocket(folder === null ? port : { path: join(folder, 'socket') }, accept, full);
   return {
-    near: new StreamTransport(near, limits),
-    far: new StreamTransport(await far),
-    close: () => listener.close(),
+    far: far.promise,
+    address: listener.address,
+    tls: identity && { serverKey: certificateKeyDigest(identity.certificate) },
+    close: async () => {
+      await listener.close();
+      if (folder !== null) await rm(folder, { recursive: true });
+    },
   };
+}
+
+/** What runs to a listener of this kind. */
+export function dial(kind: Listened, address: SocketAddress, tls: TlsClient | null): Promise<Duplex> {
+  const options: DialOptions = tls === null ? {} : { tls };
+  if ('path' in address || (kind !== 'websocket' && kind !== 'wss')) return dialSocket(address, options);
+  return dialWebSocket({ ...address, path: PATH }, options);
+}
+
+/** Both ends of the bytes, in this process. */
+export async function streams(
+  kind: Listened,
+): Promise<{ readonly near: Duplex; readonly far: Duplex; close(): Promise<void> }> {
+  const { far, address, tls, close } = await listening(kind);
+  const near = await dial(kind, address, tls);
+  return { near, far: await far, close };
 }
 
 function start(kind: string, stdio: ('ignore' | 'inherit' | 'pipe')[]): ChildProcess {

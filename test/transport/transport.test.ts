@@ -75,7 +75,7 @@ describe.each(KINDS)('over %s', (kind) => {
     }));
 });
 
-describe.each(['unix', 'tcp', 'tls', 'port'] as const)('over %s', (kind) => {
+describe.each(['unix', 'tcp', 'tls', 'websocket', 'wss', 'port'] as const)('over %s', (kind) => {
   it('a peer that does not read is cut at the limit, and holds up nobody', async () => {
     const bytesQueued = 4 * 1024 * 1024;
     const ends = await open(kind, { ...DEFAULT_LIMITS, bytesQueued });
