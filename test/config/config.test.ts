@@ -78,7 +78,7 @@ describe('a configuration', () => {
           interface: 'Ledger',
           trusted: false,
           tier: 'thread',
-          powers: { clock: false, random: false, log: false, storage: false },
+          powers: {},
           grants: {},
           limits: DEFAULT_LIMITS,
           start: 'onDemand',
@@ -132,10 +132,8 @@ describe('a configuration', () => {
     // It can be written down and read again.
     expect(parseConfig(JSON.parse(JSON.stringify(config)), '/elsewhere')).toEqual(config);
     expect(config.domains['ledger']!.powers).toEqual({
-      clock: true,
-      random: false,
-      log: false,
-      storage: true,
+      clock: {},
+      storage: { maxBytes: 1 << 30, maxKeys: 1_000_000 },
     });
   });
 
@@ -150,11 +148,11 @@ describe('a configuration', () => {
     ],
     [
       changed('domains.ledger.powers', { files: true }),
-      'domains.ledger.powers.files: unknown key; allowed are clock, random, log, storage',
+      'domains.ledger.powers.files: unknown key; allowed are clock, random, log, storage, timers, http, directory, secret',
     ],
     [
       changed('domains.ledger.powers', { clock: 'yes' }),
-      'domains.ledger.powers.clock: expected a boolean, found "yes"',
+      'domains.ledger.powers.clock: expected true, false or its settings, found "yes"',
     ],
     [changed('data', undefined), 'data: missing; expected a string'],
     [changed('data', ''), 'data: expected a path, found ""'],
