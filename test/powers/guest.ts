@@ -7,7 +7,7 @@ import { pino } from 'pino';
 import { Broker, type ConfigInput, parseConfig } from 'sturdy/broker';
 import { SturdyRef } from 'sturdy/client';
 import { connectSocket, type Session } from 'sturdy/rpc';
-import { SchemaGraph, sturdySchema } from 'sturdy/schema';
+import { type InterfaceType, SchemaGraph, sturdySchema } from 'sturdy/schema';
 import type { AnyStub } from '../broker/running.js';
 
 const DOMAINS = fileURLToPath(new URL('../worker/domains/', import.meta.url));
@@ -32,6 +32,7 @@ export class Guest {
   operator!: AnyStub;
   #broker!: Broker;
   #session!: Session;
+  #restore!: (secret: Uint8Array, type: InterfaceType) => Promise<AnyStub>;
   readonly #domains = new Map<string, AnyStub>();
 
   private constructor(readonly folder: string) {}
@@ -64,15 +65,19 @@ export class Guest {
     guest.#broker = await Broker.start(config, { log });
     guest.#session = await connectSocket({ path: join(guest.folder, 'broker.sock') });
     const gate = guest.#session.bootstrap<AnyStub>(sturdySchema().interface('Gate'));
-    const restore = async (secret: Uint8Array, type: Parameters<AnyStub['as']>[0]) =>
+    const restore = async (secret: Uint8Array, type: InterfaceType) =>
       ((await gate.restore({ ref: { secret } })).cap as AnyStub).as<AnyStub>(type);
     const ref = SturdyRef.parse((await readFile(guest.#broker.operatorRefPath, 'utf8')).trim());
     guest.operator = await restore(ref.secret(), sturdySchema().interface('Operator'));
-    for (const domain of Object.keys(domains)) {
-      const minted = await guest.operator.mint({ domain });
-      guest.#domains.set(domain, await restore(minted.ref.secret, probe.interface('Probe')));
-    }
+    guest.#restore = restore;
+    for (const domain of Object.keys(domains)) await guest.renew(domain);
     return guest;
+  }
+
+  /** A reference to a domain that was started anew. */
+  async renew(domain: string): Promise<void> {
+    const minted = await this.operator.mint({ domain });
+    this.#domains.set(domain, await this.#restore(minted.ref.secret, probe.interface('Probe')));
   }
 
   /** Has the domain run this, as the body of an async function of `world` and `self`. */
