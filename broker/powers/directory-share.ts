@@ -24,6 +24,14 @@ export class DirectoryShare {
     return this.settings.root;
   }
 
+  /** How much a directory may have in it and be listed; and that for an error. */
+  get maxEntries(): number {
+    return this.settings.maxEntries;
+  }
+  get listingLimit(): string {
+    return `${this.maxEntries} entries (${this.at}.maxEntries)`;
+  }
+
   /** For the error of who may not write: by what, where it is the configuration. */
   get modeSetting(): string {
     return this.settings.mode === 'read' ? ` (${this.at}.mode)` : '';

@@ -18,8 +18,6 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constant
 /** The limits of one call. */
 export const MAX_FILE_BYTES_READ = 1 << 20;
 export const MAX_FILE_BYTES_WRITTEN = 1 << 20;
-/** A directory with more in it is not listed. */
-export const MAX_DIRECTORY_LISTED = 100_000;
 
 const KINDS = ['other', 'file', 'directory'] as const;
 type Kind = (typeof KINDS)[number];
@@ -61,8 +59,8 @@ export class DirectoryPower {
         let seen = 0;
         const entries = await opendir(directory.path, { encoding: 'buffer' as BufferEncoding });
         for await (const entry of entries) {
-          if (++seen > MAX_DIRECTORY_LISTED)
-            throw failed('LISTING', `${show(path)} has more than ${MAX_DIRECTORY_LISTED} entries`);
+          if (++seen > this.share.maxEntries)
+            throw failed('LISTING', `${show(path)} has more than ${this.share.listingLimit}`);
           const name = entry.name as unknown as Buffer;
           if (isUtf8(name) && Buffer.compare(name, behind) > 0) found.push({ name, kind: kindOf(entry) });
         }

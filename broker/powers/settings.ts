@@ -97,7 +97,7 @@ const secret = z.strictObject({
 const directory = z.strictObject({
   root: path,
   mode: z.enum(['read', 'readWrite']).default('read'),
-  /** Of what is in it, directories and files together. */
+  /** Of what is in it, directories and files together, to be written to; of what is in one directory, to be listed. */
   maxEntries: z.int().min(1).max(1_000_000).default(10_000),
   /** Of its files together. */
   maxBytes: z
