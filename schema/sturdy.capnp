@@ -524,7 +524,7 @@ interface Timers {
 interface Secret {
   # A value that other powers use, and that no method returns.
 
-  use @0 (ticket :Data) -> ();
+  redeem @0 (ticket :Data) -> ();
   # For a power that was passed this one: it made the ticket for the one use that it names, and the secret
   # decides whether it is for that. Of no use to anybody else.
 }

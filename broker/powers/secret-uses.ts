@@ -21,7 +21,7 @@ interface Open {
   value: string | null;
 }
 
-export type SecretStub = Stub & { use(params: { ticket: Uint8Array }): Promise<unknown> };
+export type SecretStub = Stub & { redeem(params: { ticket: Uint8Array }): Promise<unknown> };
 
 export class SecretUses {
   readonly #open = new Map<string, Open>();
@@ -33,7 +33,7 @@ export class SecretUses {
     const open: Open = { use, value: null };
     this.#open.set(key, open);
     try {
-      await unlessAborted(Promise.resolve(secret.use({ ticket: new Uint8Array(ticket) })), signal);
+      await unlessAborted(Promise.resolve(secret.redeem({ ticket: new Uint8Array(ticket) })), signal);
       if (open.value === null) {
         throw new RpcError('failed', 'it is no secret of this broker', { code: 'ERR_NO_SECRET' });
       }

@@ -28,7 +28,7 @@ export class SecretPower {
     this.#uses = uses;
   }
 
-  use({ ticket }: { ticket: Uint8Array }): Record<string, never> {
+  redeem({ ticket }: { ticket: Uint8Array }): Record<string, never> {
     this.#uses.redeem(ticket, ({ origin, header }) => {
       const { origins, headers } = this.#settings;
       if (!origins.includes(origin)) {

@@ -310,21 +310,24 @@ describe('a directory that a domain may write to', () => {
 });
 
 describe('a race for what a name means', () => {
-  it('is never won: a component that is swapped for a link, forwards and back, leads nowhere', RACE, async () => {
-    const ticks = join(place, 'ticks');
-    const shared = join(ticks, 'shared');
-    mkdirSync(shared);
-    mkdirSync(join(ticks, 'real'));
-    for (const name of ['real', 'shared']) writeFileSync(join(ticks, name, 'secret'), 'inside');
-    symlinkSync(outside, join(ticks, 'bait'));
-    const stop = new SharedArrayBuffer(4);
-    const racing = new Worker(SWAPPER, { eval: true, workerData: { ticks, stop } });
-    const swaps = new Promise<number>((told) => racing.once('message', told));
-    const racer = await Guest.start({
-      guest: { powers: { directory: { tree: { root: ticks, mode: 'readWrite', maxConcurrent: 16 } } } },
-    });
-    try {
-      const { value } = await racer.run(`
+  it(
+    'is never won: a component that is swapped for a link, forwards and back, leads nowhere',
+    RACE,
+    async () => {
+      const ticks = join(place, 'ticks');
+      const shared = join(ticks, 'shared');
+      mkdirSync(shared);
+      mkdirSync(join(ticks, 'real'));
+      for (const name of ['real', 'shared']) writeFileSync(join(ticks, name, 'secret'), 'inside');
+      symlinkSync(outside, join(ticks, 'bait'));
+      const stop = new SharedArrayBuffer(4);
+      const racing = new Worker(SWAPPER, { eval: true, workerData: { ticks, stop } });
+      const swaps = new Promise<number>((told) => racing.once('message', told));
+      const racer = await Guest.start({
+        guest: { powers: { directory: { tree: { root: ticks, mode: 'readWrite', maxConcurrent: 16 } } } },
+      });
+      try {
+        const { value } = await racer.run(`
         const seen = { inside: 0, refused: 0, other: [] };
         for (let round = 0; round < 250; round++) {
           await Promise.all(Array.from({ length: 16 }, async (_, i) => {
@@ -342,19 +345,20 @@ describe('a race for what a name means', () => {
           }));
         }
         return seen;`);
-      Atomics.store(new Int32Array(stop), 0, 1);
-      expect(value.other).toEqual([]);
-      // Both happened: it was a race.
-      expect(value.inside).toBeGreaterThan(0);
-      expect(value.refused).toBeGreaterThan(0);
-      expect(await swaps).toBeGreaterThan(0);
-      expect(readdirSync(outside)).toEqual(['secret']);
-    } finally {
-      Atomics.store(new Int32Array(stop), 0, 1);
-      await racer.stop();
-      await racing.terminate();
-    }
-  });
+        Atomics.store(new Int32Array(stop), 0, 1);
+        expect(value.other).toEqual([]);
+        // Both happened: it was a race.
+        expect(value.inside).toBeGreaterThan(0);
+        expect(value.refused).toBeGreaterThan(0);
+        expect(await swaps).toBeGreaterThan(0);
+        expect(readdirSync(outside)).toEqual(['secret']);
+      } finally {
+        Atomics.store(new Int32Array(stop), 0, 1);
+        await racer.stop();
+        await racing.terminate();
+      }
+    },
+  );
 });
 
 /** Two names change places again and again, each by a rename, which is atomic. */

@@ -15,6 +15,8 @@ const probe = SchemaGraph.load(await readFile(join(DOMAINS, 'probe.cgr')));
 
 export type Powers = NonNullable<ConfigInput['domains'][string]['powers']>;
 
+export type Domains = Record<string, { powers: Powers }>;
+
 /** What the domain says of what it did: a value, or the error that it got. */
 // biome-ignore lint/suspicious/noExplicitAny: whatever the source gives
 export type Outcome = { value: any; refused?: undefined } | { refused: string; value?: undefined };
@@ -32,17 +34,19 @@ export class Guest {
   operator!: AnyStub;
   #broker!: Broker;
   #session!: Session;
-  #restore!: (secret: Uint8Array, type: InterfaceType) => Promise<AnyStub>;
+  restore!: (secret: Uint8Array, type: InterfaceType) => Promise<AnyStub>;
   readonly #domains = new Map<string, AnyStub>();
 
   private constructor(readonly folder: string) {}
 
-  /** A broker with a domain for each of these powers. */
-  static async start(
-    domains: Record<string, { powers: Powers; grants?: ConfigInput['domains'][string]['grants'] }>,
-    folder?: string,
-  ): Promise<Guest> {
+  /** A broker with these domains. */
+  static async start(domains: Domains, folder?: string): Promise<Guest> {
     const guest = new Guest(folder ?? (await mkdtemp(join(tmpdir(), 'sturdy-powers-'))));
+    await guest.#begin(domains);
+    return guest;
+  }
+
+  async #begin(domains: Domains): Promise<void> {
     const config = parseConfig(
       {
         data: 'data',
@@ -59,25 +63,23 @@ export class Guest {
           ]),
         ),
       },
-      guest.folder,
+      this.folder,
     );
-    const log = pino({ level: 'trace' }, { write: (line: string) => guest.lines.push(line) });
-    guest.#broker = await Broker.start(config, { log });
-    guest.#session = await connectSocket({ path: join(guest.folder, 'broker.sock') });
-    const gate = guest.#session.bootstrap<AnyStub>(sturdySchema().interface('Gate'));
-    const restore = async (secret: Uint8Array, type: InterfaceType) =>
+    const log = pino({ level: 'trace' }, { write: (line: string) => this.lines.push(line) });
+    this.#broker = await Broker.start(config, { log });
+    this.#session = await connectSocket({ path: join(this.folder, 'broker.sock') });
+    const gate = this.#session.bootstrap<AnyStub>(sturdySchema().interface('Gate'));
+    this.restore = async (secret, type) =>
       ((await gate.restore({ ref: { secret } })).cap as AnyStub).as<AnyStub>(type);
-    const ref = SturdyRef.parse((await readFile(guest.#broker.operatorRefPath, 'utf8')).trim());
-    guest.operator = await restore(ref.secret(), sturdySchema().interface('Operator'));
-    guest.#restore = restore;
-    for (const domain of Object.keys(domains)) await guest.renew(domain);
-    return guest;
+    const ref = SturdyRef.parse((await readFile(this.#broker.operatorRefPath, 'utf8')).trim());
+    this.operator = await this.restore(ref.secret(), sturdySchema().interface('Operator'));
+    for (const domain of Object.keys(domains)) await this.renew(domain);
   }
 
   /** A reference to a domain that was started anew. */
   async renew(domain: string): Promise<void> {
     const minted = await this.operator.mint({ domain });
-    this.#domains.set(domain, await this.#restore(minted.ref.secret, probe.interface('Probe')));
+    this.#domains.set(domain, await this.restore(minted.ref.secret, probe.interface('Probe')));
   }
 
   /** Has the domain run this, as the body of an async function of `world` and `self`. */
@@ -110,9 +112,19 @@ export class Guest {
     await grant.revoke({});
   }
 
-  async stop(): Promise<void> {
+  /** Stops the broker, and starts another on the same folder. */
+  async restart(domains: Domains): Promise<void> {
+    await this.#end();
+    await this.#begin(domains);
+  }
+
+  async #end(): Promise<void> {
     this.#session.close();
     await this.#broker.stop();
+  }
+
+  async stop(): Promise<void> {
+    await this.#end();
     await rm(this.folder, { recursive: true, force: true });
   }
 }

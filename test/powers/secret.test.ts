@@ -101,7 +101,7 @@ describe('a secret', () => {
   it('is given by no method, whatever is called on it or made of it', async () => {
     const { value } = await guest.run(`
       const said = [String(grants.key), JSON.stringify(grants.key) ?? ''];
-      for (const name of ['toString', 'value', 'get', 'read', 'save', 'describe', 'constructor', 'valueOf', 'use'])
+      for (const name of ['toString', 'value', 'get', 'read', 'save', 'describe', 'constructor', 'valueOf', 'redeem'])
         try { said.push(JSON.stringify(await grants.key[name]({ ticket: bytes('x'.repeat(32)) }))); }
         catch (error) { said.push(error.message + error.stack); }
       return said;`);
@@ -117,11 +117,11 @@ describe('a secret', () => {
 
   it('is nothing that a domain can play: what it makes itself is none, and learns of no value', async () => {
     const { refused } = await guest.run(
-      `return ${sent(`${here}/`, `{ name: 'authorization', secret: { use: () => ({}) } }`)};`,
+      `return ${sent(`${here}/`, `{ name: 'authorization', secret: { redeem: () => ({}) } }`)};`,
     );
     expect(refused).toBe('it is no secret of this broker');
     const late = await guest.run(
-      `return ${sent(`${here}/`, `{ name: 'authorization', secret: { use: () => new Promise(() => {}) } }`)};`,
+      `return ${sent(`${here}/`, `{ name: 'authorization', secret: { redeem: () => new Promise(() => {}) } }`)};`,
     );
     expect(late.refused).toMatch(/powers.http.timeoutMillis/);
     const none = await guest.run(`return ${sent(`${here}/`, `{ name: 'authorization', secret: null }`)};`);
@@ -132,7 +132,7 @@ describe('a secret', () => {
     // Whoever gets the ticket can redeem it only by a secret, for the origin and the header of the ticket.
     const relay = (url: string) =>
       guest.run(
-        `const relay = { use: ({ ticket }) => grants.key.use({ ticket }) };
+        `const relay = { redeem: ({ ticket }) => grants.key.redeem({ ticket }) };
          return ${sent(url, `{ name: 'authorization', secret: relay }`)}.status;`,
       );
     expect((await relay(`${here}/`)).value).toBe(200);
@@ -140,9 +140,9 @@ describe('a secret', () => {
     expect((await relay(`${other}/`)).refused).toMatch(/the secret key is not for/);
     const again = await guest.run(
       `let kept;
-       const relay = { use: ({ ticket }) => { kept = ticket; return grants.key.use({ ticket }); } };
+       const relay = { redeem: ({ ticket }) => { kept = ticket; return grants.key.redeem({ ticket }); } };
        await ${sent(`${here}/`, `{ name: 'authorization', secret: relay }`)};
-       return grants.key.use({ ticket: kept });`,
+       return grants.key.redeem({ ticket: kept });`,
     );
     expect(again.refused).toMatch(/^ticket: /);
   });
