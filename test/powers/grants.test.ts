@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sturdySchema } from 'sturdy/schema';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { sturdySchema } from '../../schema/index.js';
 import { Guest } from './guest.js';
 
 // Two brokers, one after the other, on a machine that may be busy.
