@@ -24,7 +24,7 @@ import { listenWebSocket } from '../rpc/web-sockets.js';
 import { SchemaGraph, sturdySchemaBytes } from '../schema/index.js';
 import { Entrance } from './admission.js';
 import { Audit } from './audit.js';
-import { BROKER_HOME } from './broker-name.js';
+import { BROKER_HOME, POWERS_HOME } from './broker-name.js';
 import { Bundler } from './bundler.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import type { Config, DomainConfig } from './config.js';
@@ -41,6 +41,9 @@ import { BrokerHome } from './operator.js';
 import { keepOthersOut, OPERATOR_REF, provideOperatorRef } from './operator-ref.js';
 import { ClientPace } from './pace.js';
 import { peerOf } from './peer.js';
+import { openPowers } from './powers/powers.js';
+import { PowersHome } from './powers/powers-home.js';
+import { SecretUses } from './powers/secret-uses.js';
 import { openPrivateSocket, type PrivateSocket } from './private-socket.js';
 import { Refusals } from './refusals.js';
 import { StartupError } from './startup-error.js';
@@ -84,6 +87,9 @@ export class Broker {
   /** Connections that did not end as they should: a peer that breaks the protocol, or is gone in the middle of a message. */
   readonly #broken: Tally;
   readonly #bundler: Bundler;
+  readonly #powersHome = new PowersHome();
+  /** What secrets are being used for. */
+  readonly #uses = new SecretUses();
   #store!: Store;
   #audit!: Audit;
   #grants!: Grants;
@@ -171,6 +177,7 @@ export class Broker {
         health: () => this.health(),
       }),
     );
+    this.#homes.set(POWERS_HOME, this.#powersHome);
     const configured: DomainGrants[] = [];
     for (const [name, config] of Object.entries(this.#config.domains)) {
       configured.push(await this.#addDomain(name, config));
@@ -255,6 +262,18 @@ export class Broker {
     const graph = SchemaGraph.load([schema, sturdySchemaBytes()]);
     const id = await this.#store.domainId(name);
     const lines = new LineRate(config.limits.logLinesPerSecond, () => this.#clock.now());
+    const powers = await openPowers({
+      domainId: id,
+      domain: name,
+      settings: config.powers,
+      at,
+      uses: this.#uses,
+      store: this.#store,
+      log: this.#log,
+      now: () => this.#clock.now(),
+      lines,
+    });
+    this.#powersHome.add(name, powers);
     const grants = new DomainGrants({
       id,
       name,
@@ -265,8 +284,8 @@ export class Broker {
       grants: this.#grants,
       domains: this.#domains,
       services: this.#delegation,
-      lines,
-      log: this.#log,
+      powers,
+      powersHome: this.#powersHome,
     });
     let source: Promise<string> | null = null;
     const domain = new Domain({

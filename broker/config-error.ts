@@ -69,12 +69,15 @@ function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[]
   return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
 }
 
-/** Without what makes it optional or gives it a default. */
+/** Without what makes it optional, gives it a default, or prepares what is written for it. */
 function bare(schema: z.core.$ZodType | undefined): z.core.$ZodType | undefined {
   let at = schema;
-  while (at instanceof z.ZodOptional || at instanceof z.ZodDefault || at instanceof z.ZodPrefault)
-    at = at.unwrap();
-  return at;
+  for (;;) {
+    if (at instanceof z.ZodOptional || at instanceof z.ZodDefault || at instanceof z.ZodPrefault)
+      at = at.unwrap();
+    else if (at instanceof z.ZodPipe) at = at.out;
+    else return at;
+  }
 }
 
 function nearest(found: string, allowed: readonly string[]): string | null {

@@ -16,9 +16,9 @@ import { z } from 'zod';
 import { isLoopback, isWebSocketPath } from '../client/address.js';
 import { BROKER_HOME } from './broker-name.js';
 import { describeIssue } from './config-error.js';
-import { parseRate, RATE_EXPECTED } from './policy/rate.js';
-import { BYTES_EXPECTED, parseBytes } from './policy/size.js';
-import { LOG_RATE } from './powers.js';
+import { methods, policyFields } from './policy/written-policy.js';
+import { LOG_RATE } from './powers/log.js';
+import { powerNames, powers, withAbsolutePaths } from './powers/settings.js';
 import { TIERS } from './tier.js';
 
 const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, {
@@ -29,14 +29,6 @@ const grantName = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/, {
   message: 'the name of a grant begins with a letter and goes on with letters, digits and _, 64 at most',
 });
 const path = z.string().min(1, { message: 'expected a path' });
-const methodName = z.string().regex(/^[A-Za-z][A-Za-z0-9.]*\.[a-zA-Z][A-Za-z0-9]*$/, {
-  message: "expected a method with its interface, such as 'Account.balance'",
-});
-
-const rate = z.string({ message: RATE_EXPECTED }).refine((text) => parseRate(text) !== null, {
-  error: ({ input }) => `${RATE_EXPECTED}; found ${JSON.stringify(input)}`,
-});
-
 const notAnAddress = ({ input }: { input?: unknown }): string =>
   `${JSON.stringify(input)} is no IP address; expected one of this machine's, or 0.0.0.0 or :: for all of them`;
 
@@ -52,8 +44,6 @@ const BOTH_OR_NEITHER = [
   { error: 'expected certificate and key together, or neither' },
 ] as const;
 
-const DATE_EXPECTED = "expected a date and time such as '2030-01-31T00:00:00Z'";
-
 const grant = z.strictObject({
   /** The domain whose object it is. */
   domain: name,
@@ -61,34 +51,8 @@ const grant = z.strictObject({
   object: z.string().max(1024).default(''),
   interface: z.string().min(1),
   /** What may be called. There is no default: all of an object has to be granted in so many words. */
-  methods: z.union([z.literal('all'), z.array(methodName)], {
-    message: "expected 'all' or a list of methods, such as ['Account.balance']",
-  }),
-  /** What params have to be, such as 'Account.withdraw.cents<=100'. All of them hold. */
-  where: z
-    .array(z.string(), { message: "expected a list such as ['Account.withdraw.cents<=100']" })
-    .optional(),
-  /** Calls in all. */
-  maxCalls: z.int().min(1).optional(),
-  /** Bytes of params and results in all: a number, or such as '10MiB'. */
-  maxBytes: z
-    .union(
-      [
-        z.int().min(1),
-        z.string().refine((text) => parseBytes(text) !== null, {
-          error: ({ input }) => `${BYTES_EXPECTED}; found ${JSON.stringify(input)}`,
-        }),
-      ],
-      { message: BYTES_EXPECTED },
-    )
-    .optional(),
-  /** '10/s', '10/s:20' with 20 at once; a list where several hold. */
-  rate: z.union([rate, z.array(rate)], { message: RATE_EXPECTED }).optional(),
-  /** An ISO date and time. Never, without it. */
-  expires: z
-    .union([z.iso.datetime({ offset: true, message: DATE_EXPECTED }), z.date()], { message: DATE_EXPECTED })
-    .transform((date) => (date instanceof Date ? date.toISOString() : date))
-    .optional(),
+  methods,
+  ...policyFields,
 });
 
 const domain = z.strictObject({
@@ -98,14 +62,7 @@ const domain = z.strictObject({
   trusted: z.boolean().default(false),
   group: name.optional(),
   tier: z.enum(TIERS).default('thread'),
-  powers: z
-    .strictObject({
-      clock: z.boolean().default(false),
-      random: z.boolean().default(false),
-      log: z.boolean().default(false),
-      storage: z.boolean().default(false),
-    })
-    .prefault({}),
+  powers: powers.prefault({}),
   grants: z.record(grantName, grant).default({}),
   limits: z
     .strictObject({
@@ -236,7 +193,7 @@ const schema = z
         message: `'${BROKER_HOME}' is the name of the broker itself; a domain needs another`,
       });
     }
-    for (const [from, { grants, powers, start, idleMillis, tier, ...sharing }] of Object.entries(
+    for (const [from, { grants, powers: granted, start, idleMillis, tier, ...sharing }] of Object.entries(
       config.domains,
     )) {
       for (const key of ['group', 'trusted'] as const) {
@@ -264,7 +221,7 @@ const schema = z
             message: `there is no domain '${to}'; there are ${allowed}`,
           });
         }
-        if (Object.hasOwn(powers, as)) {
+        if (powerNames(granted).has(as)) {
           context.addIssue({
             code: 'custom',
             path: at,
@@ -329,7 +286,12 @@ export function parseConfig(value: unknown, folder: string, file = 'the configur
     domains: Object.fromEntries(
       Object.entries(config.domains).map(([key, value]) => [
         key,
-        { ...value, module: absolute(value.module), schema: absolute(value.schema) },
+        {
+          ...value,
+          module: absolute(value.module),
+          schema: absolute(value.schema),
+          powers: withAbsolutePaths(value.powers, absolute),
+        },
       ]),
     ),
   };

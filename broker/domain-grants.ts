@@ -1,30 +1,26 @@
 /**
  * What a domain is given to begin with: the powers and the grants of its configuration.
  *
- * A configured grant is a grant like any other, in the store, sealed to the domain: it can be listed and revoked. Where the
+ * Each is a grant like any other, in the store, sealed to the domain: it can be listed and revoked. Where the
  * configuration changes, a new one is minted and the old one revoked, in this order: a broker that is killed in between
  * leaves one too many, which the next one revokes, and never one that is dead for no decision of the operator's.
  */
-import type { Logger } from 'pino';
-import { RpcError, type Stub, serve, stubFor } from '../rpc/index.js';
-import { type SchemaGraph, sturdySchema, sturdySchemaBytes } from '../schema/index.js';
+import { RpcError, type Stub, stubFor } from '../rpc/index.js';
+import { type SchemaGraph, sturdySchemaBytes } from '../schema/index.js';
 import type { DomainConfig } from './config.js';
 import type { Domain } from './domain.js';
 import { GrantedCapability } from './granted.js';
 import type { Grants } from './grants.js';
-import type { LineRate } from './line-rate.js';
+import type { Home } from './home.js';
 import type { LiveGrant } from './live-grant.js';
 import { Membrane, type MembraneServices } from './membrane.js';
 import { ClientPace, type Lane } from './pace.js';
 import { peerOf } from './peer.js';
-import { writtenConstraint } from './policy/constraint.js';
-import { ConstraintTextError } from './policy/constraint-text.js';
-import { methodsNamed } from './policy/methods.js';
 import { samePolicy } from './policy/policy-wire.js';
-import { parseRate } from './policy/rate.js';
-import { parseBytes } from './policy/size.js';
-import { powers } from './powers.js';
-import type { GrantRow, Store, StoredPolicy } from './store/store.js';
+import { policyWritten, type WrittenPolicy } from './policy/written-policy.js';
+import type { Powers } from './powers/powers.js';
+import { PowersHome } from './powers/powers-home.js';
+import type { GrantRow, Store } from './store/store.js';
 
 export interface NamedGrant {
   readonly name: string;
@@ -43,9 +39,18 @@ export interface DomainGrantsOptions {
   readonly grants: Grants;
   readonly domains: ReadonlyMap<string, Domain>;
   readonly services: MembraneServices;
-  /** Of the lines that it logs. */
-  readonly lines: LineRate;
-  readonly log: Logger;
+  readonly powers: Powers;
+  readonly powersHome: PowersHome;
+}
+
+/** A grant as the configuration has it. */
+interface Wanted {
+  readonly home: Home;
+  readonly object: string;
+  readonly interface: string;
+  readonly policy: WrittenPolicy;
+  /** Where its policy stands in the configuration. */
+  readonly at: string;
 }
 
 export class DomainGrants {
@@ -57,10 +62,9 @@ export class DomainGrants {
 
   /** Stubs for a new instance, which owns them. */
   async forInstance(): Promise<NamedGrant[]> {
-    const { config } = this.#options;
-    const given: NamedGrant[] = this.#powers();
-    const lanes = new Map<Domain, Lane>();
-    for (const name of Object.keys(config.grants)) given.push(await this.#grant(name, lanes));
+    const given: NamedGrant[] = [];
+    const lanes = new Map<Home, Lane | null>();
+    for (const [name, wanted] of this.#wanted()) given.push(await this.#grant(name, wanted, lanes));
     return given;
   }
 
@@ -74,26 +78,37 @@ export class DomainGrants {
     return [own, sturdySchemaBytes(), ...others];
   }
 
-  #powers(): NamedGrant[] {
-    const { id, name, config, store, log, grants, lines } = this.#options;
-    const all = powers({ domainId: id, domain: name, store, log, now: () => grants.clock.now(), lines });
-    return Object.entries(config.powers)
-      .filter(([, granted]) => granted)
-      .map(([power]) => {
-        const type = sturdySchema().interface(`${power[0]!.toUpperCase()}${power.slice(1)}`);
-        return { name: power, interfaceId: type.id, cap: serve(type, all[power as keyof typeof all]) };
-      });
+  /** What the domain is granted, by name: the powers first. */
+  #wanted(): [name: string, wanted: Wanted][] {
+    const { config, domains, at, name: domain, powers, powersHome } = this.#options;
+    const ofPowers = [...powers].map(([name, power]): [string, Wanted] => [
+      name,
+      {
+        home: powersHome,
+        object: PowersHome.objectOf(domain, name),
+        interface: power.interface,
+        policy: power.policy ?? { methods: 'all' },
+        at: `${at}.${power.at}.policy`,
+      },
+    ]);
+    const ofObjects = Object.entries(config.grants).map(([name, grant]): [string, Wanted] => {
+      const home = domains.get(grant.domain);
+      if (home === undefined)
+        throw new RpcError('failed', `${at}.grants.${name}.domain: there is no domain ${grant.domain}`);
+      return [
+        name,
+        { home, object: grant.object, interface: grant.interface, policy: grant, at: `${at}.grants.${name}` },
+      ];
+    });
+    return [...ofPowers, ...ofObjects];
   }
 
-  /** `lanes`: what this instance has in flight at each domain. */
-  async #grant(name: string, lanes: Map<Domain, Lane>): Promise<NamedGrant> {
-    const { config, domains, services, at } = this.#options;
-    const wanted = config.grants[name]!;
-    const home = domains.get(wanted.domain);
-    if (home === undefined)
-      throw new RpcError('failed', `${at}.grants.${name}.domain: there is no domain ${wanted.domain}`);
+  /** `lanes`: what this instance has in flight at each home. */
+  async #grant(name: string, wanted: Wanted, lanes: Map<Home, Lane | null>): Promise<NamedGrant> {
+    const { services } = this.#options;
+    const { home } = wanted;
     const type = home.graph.interface(wanted.interface);
-    const grant = await this.#minted(name, home, wanted);
+    const grant = await this.#minted(name, wanted);
     const object = new GrantedCapability(home, wanted.object);
     // How far it is ahead holds up nobody's connection: it has one for all that it calls.
     const lane = lanes.get(home) ?? home.lane(new ClientPace());
@@ -103,16 +118,17 @@ export class DomainGrants {
     return { name, interfaceId: type.id, cap: stubFor(membrane.outward(object), type) };
   }
 
-  async #minted(name: string, home: Domain, wanted: DomainConfig['grants'][string]): Promise<LiveGrant> {
+  async #minted(name: string, wanted: Wanted): Promise<LiveGrant> {
     const { id, grants, store } = this.#options;
-    const policy = this.#policy(name, home, wanted);
+    const { home, object } = wanted;
+    const policy = policyWritten(wanted.policy, home.graph, wanted.at);
     const known = store.configuredGrant(id, name);
     // The row, and not the grant in use: its policy may name what the schema has no more.
     const row = known === null ? null : store.grant(known);
     const same =
       row !== null &&
       row.domainId === home.id &&
-      row.object === wanted.object &&
+      row.object === object &&
       samePolicy(row.amended?.minted ?? row.policy, policy);
     // One that was revoked stays revoked, and one that was narrowed, narrow: the configuration does not overrule the operator.
     const kept = same ? grants.get(row.id) : null;
@@ -120,7 +136,7 @@ export class DomainGrants {
     const { grant } = await grants.mint({
       parent: null,
       home,
-      object: wanted.object,
+      object,
       policy,
       label: this.#label(name),
       owner: { kind: 'domain', id },
@@ -132,41 +148,17 @@ export class DomainGrants {
     return grant;
   }
 
-  #policy(name: string, home: Domain, wanted: DomainConfig['grants'][string]): StoredPolicy {
-    const { maxCalls, maxBytes, rate = [] } = wanted;
-    return {
-      methods: wanted.methods === 'all' ? 'all' : methodsNamed(wanted.methods, home.graph),
-      expires: wanted.expires === undefined ? 0 : Date.parse(wanted.expires),
-      delegable: false,
-      constraints: (wanted.where ?? []).map((text, i) => {
-        try {
-          return writtenConstraint(text, home.graph);
-        } catch (cause) {
-          if (!(cause instanceof ConstraintTextError)) throw cause;
-          const where = `${this.#options.at}.grants.${name}.where[${i}]`;
-          throw new RpcError('failed', `${where}: ${cause.message}`, {
-            code: 'ERR_POLICY_CONSTRAINT',
-            cause,
-          });
-        }
-      }),
-      ...(maxCalls !== undefined && { maxCalls }),
-      // The configuration was checked: see config.ts.
-      ...(maxBytes !== undefined && { maxBytes: parseBytes(String(maxBytes))! }),
-      rates: [rate].flat().map((text) => parseRate(text)!),
-    };
-  }
-
   #label(name: string): string {
     return `configured: ${this.#options.name}.${name}`;
   }
 
   /** Whether this row was minted here, and another is in its place. */
   #isLeftOver({ id, parent, digest, owner, label, revoked }: GrantRow): boolean {
-    const { config, store } = this.#options;
+    const { config, powers, store } = this.#options;
     if (parent !== null || digest !== null || revoked !== null) return false;
     if (owner.kind !== 'domain' || owner.id !== this.#options.id) return false;
-    const name = Object.keys(config.grants).find((each) => this.#label(each) === label);
+    const names = [...powers.keys(), ...Object.keys(config.grants)];
+    const name = names.find((each) => this.#label(each) === label);
     return name !== undefined && store.configuredGrant(owner.id, name) !== id;
   }
 

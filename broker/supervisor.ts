@@ -15,6 +15,7 @@ import { HostWatch, type Use, useOf, type Watched } from './host-watch.js';
 import { Hosts } from './hosts.js';
 import { StartQueue } from './start-queue.js';
 import { type HostMemory, type Tier, TierError } from './tier.js';
+import { unlessAborted } from './unless-aborted.js';
 
 /** As much of a pino logger as is used here. */
 export interface SupervisorLog {
@@ -148,22 +149,6 @@ export class Supervisor {
   async close(): Promise<void> {
     await this.#hosts.close('the broker stops');
     await Promise.all([...this.#placed].map(({ gone }) => gone));
-  }
-}
-
-/** What `promise` gives, or the reason of `signal`, whichever is first. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  let stop = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
   }
 }
 

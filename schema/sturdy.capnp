@@ -427,7 +427,8 @@ struct LimitInUse {
   }
 }
 
-# ---- Powers: the world, as capabilities. A domain has those that its configuration grants it. --------
+# ---- Powers: the world, as capabilities. A domain has those that its configuration grants it, each through a
+# grant of its own, with a policy, until that is revoked. Every limit has its setting; docs/powers.md has them.
 
 interface Clock {
   now @0 () -> (unixMillis :Int64);
@@ -463,6 +464,22 @@ interface Storage {
   list @2 (prefix :Text, after :Text, limit :UInt32) -> (entries :List(Pair));
   # In the order of the keys' UTF-8 bytes, from behind `after`; at most `limit` (0: 1000; never more).
 
+  transact @3 (checks :List(Check), changes :List(Change)) -> (committed :Bool, conflict :UInt32);
+  # All of the changes, if all of the checks hold, at one instant with nothing in between; else none of them:
+  # `conflict` is then the index of the first check that does not hold.
+
+  usage @4 () -> (bytes :UInt64, keys :UInt64, maxBytes :UInt64, maxKeys :UInt64);
+  # What there is, keys and values together, and what there may be.
+
+  struct Check {
+    key @0 :Text;
+    union {
+      absent @1 :Void;
+      present @2 :Void;
+      value @3 :Data;
+      # The key is there with this value.
+    }
+  }
   struct Entry {
     union {
       absent @0 :Void;
@@ -481,5 +498,115 @@ interface Storage {
   struct Pair {
     key @0 :Text;
     value @1 :Data;
+  }
+}
+
+interface Timers {
+  after @0 (millis :UInt32, callback :Alarm) -> (timer :Timer);
+  # Calls `callback` once, no earlier than in so many milliseconds.
+
+  every @1 (millis :UInt32, callback :Alarm) -> (timer :Timer);
+  # Calls it again and again, so many milliseconds apart; a turn that comes while the call before it is still
+  # under way is left out.
+
+  # A timer lives until it has fired, is cancelled, its callback breaks, or this capability is gone: with the
+  # domain at the latest. Letting go of the Timer does not end it.
+
+  interface Alarm {
+    fired @0 () -> ();
+  }
+  interface Timer {
+    cancel @0 () -> ();
+    # It does not fire any more when this returns; a call that is under way goes on. Twice is once.
+  }
+}
+
+interface Secret {
+  # A value that other powers use, and that no method returns.
+
+  redeem @0 (ticket :Data) -> ();
+  # For a power that was passed this one: it made the ticket for the one use that it names, and the secret
+  # decides whether it is for that. Of no use to anybody else.
+}
+
+interface Http {
+  request @0 (request :Request) -> (response :Response);
+  # One request, and its whole response. What was refused by the policy of the configuration, or went wrong
+  # before there was a response, is an exception that names it.
+
+  struct Request {
+    method @0 :Text = "GET";
+    url @1 :Text;
+    # Absolute, and as a URL parser prints it: `https://api.example.com/v1/things?limit=10`.
+    headers @2 :List(Header);
+    body @3 :Data;
+    redirects @4 :UInt32;
+    # How many may be followed; each is checked like a request. 0: a redirect is the response.
+  }
+  struct Header {
+    name @0 :Text;
+    union {
+      text @1 :Text;
+      secret @2 :Secret;
+    }
+  }
+  struct Response {
+    status @0 :UInt16;
+    headers @1 :List(Field);
+    # As they came, in their order; names in lower case.
+    body @2 :Data;
+    url @3 :Text;
+    # What was answered: not what was asked for, where redirects were followed.
+  }
+  struct Field {
+    name @0 :Text;
+    value @1 :Text;
+    # Each byte as one character (ISO 8859-1).
+  }
+}
+
+interface Directory {
+  # A directory of the broker's machine and what is below it, by handle: what it is renamed to is still it.
+  # A path is relative, `a/b/c`; empty, the directory itself. No part of one may be empty, `.` or `..`, and
+  # none is followed where it is a symbolic link.
+
+  list @0 (path :Text, after :Text, limit :UInt32) -> (entries :List(Entry));
+  # In the order of the names' UTF-8 bytes, from behind `after`; at most `limit` (0: 1000; never more). Names that
+  # are not UTF-8 are left out.
+
+  stat @1 (path :Text) -> (stat :Stat);
+
+  read @2 (path :Text, offset :UInt64, length :UInt32) -> (data :Data, end :Bool);
+  # `end`: there is nothing behind that.
+
+  write @3 (path :Text, offset :UInt64, data :Data, truncate :Bool) -> ();
+  # Makes the file if there is none. `truncate`: the file ends behind what was written. What was written is
+  # with the system when this returns; on disk, when the system puts it there.
+
+  remove @4 (path :Text) -> ();
+  # A file, a link, or an empty directory.
+
+  makeDirectory @5 (path :Text) -> ();
+
+  subdirectory @6 (path :Text) -> (directory :Directory);
+  # Rooted there: nothing above it can be reached through it.
+
+  readOnly @7 () -> (directory :Directory);
+
+  struct Entry {
+    name @0 :Text;
+    kind @1 :Kind;
+  }
+  struct Stat {
+    kind @0 :Kind;
+    size @1 :UInt64;
+    modified @2 :Int64;
+    # Milliseconds since 1970.
+  }
+  enum Kind {
+    other @0;
+    # A link, a socket, a device: it can be neither read nor written.
+    file @1;
+    directory @2;
   }
 }

@@ -12,8 +12,8 @@ export interface World<Grants extends object = AnyGrants> {
 
   /**
    * A stub for each capability that the domain was granted, by the name that the configuration gives it: powers as
-   * `storage`, `clock`, `random`, `log`, objects of other domains by the names chosen for them. They stay the domain's as
-   * long as it runs.
+   * `storage`, `clock`, `http`; directories, secrets and objects of other domains by the names chosen for them. They stay
+   * the domain's as long as it runs.
    */
   readonly grants: Readonly<Grants>;
 

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { Grant, Operator } from '../../client/index.js';
 import { sturdySchemaBytes } from '../../schema/index.js';
-import { BROKER_HOME } from '../broker-name.js';
+import { BROKER_HOME, POWERS_HOME } from '../broker-name.js';
 import { escapeControls } from '../redaction.js';
 import { allowed, grantId } from './grant-shown.js';
 import { AT, handing } from './mint.js';
@@ -58,5 +58,7 @@ function addAmendment(grants: Command, kind: 'narrow' | 'extend', description: s
 /** Of the object that it is to. */
 async function schemaOf(operator: Operator, grant: Grant): Promise<Uint8Array> {
   const { domain } = (await grant.info({})).info;
-  return domain === BROKER_HOME ? sturdySchemaBytes() : (await operator.schema({ domain })).schema;
+  return domain === BROKER_HOME || domain === POWERS_HOME
+    ? sturdySchemaBytes()
+    : (await operator.schema({ domain })).schema;
 }

@@ -37,6 +37,7 @@ import {
   MAX_LISTING,
   type NewGrant,
   type StorageChange,
+  type StorageCheck,
   type StorageEntry,
   type StorageQuota,
   type StorageRange,
@@ -369,9 +370,16 @@ export class LmdbStore implements Store {
     return value === undefined ? null : new Uint8Array(value);
   }
 
-  writeStorage(domainId: string, changes: readonly StorageChange[], quota?: StorageQuota): Promise<void> {
+  writeStorage(
+    domainId: string,
+    changes: readonly StorageChange[],
+    quota?: StorageQuota,
+    checks: readonly StorageCheck[] = [],
+  ): Promise<number | null> {
     return this.#tables.transact((transaction) => {
       const domain = domainOf(transaction, domainId);
+      const conflict = checks.findIndex((check) => !holds(transaction, domainId, check));
+      if (conflict !== -1) return conflict;
       const before = { entries: domain.entries, bytes: domain.bytes };
       for (const change of changes) {
         const key = storageKey(domainId, change.key);
@@ -391,7 +399,13 @@ export class LmdbStore implements Store {
       }
       if (quota !== undefined) checkQuota(quota, before, domain);
       transaction.put('domains', text(domainId), pack(domain));
+      return null;
     });
+  }
+
+  storageUse(domainId: string): StorageQuota {
+    const { bytes, entries } = domainOf(this.#tables, domainId);
+    return { bytes, entries };
   }
 
   listStorage(domainId: string, { prefix, after, limit, maxBytes }: StorageRange): StorageEntry[] {
@@ -493,6 +507,12 @@ function domainOf(source: Source, id: string): StoredDomain {
   return unpack<StoredDomain>(payload);
 }
 
+function holds(source: Source, domainId: string, check: StorageCheck): boolean {
+  const found = source.get('storage', storageKey(domainId, check.key));
+  if ('present' in check) return check.present === (found !== undefined);
+  return found !== undefined && Buffer.compare(found, check.value) === 0;
+}
+
 function checkQuota(
   quota: StorageQuota,
   before: { entries: number; bytes: number },
@@ -503,12 +523,14 @@ function checkQuota(
     throw new StoreError(
       'ERR_STORE_QUOTA',
       `the storage would have ${domain.bytes} bytes; ${quota.bytes} are allowed`,
+      { over: 'bytes' },
     );
   }
   if (domain.entries > quota.entries && domain.entries > before.entries) {
     throw new StoreError(
       'ERR_STORE_QUOTA',
       `the storage would have ${domain.entries} entries; ${quota.entries} are allowed`,
+      { over: 'entries' },
     );
   }
 }

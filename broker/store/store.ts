@@ -187,11 +187,17 @@ export type StorageChange =
   | { readonly key: string; readonly put: Uint8Array }
   | { readonly key: string; readonly delete: null };
 
+/** What has to be so for changes to be made: that the key is there or not, or that it has this value. */
+export type StorageCheck =
+  | { readonly key: string; readonly present: boolean }
+  | { readonly key: string; readonly value: Uint8Array };
+
 export interface StorageEntry {
   readonly key: string;
   readonly value: Uint8Array;
 }
 
+/** How much storage may have, or has. */
 export interface StorageQuota {
   /** Keys and values together. */
   readonly bytes: number;
@@ -267,8 +273,18 @@ export interface Store {
   setConfiguredGrant(domainId: string, name: string, grantId: string): Promise<void>;
 
   readStorage(domainId: string, key: string): Uint8Array | null;
-  /** All changes or none, in their order. Over the quota: refused with ERR_STORE_QUOTA. */
-  writeStorage(domainId: string, changes: readonly StorageChange[], quota?: StorageQuota): Promise<void>;
+  /**
+   * All changes or none, in their order, at one instant at which all of the checks hold. Null: they are made. Else nothing is, and this
+   * is the index of the first check that does not hold. Over the quota: refused with ERR_STORE_QUOTA.
+   */
+  writeStorage(
+    domainId: string,
+    changes: readonly StorageChange[],
+    quota?: StorageQuota,
+    checks?: readonly StorageCheck[],
+  ): Promise<number | null>;
+  /** What the domain keeps. */
+  storageUse(domainId: string): StorageQuota;
   /**
    * In the order of the keys' UTF-8 bytes, from behind `after`, at most `limit` and MAX_LISTING. Values that are
    * larger than `maxBytes` together are refused with ERR_STORE_TOO_LARGE: never a listing cut short in silence.
@@ -319,9 +335,16 @@ export type StoreErrorCode =
 export class StoreError extends Error {
   override readonly name = 'StoreError';
   readonly code: StoreErrorCode;
+  /** Of ERR_STORE_QUOTA: what there would be too much of. */
+  readonly over: keyof StorageQuota | null;
 
-  constructor(code: StoreErrorCode, message: string, options: { readonly cause?: unknown } = {}) {
+  constructor(
+    code: StoreErrorCode,
+    message: string,
+    options: { readonly cause?: unknown; readonly over?: keyof StorageQuota } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
+    this.over = options.over ?? null;
   }
 }

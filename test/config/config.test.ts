@@ -80,7 +80,7 @@ describe('a configuration', () => {
           interface: 'Ledger',
           trusted: false,
           tier: 'thread',
-          powers: { clock: false, random: false, log: false, storage: false },
+          powers: {},
           grants: {},
           limits: DEFAULT_LIMITS,
           start: 'onDemand',
@@ -134,10 +134,8 @@ describe('a configuration', () => {
     // It can be written down and read again.
     expect(parseConfig(JSON.parse(JSON.stringify(config)), '/elsewhere')).toEqual(config);
     expect(config.domains['ledger']!.powers).toEqual({
-      clock: true,
-      random: false,
-      log: false,
-      storage: true,
+      clock: {},
+      storage: { maxBytes: 1 << 30, maxKeys: 1_000_000 },
     });
   });
 
@@ -152,11 +150,39 @@ describe('a configuration', () => {
     ],
     [
       changed('domains.ledger.powers', { files: true }),
-      'domains.ledger.powers.files: unknown key; allowed are clock, random, log, storage',
+      'domains.ledger.powers.files: unknown key; allowed are clock, random, log, storage, timers, http, directory, secret',
+    ],
+    [
+      changed('domains.ledger.powers', { http: { origins: ['https://example.com/'] } }),
+      "domains.ledger.powers.http.origins[0]: expected an origin such as 'https://api.example.com' or 'http://127.0.0.1:8080', and no more, found \"https://example.com/\"",
+    ],
+    [
+      changed('domains.ledger.powers', { http: { origins: [] } }),
+      'domains.ledger.powers.http.origins: expected at least one origin, found a list',
+    ],
+    [
+      changed('domains.ledger.powers', {
+        http: { origins: ['https://example.com'], addresses: ['10.0.0.0/33'] },
+      }),
+      'domains.ledger.powers.http.addresses[0]: expected an IP address or a range of them such as \'10.1.0.0/16\', found "10.0.0.0/33"',
+    ],
+    [
+      changed('domains.ledger.powers', {
+        http: { origins: ['https://example.com'], policy: { where: ['Http.request.request.url == x'] } },
+      }),
+      'domains.ledger.powers.http.maxRedirects: a policy with `where` does not see where a redirect leads; expected maxRedirects: 0 beside it, found 5',
+    ],
+    [
+      changed('domains.ledger.powers', { directory: { clock: { root: '.' } } }),
+      "domains.ledger.powers.directory.clock: 'clock' is the name of another power; this one needs a name of its own",
+    ],
+    [
+      changed('domains.ledger.powers', { storage: { maxByte: 1 } }),
+      'domains.ledger.powers.storage.maxByte: unknown key; allowed are maxBytes, maxKeys, policy (did you mean maxBytes?)',
     ],
     [
       changed('domains.ledger.powers', { clock: 'yes' }),
-      'domains.ledger.powers.clock: expected a boolean, found "yes"',
+      'domains.ledger.powers.clock: expected true, false or its settings, found "yes"',
     ],
     [changed('data', undefined), 'data: missing; expected a string'],
     [changed('data', ''), 'data: expected a path, found ""'],

@@ -44,6 +44,7 @@ const VERBS: Record<keyof Store, true> = {
   setConfiguredGrant: true,
   readStorage: true,
   writeStorage: true,
+  storageUse: true,
   listStorage: true,
   appendAudit: true,
   audit: true,
@@ -479,6 +480,37 @@ export function storeSuite(name: string, opening: OpenStore): void {
       ];
       await expect(store.writeStorage(domain, changes)).rejects.toMatchObject({ code: 'ERR_STORE_INVALID' });
       expect(store.readStorage(domain, 'a')).toBe(null);
+    });
+
+    it('changes storage where all checks hold, and otherwise nothing of it, and says which does not', async () => {
+      const a = { key: 'a', put: Buffer.from('1') };
+      const absent = { key: 'a', present: false };
+      expect(await store.writeStorage(domain, [a], undefined, [absent])).toBe(null);
+      expect(await store.writeStorage(domain, [{ key: 'b', put: a.put }], undefined, [absent])).toBe(0);
+      const isOne = { key: 'a', value: Buffer.from('1') };
+      const isTwo = { key: 'a', value: Buffer.from('2') };
+      const changes = [
+        { key: 'a', put: isTwo.value },
+        { key: 'b', put: Buffer.from('') },
+      ];
+      expect(await store.writeStorage(domain, changes, undefined, [isOne, { key: 'b', present: true }])).toBe(
+        1,
+      );
+      // Of two in one group, the second sees what the first has done.
+      const both = [1, 2].map(() => store.writeStorage(domain, changes, undefined, [isOne]));
+      expect(await Promise.all(both)).toEqual([null, 0]);
+      expect(await store.writeStorage(domain, [], undefined, [{ key: 'b', value: new Uint8Array(1) }])).toBe(
+        0,
+      );
+      expect(
+        await store.writeStorage(domain, [], undefined, [isTwo, { key: 'b', value: new Uint8Array() }]),
+      ).toBe(null);
+      await expect(
+        store.writeStorage(domain, [], undefined, [{ key: 'k'.repeat(1025), present: false }]),
+      ).rejects.toMatchObject({ code: 'ERR_STORE_INVALID' });
+      await reopen();
+      expect(store.readStorage(domain, 'a')).toEqual(new Uint8Array(isTwo.value));
+      expect(store.storageUse(domain)).toEqual({ bytes: 3, entries: 2 });
     });
 
     it('holds storage to its quota, and always lets it shrink', async () => {

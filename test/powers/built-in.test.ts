@@ -2,8 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LineRate } from '../../broker/line-rate.js';
 import { createLogger } from '../../broker/log.js';
-import { LOG_RATE, MAX_LOG_MESSAGE, type Powers, powers } from '../../broker/powers.js';
+import { ClockPower } from '../../broker/powers/clock.js';
+import { LOG_RATE, LogPower, MAX_LOG_MESSAGE } from '../../broker/powers/log.js';
+import { RandomPower } from '../../broker/powers/random.js';
+import { StoragePower } from '../../broker/powers/storage.js';
 import { LmdbStore } from '../../broker/store/lmdb-store.js';
 import { mintSecret } from '../../broker/store/secret.js';
 import { RpcError } from '../../rpc/index.js';
@@ -12,21 +16,21 @@ let folder: string;
 let store: LmdbStore;
 let lines: string[];
 let now: number;
-let power: Powers;
+let power: { clock: ClockPower; random: RandomPower; log: LogPower; storage: StoragePower };
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sturdy-powers-'));
   store = await LmdbStore.open(folder);
   lines = [];
   now = 1_000_000;
-  power = powers({
-    domainId: await store.domainId('guest'),
-    domain: 'guest',
-    store,
-    log: createLogger({ level: 'trace' }, { write: (line) => lines.push(line) }),
-    quota: { bytes: 3 << 20, entries: 2000 },
-    now: () => now,
-  });
+  const log = createLogger({ level: 'trace' }, { write: (line) => lines.push(line) });
+  const clock = () => now;
+  power = {
+    clock: new ClockPower(clock),
+    random: new RandomPower(),
+    log: new LogPower(log.child({ domain: 'guest' }), new LineRate(LOG_RATE, clock)),
+    storage: new StoragePower(store, await store.domainId('guest'), { bytes: 3 << 20, entries: 2000 }),
+  };
 });
 
 afterEach(async () => {
@@ -152,7 +156,7 @@ describe('storage', () => {
     ],
     [
       () => power.storage.write({ changes: Array.from({ length: 17 }, () => put('a', 1 << 20)) }),
-      'changes: 17825809 bytes; at most 16777216 are taken at a time',
+      'more than 16777216 bytes of keys and values are in the call',
     ],
     [() => power.storage.write({ changes: [{ key: 'a' } as never] }), 'changes[0]: expected delete or put'],
     [
@@ -169,7 +173,61 @@ describe('storage', () => {
     expect(await failure(() => power.storage.write({ changes: [put('c', 1 << 20)] }))).toMatchObject({
       type: 'overloaded',
       code: 'ERR_STORAGE_QUOTA',
-      message: 'the storage would have 3145731 bytes; 3145728 are allowed',
+      message: 'the storage would have 3145731 bytes; 3145728 are allowed (powers.storage.maxBytes)',
+    });
+  });
+
+  it('changes what is there only if every check holds, and says which does not', async () => {
+    const check = { key: 'a', absent: null } as const;
+    expect(await power.storage.transact({ checks: [check], changes: [put('a'), put('b')] })).toEqual({
+      committed: true,
+    });
+    const value = { key: 'a', value: new Uint8Array(1) } as const;
+    for (const checks of [
+      [check],
+      [value, check],
+      [{ key: 'a', value: new Uint8Array(2) }],
+      [{ key: 'c', present: null }],
+      [{ key: 'c', value: new Uint8Array() }],
+    ] as const) {
+      const changes = [{ key: 'b', delete: null }, put('a', 9)];
+      expect(await power.storage.transact({ checks, changes })).toEqual({
+        committed: false,
+        conflict: checks.length - 1,
+      });
+    }
+    expect(power.storage.get({ key: 'a' })).toEqual({ entry: { value: new Uint8Array(1) } });
+    const checks = [value, { key: 'b', present: null }, { key: 'c', absent: null }] as const;
+    expect(await power.storage.transact({ checks, changes: [{ key: 'a', delete: null }] })).toEqual({
+      committed: true,
+    });
+    expect(power.storage.usage()).toEqual({
+      bytes: 2n,
+      keys: 1n,
+      maxBytes: BigInt(3 << 20),
+      maxKeys: 2000n,
+    });
+  });
+
+  it('lets one of several that change the same value at once', async () => {
+    const values = Array.from({ length: 20 }, (_, i) => new Uint8Array([i]));
+    const results = await Promise.all(
+      values.map((value) =>
+        power.storage.transact({ checks: [{ key: 'a', absent: null }], changes: [{ key: 'a', put: value }] }),
+      ),
+    );
+    expect(results.filter(({ committed }) => committed)).toHaveLength(1);
+  });
+
+  it('has a bound of keys, over which it is overloaded, and of checks', async () => {
+    await power.storage.write({ changes: Array.from({ length: 2000 }, (_, i) => put(`k${i}`)) });
+    expect(await failure(() => power.storage.write({ changes: [put('one more')] }))).toMatchObject({
+      type: 'overloaded',
+      message: 'the storage would have 2001 entries; 2000 are allowed (powers.storage.maxKeys)',
+    });
+    const checks = Array.from({ length: 4097 }, () => ({ key: 'a', absent: null }) as const);
+    expect(await failure(() => power.storage.transact({ checks, changes: [] }))).toMatchObject({
+      message: 'checks: 4097 of them; at most 4096 are taken at a time',
     });
   });
 
