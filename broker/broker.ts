@@ -28,6 +28,7 @@ import type { Config, DomainConfig } from './config.js';
 import { Delegation } from './delegable.js';
 import { Domain } from './domain.js';
 import { DomainGrants } from './domain-grants.js';
+import { FlowPolicy, type ListenerKind } from './flow/flow-policy.js';
 import { gate } from './gate.js';
 import { Grants } from './grants.js';
 import type { Home } from './home.js';
@@ -81,6 +82,8 @@ export class Broker {
   /** Connections that did not end as they should: a peer that breaks the protocol, or is gone in the middle of a message. */
   readonly #broken: Tally;
   readonly #bundler: Bundler;
+  /** Null: there are no flow labels. */
+  readonly #flow: FlowPolicy | null;
   #store!: Store;
   #audit!: Audit;
   #grants!: Grants;
@@ -106,6 +109,7 @@ export class Broker {
       connections,
     }));
     this.#bundler = new Bundler({ withheld: [config.data] });
+    this.#flow = flowOf(config);
   }
 
   /**
@@ -147,7 +151,7 @@ export class Broker {
     const { tls } = this.#config.listen;
     if (tls !== undefined) this.#tls = await provideTls(this.#config.data, tls);
     this.#grants = new Grants(this.#store, this.#homeOf, this.#clock, tls !== undefined);
-    this.#delegation = new Delegation(this.#grants, this.#homeOf, this.#audit);
+    this.#delegation = new Delegation(this.#grants, this.#homeOf, this.#audit, this.#flow);
     this.#entrance = new Entrance({});
     this.#private = await openPrivateSocket((socket) => this.#entrance.accept(socket));
     this.#supervisor = new Supervisor({
@@ -262,6 +266,7 @@ export class Broker {
       grants: this.#grants,
       domains: this.#domains,
       services: this.#delegation,
+      flow: this.#flow,
       lines,
       log: this.#log,
     });
@@ -304,9 +309,10 @@ export class Broker {
 
   async #listenOn(address: SocketAddress, at: string, tls: BrokerTls | null = null): Promise<void> {
     const where = describeAddress(address);
+    const kind = tls !== null ? 'tls' : 'path' in address ? 'unix' : 'tcp';
     const { keepAliveMillis } = this.#config.listen;
     try {
-      const listener = await listenSocket(address, (socket) => this.#accept(socket, tls !== null), {
+      const listener = await listenSocket(address, (socket) => this.#accept(socket, kind), {
         keepAliveMillis,
         ...(tls !== null && { tls }),
       });
@@ -319,11 +325,13 @@ export class Broker {
     }
   }
 
-  #accept(socket: Socket, isTls: boolean): void {
+  #accept(socket: Socket, listener: ListenerKind): void {
+    const isTls = listener === 'tls';
     const client = isTls ? clientOf(socket as TLSSocket) : null;
     const holder: GrantOwner =
       client instanceof Uint8Array ? { kind: 'certificate', fingerprint: client } : { kind: 'anyone' };
-    const peer = peerOf(holder, socket.remoteAddress, ++this.#accepted);
+    const label = this.#flow?.ofClient(listener, holder) ?? null;
+    const peer = peerOf(holder, socket.remoteAddress, ++this.#accepted, label);
     const pace = new ClientPace();
     const entry = gate({
       grants: this.#grants,
@@ -334,6 +342,7 @@ export class Broker {
       refusals: this.#refusals,
       pace,
       audit: this.#audit,
+      flow: this.#flow,
     });
     const accounts = this.#budgets.accounts();
     const session = new Session(new StreamTransport(socket, CLIENT_LIMITS, accounts.bytes, pace), {
@@ -416,6 +425,13 @@ export class Broker {
     const busy = () => [...this.#sessions].some(({ connection }) => connection.callsRunning > 0);
     while (busy() && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+/** A configuration with flow labels has one for each domain: see config.ts. */
+function flowOf({ flow, domains }: Config): FlowPolicy | null {
+  if (flow === undefined) return null;
+  const labels = Object.entries(domains).map(([name, { label }]) => [name, label!] as const);
+  return new FlowPolicy(flow, Object.fromEntries(labels));
 }
 
 function sturdyAddress(address: SocketAddress, key: string | null): SturdyAddress {

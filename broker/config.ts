@@ -16,6 +16,7 @@ import { z } from 'zod';
 import { isLoopback } from '../client/sturdyref.js';
 import { BROKER_HOME } from './broker-name.js';
 import { describeIssue } from './config-error.js';
+import { flow, label, labelFaults } from './flow/flow-config.js';
 import { parseRate, RATE_EXPECTED } from './policy/rate.js';
 import { BYTES_EXPECTED, parseBytes } from './policy/size.js';
 import { LOG_RATE } from './powers.js';
@@ -80,6 +81,8 @@ const domain = z.strictObject({
   module: path,
   schema: path,
   interface: z.string().min(1),
+  /** Its flow label: whom its capabilities may pass to, and whose to it. */
+  label: label.optional(),
   trusted: z.boolean().default(false),
   group: name.optional(),
   tier: z.enum(TIERS).default('thread'),
@@ -180,10 +183,13 @@ const schema = z
         level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
       })
       .prefault({}),
+    flow: flow.optional(),
     domains: z.record(name, domain),
   })
   .superRefine((config, context) => {
     const names = Object.keys(config.domains);
+    for (const { path: at, message } of labelFaults(config))
+      context.addIssue({ code: 'custom', path: at, message });
     if (names.includes(BROKER_HOME)) {
       context.addIssue({
         code: 'custom',

@@ -10,6 +10,7 @@ import { RpcError, type Stub, serve, stubFor } from '../rpc/index.js';
 import { type SchemaGraph, sturdySchema, sturdySchemaBytes } from '../schema/index.js';
 import type { DomainConfig } from './config.js';
 import type { Domain } from './domain.js';
+import type { FlowPolicy } from './flow/flow-policy.js';
 import { GrantedCapability } from './granted.js';
 import type { Grants } from './grants.js';
 import type { LineRate } from './line-rate.js';
@@ -43,6 +44,8 @@ export interface DomainGrantsOptions {
   readonly grants: Grants;
   readonly domains: ReadonlyMap<string, Domain>;
   readonly services: MembraneServices;
+  /** Null: there are no flow labels. */
+  readonly flow: FlowPolicy | null;
   /** Of the lines that it logs. */
   readonly lines: LineRate;
   readonly log: Logger;
@@ -98,7 +101,8 @@ export class DomainGrants {
     // How far it is ahead holds up nobody's connection: it has one for all that it calls.
     const lane = lanes.get(home) ?? home.lane(new ClientPace());
     lanes.set(home, lane);
-    const peer = peerOf({ kind: 'domain', id: this.#options.id }, undefined, null);
+    const { id, flow } = this.#options;
+    const peer = peerOf({ kind: 'domain', id }, undefined, null, flow?.ofDomain(this.#options.name) ?? null);
     const membrane = new Membrane(grant, services, undefined, lane, peer);
     return { name, interfaceId: type.id, cap: stubFor(membrane.outward(object), type) };
   }

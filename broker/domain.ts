@@ -19,6 +19,7 @@ import {
   type Stub,
   settled,
   stubFor,
+  untilSettled,
 } from '../rpc/index.js';
 import { type InterfaceType, type SchemaGraph, sturdySchema } from '../schema/index.js';
 import type { Entrance, Expected, Line } from './admission.js';
@@ -211,7 +212,18 @@ export class Domain implements Home {
       });
     }
     using stub = cap;
+    await this.#checkOwn(capabilityOf(stub), instance, signal);
     return capabilityOf(stub).retain();
+  }
+
+  /** Where there are flow labels, what is restored of a domain is its own: what others passed to it may not go where that may. */
+  async #checkOwn(capability: Capability, { session }: Instance, signal?: CallSignal): Promise<void> {
+    if (this.#options.config.label === undefined) return;
+    const end = await untilSettled(capability, signal);
+    if (end instanceof RemoteCapability && end.connection === session.connection) return;
+    throw new RpcError('failed', `domain ${this.name} has no such object of its own`, {
+      code: 'ERR_DOMAIN_NO_OBJECT',
+    });
   }
 
   async identify(capability: Capability, signal?: CallSignal): Promise<Identity | null> {
