@@ -1,5 +1,5 @@
 /** The broker: the store, the domains and the listeners, brought up in order and taken down in the reverse of it. */
-import { mkdir, readFile, stat, unlink } from 'node:fs/promises';
+import { mkdir, stat, unlink } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
@@ -18,7 +18,6 @@ import {
   type SocketAddress,
   StreamTransport,
 } from '../rpc/index.js';
-import { SchemaGraph, sturdySchemaBytes } from '../schema/index.js';
 import { Entrance } from './admission.js';
 import { Audit } from './audit.js';
 import { BROKER_HOME } from './broker-name.js';
@@ -35,7 +34,7 @@ import type { Home } from './home.js';
 import { LineRate } from './line-rate.js';
 import { isListening } from './listening.js';
 import { createLogger } from './log.js';
-import { BrokerHome } from './operator.js';
+import { BrokerHome, type DomainUpgrade } from './operator.js';
 import { keepOthersOut, OPERATOR_REF, provideOperatorRef } from './operator-ref.js';
 import { ClientPace } from './pace.js';
 import { peerOf } from './peer.js';
@@ -48,6 +47,8 @@ import { Supervisor } from './supervisor.js';
 import { Tally } from './tally.js';
 import { type Tier, TierError } from './tier.js';
 import { type BrokerTls, provideTls } from './tls-identity.js';
+import { UPGRADE_DRAIN, Upgrades } from './upgrade.js';
+import { readSchema, SchemaFileError, versionOf } from './version.js';
 
 /** How long the calls in flight may take to end when the broker is stopped, in milliseconds. */
 const DRAIN_LIMIT = 5_000;
@@ -73,6 +74,8 @@ export class Broker {
   readonly #clock: Clock;
   readonly #domains = new Map<string, Domain>();
   readonly #homes = new Map<string, Home>();
+  /** What each domain is given to begin with. */
+  readonly #given = new Map<Domain, DomainGrants>();
   readonly #sessions = new Set<Session>();
   /** How many connections there have been. */
   #accepted = 0;
@@ -170,6 +173,7 @@ export class Broker {
         store: this.#store,
         homeOf: this.#homeOf,
         health: () => this.health(),
+        upgrade: (domain, request) => this.#upgrade(domain, request),
       }),
     );
     const configured: DomainGrants[] = [];
@@ -230,37 +234,16 @@ export class Broker {
 
   async #addDomain(name: string, config: DomainConfig): Promise<DomainGrants> {
     const at = `domains.${name}`;
-    let schema: Uint8Array;
-    try {
-      schema = await readFile(config.schema);
-    } catch (cause) {
-      throw new StartupError(
-        `${at}.schema: cannot read ${config.schema}: ${(cause as NodeJS.ErrnoException).code}`,
-        { cause },
-      );
-    }
-    let own: SchemaGraph;
-    try {
-      own = SchemaGraph.load(schema);
-    } catch (cause) {
-      throw new StartupError(
-        `${at}.schema: ${config.schema} is not a CodeGeneratorRequest: ${(cause as Error).message}`,
-        { cause },
-      );
-    }
-    try {
-      own.interface(config.interface);
-    } catch (cause) {
-      throw new StartupError(`${at}.interface: ${config.schema}: ${(cause as Error).message}`, { cause });
-    }
-    const graph = SchemaGraph.load([schema, sturdySchemaBytes()]);
+    const schema = await readSchema(config.schema, config.interface).catch((cause: unknown) => {
+      if (!(cause instanceof SchemaFileError)) throw cause;
+      throw new StartupError(`${at}.${cause.key}: ${cause.message}`, { cause });
+    });
     const id = await this.#store.domainId(name);
     const lines = new LineRate(config.limits.logLinesPerSecond, () => this.#clock.now());
     const grants = new DomainGrants({
       id,
       name,
       config,
-      graph,
       at,
       store: this.#store,
       grants: this.#grants,
@@ -271,19 +254,18 @@ export class Broker {
       log: this.#log,
     });
     let source: Promise<string> | null = null;
+    const version = versionOf(schema, async (own) => {
+      source ??= this.#bundler.bundle(config.module);
+      source.catch(() => {
+        source = null;
+      });
+      return { source: await source, schemas: grants.schemas(own), grants: await grants.forInstance() };
+    });
     const domain = new Domain({
       id,
       name,
       config,
-      graph,
-      schema,
-      program: async () => {
-        source ??= this.#bundler.bundle(config.module);
-        source.catch(() => {
-          source = null;
-        });
-        return { source: await source, schemas: grants.schemas(schema), grants: await grants.forInstance() };
-      },
+      version,
       supervisor: this.#supervisor,
       entrance: this.#entrance,
       lines,
@@ -292,7 +274,25 @@ export class Broker {
     });
     this.#domains.set(name, domain);
     this.#homes.set(id, domain);
+    this.#given.set(domain, grants);
     return grants;
+  }
+
+  /** Where no files are named, by those of the configuration, as they are now. */
+  #upgrade(domain: Domain, { module, schema, drain, peer }: DomainUpgrade): Promise<{ cut: number }> {
+    const config = this.#config.domains[domain.name]!;
+    const upgrades = new Upgrades({
+      grants: this.#grants,
+      store: this.#store,
+      bundle: (file) => this.#bundler.bundle(file),
+    });
+    return upgrades.upgrade(domain, this.#given.get(domain)!, {
+      module: module === '' ? config.module : module,
+      schema: schema === '' ? config.schema : schema,
+      interface: config.interface,
+      drain: drain === 0 ? UPGRADE_DRAIN : drain,
+      peer,
+    });
   }
 
   // ---- clients ----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@
  */
 import type { Logger } from 'pino';
 import { RpcError, type Stub, serve, stubFor } from '../rpc/index.js';
-import { type SchemaGraph, sturdySchema, sturdySchemaBytes } from '../schema/index.js';
+import { sturdySchema, sturdySchemaBytes } from '../schema/index.js';
 import type { DomainConfig } from './config.js';
 import type { Domain } from './domain.js';
 import type { FlowPolicy } from './flow/flow-policy.js';
@@ -37,7 +37,6 @@ export interface DomainGrantsOptions {
   readonly id: string;
   readonly name: string;
   readonly config: DomainConfig;
-  readonly graph: SchemaGraph;
   /** Where the domain stands in the configuration, for errors. */
   readonly at: string;
   readonly store: Store;

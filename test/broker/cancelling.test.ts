@@ -26,7 +26,7 @@ import {
   type Stub,
   serve,
 } from '../../rpc/index.js';
-import { SchemaGraph, sturdySchema, sturdySchemaBytes } from '../../schema/index.js';
+import { sturdySchema } from '../../schema/index.js';
 import { type AnyStub, LEDGER_DOMAIN } from './running.js';
 
 const protocol = sturdySchema();
@@ -89,9 +89,7 @@ beforeEach(async () => {
     id: await store.domainId('slow'),
     name: 'slow',
     config: domains['slow']!,
-    graph: SchemaGraph.load([schema, sturdySchemaBytes()]),
-    schema,
-    program: async () => ({ source: '', schemas: [], grants: [] }),
+    version: versionOf(schema, async () => ({ source: '', schemas: [], grants: [] })),
     supervisor: { start: enter } as Partial<Supervisor> as Supervisor,
     entrance,
     lines: new LineRate(100, Date.now),
