@@ -27,13 +27,7 @@ import { CpuShare } from './cpu-share.js';
 import { HandOver } from './hand-over.js';
 import type { Home, Identity } from './home.js';
 import { Idleness } from './idleness.js';
-import {
-  END_REASON_WAIT,
-  type Instance,
-  StartFailure,
-  startInstance,
-  startReason,
-} from './instance.js';
+import { END_REASON_WAIT, type Instance, StartFailure, startInstance, startReason } from './instance.js';
 import { inConfiguration, type LimitInUse, limitsInUse } from './limits-in-use.js';
 import type { LineRate } from './line-rate.js';
 import { ownership } from './ownership.js';

@@ -17,6 +17,7 @@ import { peerOf } from '../../broker/peer.js';
 import { Refusals } from '../../broker/refusals.js';
 import { LmdbStore } from '../../broker/store/lmdb-store.js';
 import type { Placement, StartRequest, Supervisor } from '../../broker/supervisor.js';
+import { versionOf } from '../../broker/version.js';
 import {
   type CallContext,
   connectSocket,
