@@ -1,5 +1,6 @@
 /**
- * What is audited without a transaction of its own: restores, references that were refused, and calls that a grant refused. They
+ * What is audited without a transaction of its own: restores, references that were refused, calls that a grant refused, and
+ * capabilities that the flow policy did not let pass. They
  * write nothing else to the disk, and do not wait for this; and of what others can cause, there must not be an entry each.
  *
  * So they are counted, for each grant, each identity at the other end and each reason, and written in batches: the first within a second,
@@ -20,7 +21,7 @@ const BATCH = 64;
 /** Of so many, of each action, the counts are kept apart; of more, together. */
 const MAX_KEPT_APART = 1024;
 
-type CountedAction = 'grant.restore' | 'restore.refuse' | 'call.refuse';
+type CountedAction = 'grant.restore' | 'restore.refuse' | 'call.refuse' | 'flow.refuse';
 
 interface Counted {
   readonly event: Omit<AuditEvent, 'at'> & { readonly action: CountedAction };
@@ -38,6 +39,7 @@ export class Audit {
     'grant.restore': 0,
     'restore.refuse': 0,
     'call.refuse': 0,
+    'flow.refuse': 0,
   };
   /** When the last entry of this kind was written; of the last minute only. */
   readonly #written = new Map<string, number>();
@@ -63,6 +65,11 @@ export class Audit {
   /** `why`: the code of the refusal, a word of ours. `peer` is null where the broker itself holds the grant. */
   callRefused(grant: string, peer: Peer | null, why: string): void {
     this.#count('call.refuse', grant, peer?.who ?? null, why);
+  }
+
+  /** A capability did not pass, at a membrane of this grant, from one flow label to another. `peer`: the grant's holder. */
+  flowRefused(grant: string, peer: Peer | null, from: string, to: string): void {
+    this.#count('flow.refuse', grant, peer?.who ?? null, `from ${from} to ${to}`);
   }
 
   /** Writes what there is. */

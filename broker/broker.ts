@@ -1,5 +1,5 @@
 /** The broker: the store, the domains and the listeners, brought up in order and taken down in the reverse of it. */
-import { mkdir, readFile, stat, unlink } from 'node:fs/promises';
+import { mkdir, stat, unlink } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
@@ -21,7 +21,6 @@ import {
   watchPeer,
 } from '../rpc/index.js';
 import { listenWebSocket } from '../rpc/web-sockets.js';
-import { SchemaGraph, sturdySchemaBytes } from '../schema/index.js';
 import { Entrance } from './admission.js';
 import { Audit } from './audit.js';
 import { BROKER_HOME, POWERS_HOME } from './broker-name.js';
@@ -31,13 +30,14 @@ import type { Config, DomainConfig } from './config.js';
 import { Delegation } from './delegable.js';
 import { Domain } from './domain.js';
 import { DomainGrants } from './domain-grants.js';
+import { FlowPolicy, type ListenerKind } from './flow/flow-policy.js';
 import { gate } from './gate.js';
 import { Grants } from './grants.js';
 import type { Home } from './home.js';
 import { LineRate } from './line-rate.js';
 import { isListening } from './listening.js';
 import { createLogger } from './log.js';
-import { BrokerHome } from './operator.js';
+import { BrokerHome, type DomainUpgrade } from './operator.js';
 import { keepOthersOut, OPERATOR_REF, provideOperatorRef } from './operator-ref.js';
 import { ClientPace } from './pace.js';
 import { peerOf } from './peer.js';
@@ -53,6 +53,8 @@ import { Supervisor } from './supervisor.js';
 import { Tally } from './tally.js';
 import { type Tier, TierError } from './tier.js';
 import { type BrokerTls, provideTls } from './tls-identity.js';
+import { UPGRADE_DRAIN, Upgrades } from './upgrade.js';
+import { readSchema, SchemaFileError, versionOf } from './version.js';
 
 /** How long the calls in flight may take to end when the broker is stopped, in milliseconds. */
 const DRAIN_LIMIT = 5_000;
@@ -78,6 +80,8 @@ export class Broker {
   readonly #clock: Clock;
   readonly #domains = new Map<string, Domain>();
   readonly #homes = new Map<string, Home>();
+  /** What each domain is given to begin with. */
+  readonly #given = new Map<Domain, DomainGrants>();
   readonly #sessions = new Set<Session>();
   /** How many connections there have been. */
   #accepted = 0;
@@ -90,6 +94,8 @@ export class Broker {
   readonly #powersHome = new PowersHome();
   /** What secrets are being used for. */
   readonly #uses = new SecretUses();
+  /** Null: there are no flow labels. */
+  readonly #flow: FlowPolicy | null;
   #store!: Store;
   #audit!: Audit;
   #grants!: Grants;
@@ -115,6 +121,7 @@ export class Broker {
       connections,
     }));
     this.#bundler = new Bundler({ withheld: [config.data] });
+    this.#flow = flowOf(config);
   }
 
   /**
@@ -156,7 +163,7 @@ export class Broker {
     const { tls } = this.#config.listen;
     if (tls !== undefined) this.#tls = await provideTls(this.#config.data, tls);
     this.#grants = new Grants(this.#store, this.#homeOf, this.#clock, tls !== undefined);
-    this.#delegation = new Delegation(this.#grants, this.#homeOf, this.#audit);
+    this.#delegation = new Delegation(this.#grants, this.#homeOf, this.#audit, this.#flow);
     this.#entrance = new Entrance({});
     this.#private = await openPrivateSocket((socket) => this.#entrance.accept(socket));
     this.#supervisor = new Supervisor({
@@ -175,6 +182,7 @@ export class Broker {
         store: this.#store,
         homeOf: this.#homeOf,
         health: () => this.health(),
+        upgrade: (domain, request) => this.#upgrade(domain, request),
       }),
     );
     this.#homes.set(POWERS_HOME, this.#powersHome);
@@ -236,30 +244,10 @@ export class Broker {
 
   async #addDomain(name: string, config: DomainConfig): Promise<DomainGrants> {
     const at = `domains.${name}`;
-    let schema: Uint8Array;
-    try {
-      schema = await readFile(config.schema);
-    } catch (cause) {
-      throw new StartupError(
-        `${at}.schema: cannot read ${config.schema}: ${(cause as NodeJS.ErrnoException).code}`,
-        { cause },
-      );
-    }
-    let own: SchemaGraph;
-    try {
-      own = SchemaGraph.load(schema);
-    } catch (cause) {
-      throw new StartupError(
-        `${at}.schema: ${config.schema} is not a CodeGeneratorRequest: ${(cause as Error).message}`,
-        { cause },
-      );
-    }
-    try {
-      own.interface(config.interface);
-    } catch (cause) {
-      throw new StartupError(`${at}.interface: ${config.schema}: ${(cause as Error).message}`, { cause });
-    }
-    const graph = SchemaGraph.load([schema, sturdySchemaBytes()]);
+    const schema = await readSchema(config.schema, config.interface).catch((cause: unknown) => {
+      if (!(cause instanceof SchemaFileError)) throw cause;
+      throw new StartupError(`${at}.${cause.key}: ${cause.message}`, { cause });
+    });
     const id = await this.#store.domainId(name);
     const lines = new LineRate(config.limits.logLinesPerSecond, () => this.#clock.now());
     const powers = await openPowers({
@@ -278,7 +266,6 @@ export class Broker {
       id,
       name,
       config,
-      graph,
       at,
       store: this.#store,
       grants: this.#grants,
@@ -286,21 +273,21 @@ export class Broker {
       services: this.#delegation,
       powers,
       powersHome: this.#powersHome,
+      flow: this.#flow,
     });
     let source: Promise<string> | null = null;
+    const version = versionOf(schema, async (own) => {
+      source ??= this.#bundler.bundle(config.module);
+      source.catch(() => {
+        source = null;
+      });
+      return { source: await source, schemas: grants.schemas(own), grants: await grants.forInstance() };
+    });
     const domain = new Domain({
       id,
       name,
       config,
-      graph,
-      schema,
-      program: async () => {
-        source ??= this.#bundler.bundle(config.module);
-        source.catch(() => {
-          source = null;
-        });
-        return { source: await source, schemas: grants.schemas(schema), grants: await grants.forInstance() };
-      },
+      version,
       supervisor: this.#supervisor,
       entrance: this.#entrance,
       lines,
@@ -309,7 +296,25 @@ export class Broker {
     });
     this.#domains.set(name, domain);
     this.#homes.set(id, domain);
+    this.#given.set(domain, grants);
     return grants;
+  }
+
+  /** Where no files are named, by those of the configuration, as they are now. */
+  #upgrade(domain: Domain, { module, schema, drain, peer }: DomainUpgrade): Promise<{ cut: number }> {
+    const config = this.#config.domains[domain.name]!;
+    const upgrades = new Upgrades({
+      grants: this.#grants,
+      store: this.#store,
+      bundle: (file) => this.#bundler.bundle(file),
+    });
+    return upgrades.upgrade(domain, this.#given.get(domain)!, {
+      module: module === '' ? config.module : module,
+      schema: schema === '' ? config.schema : schema,
+      interface: config.interface,
+      drain: drain === 0 ? UPGRADE_DRAIN : drain,
+      peer,
+    });
   }
 
   // ---- clients ----------------------------------------------------------------------------------------------------
@@ -326,8 +331,9 @@ export class Broker {
   }
 
   async #listenOn(address: SocketAddress, at: string, tls: BrokerTls | null = null): Promise<void> {
+    const kind = tls !== null ? 'tls' : 'path' in address ? 'unix' : 'tcp';
     const { keepAliveMillis } = this.#config.listen;
-    const listener = await listenSocket(address, (socket) => this.#accept(socket, tls !== null), {
+    const listener = await listenSocket(address, (socket) => this.#accept(socket, kind), {
       keepAliveMillis,
       ...(tls !== null && { tls }),
     }).catch(notListening(at, describeAddress(address)));
@@ -348,7 +354,7 @@ export class Broker {
     }));
     const listener = await listenWebSocket(
       { host, port, path },
-      (stream, socket) => this.#accept(socket, false, stream),
+      (stream, socket) => this.#accept(socket, 'webSocket', stream),
       {
         origins,
         keepAliveMillis,
@@ -369,11 +375,13 @@ export class Broker {
   }
 
   /** `stream` is what runs over `socket`, where that is not the stream itself. */
-  #accept(socket: Socket, isTls: boolean, stream: Duplex = socket): void {
+  #accept(socket: Socket, listener: ListenerKind, stream: Duplex = socket): void {
+    const isTls = listener === 'tls';
     const client = isTls ? clientOf(socket as TLSSocket) : null;
     const holder: GrantOwner =
       client instanceof Uint8Array ? { kind: 'certificate', fingerprint: client } : { kind: 'anyone' };
-    const peer = peerOf(holder, socket.remoteAddress, ++this.#accepted);
+    const label = this.#flow?.ofClient(listener, holder) ?? null;
+    const peer = peerOf(holder, socket.remoteAddress, ++this.#accepted, label);
     const pace = new ClientPace();
     const entry = gate({
       grants: this.#grants,
@@ -384,6 +392,7 @@ export class Broker {
       refusals: this.#refusals,
       pace,
       audit: this.#audit,
+      flow: this.#flow,
     });
     const accounts = this.#budgets.accounts();
     const transport = new StreamTransport(stream, CLIENT_LIMITS, accounts.bytes, pace);
@@ -476,6 +485,13 @@ function notListening(at: string, where: string) {
     const why = code === 'EADDRINUSE' ? 'it is in use by another program; choose another' : message;
     throw new StartupError(`${at}: cannot listen on ${where}: ${why}`, { cause });
   };
+}
+
+/** A configuration with flow labels has one for each domain: see config.ts. */
+function flowOf({ flow, domains }: Config): FlowPolicy | null {
+  if (flow === undefined) return null;
+  const labels = Object.entries(domains).map(([name, { label }]) => [name, label!] as const);
+  return new FlowPolicy(flow, Object.fromEntries(labels));
 }
 
 function sturdyAddress(address: SocketAddress, key: string | null): SturdyAddress {

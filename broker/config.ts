@@ -16,6 +16,7 @@ import { z } from 'zod';
 import { isLoopback, isWebSocketPath } from '../client/address.js';
 import { BROKER_HOME } from './broker-name.js';
 import { describeIssue } from './config-error.js';
+import { flow, label, labelFaults } from './flow/flow-config.js';
 import { methods, policyFields } from './policy/written-policy.js';
 import { LOG_RATE } from './powers/log.js';
 import { powerNames, powers, withAbsolutePaths } from './powers/settings.js';
@@ -59,6 +60,8 @@ const domain = z.strictObject({
   module: path,
   schema: path,
   interface: z.string().min(1),
+  /** Its flow label: whom its capabilities may pass to, and whose to it. */
+  label: label.optional(),
   trusted: z.boolean().default(false),
   group: name.optional(),
   tier: z.enum(TIERS).default('thread'),
@@ -182,10 +185,13 @@ const schema = z
         level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
       })
       .prefault({}),
+    flow: flow.optional(),
     domains: z.record(name, domain),
   })
   .superRefine((config, context) => {
     const names = Object.keys(config.domains);
+    for (const { path: at, message } of labelFaults(config))
+      context.addIssue({ code: 'custom', path: at, message });
     if (names.includes(BROKER_HOME)) {
       context.addIssue({
         code: 'custom',

@@ -14,12 +14,16 @@ import {
 } from '../rpc/index.js';
 import { type InterfaceType, sturdySchema } from '../schema/index.js';
 import type { Audit } from './audit.js';
+import { Crossing, type Forbidden } from './flow/crossing.js';
+import type { FlowPolicy } from './flow/flow-policy.js';
 import { grantPower } from './grant-power.js';
 import { GrantedCapability } from './granted.js';
 import type { Grants } from './grants.js';
 import type { Home, Identity } from './home.js';
+import type { LiveGrant } from './live-grant.js';
 import { Membrane, type MembranedCapability, type MembraneServices } from './membrane.js';
 import { ownerFromWire } from './owner.js';
+import type { Peer } from './peer.js';
 import { conjunction } from './policy/conjunction.js';
 import { policyFromWire, policyToWire } from './policy/policy-wire.js';
 
@@ -30,11 +34,25 @@ export class Delegation implements MembraneServices {
   constructor(
     private readonly grants: Grants,
     private readonly homeOf: (domainId: string) => Home | undefined,
-    private readonly audit: Pick<Audit, 'callRefused'>,
+    private readonly audit: Pick<Audit, 'callRefused' | 'flowRefused'>,
+    /** Null: there are no flow labels. */
+    private readonly flow: FlowPolicy | null = null,
   ) {}
 
   refused({ grant, peer }: Membrane, { code }: RpcError): void {
     this.audit.callRefused(grant.row.id, peer, code);
+  }
+
+  crossing({ row }: LiveGrant, peer: Peer | null): Crossing | null {
+    const inside = this.flow?.ofDomain(row.domain) ?? null;
+    const outside = peer?.label ?? null;
+    return this.flow === null || inside === null || outside === null
+      ? null
+      : new Crossing(this.flow, inside, outside);
+  }
+
+  flowRefused({ grant, peer }: Membrane, { from, to }: Forbidden): void {
+    this.audit.flowRefused(grant.row.id, peer, from.text, to.text);
   }
 
   answers(interfaceId: bigint): boolean {

@@ -6,9 +6,10 @@
  * leaves one too many, which the next one revokes, and never one that is dead for no decision of the operator's.
  */
 import { RpcError, type Stub, stubFor } from '../rpc/index.js';
-import { type SchemaGraph, sturdySchemaBytes } from '../schema/index.js';
+import { sturdySchemaBytes } from '../schema/index.js';
 import type { DomainConfig } from './config.js';
 import type { Domain } from './domain.js';
+import type { FlowPolicy } from './flow/flow-policy.js';
 import { GrantedCapability } from './granted.js';
 import type { Grants } from './grants.js';
 import type { Home } from './home.js';
@@ -32,7 +33,6 @@ export interface DomainGrantsOptions {
   readonly id: string;
   readonly name: string;
   readonly config: DomainConfig;
-  readonly graph: SchemaGraph;
   /** Where the domain stands in the configuration, for errors. */
   readonly at: string;
   readonly store: Store;
@@ -41,6 +41,8 @@ export interface DomainGrantsOptions {
   readonly services: MembraneServices;
   readonly powers: Powers;
   readonly powersHome: PowersHome;
+  /** Null: there are no flow labels. */
+  readonly flow: FlowPolicy | null;
 }
 
 /** A grant as the configuration has it. */
@@ -113,7 +115,8 @@ export class DomainGrants {
     // How far it is ahead holds up nobody's connection: it has one for all that it calls.
     const lane = lanes.get(home) ?? home.lane(new ClientPace());
     lanes.set(home, lane);
-    const peer = peerOf({ kind: 'domain', id: this.#options.id }, undefined, null);
+    const { id, flow } = this.#options;
+    const peer = peerOf({ kind: 'domain', id }, undefined, null, flow?.ofDomain(this.#options.name) ?? null);
     const membrane = new Membrane(grant, services, undefined, lane, peer);
     return { name, interfaceId: type.id, cap: stubFor(membrane.outward(object), type) };
   }

@@ -5,12 +5,10 @@
 import type { Logger } from 'pino';
 import {
   Budgets,
-  type CallContext,
   type CallOptions,
   type CallSignal,
   type Capability,
   capabilityOf,
-  causeOf,
   deferred,
   ImportedCapability,
   RemoteCapability,
@@ -19,14 +17,17 @@ import {
   type Stub,
   settled,
   stubFor,
+  untilSettled,
 } from '../rpc/index.js';
 import { type InterfaceType, type SchemaGraph, sturdySchema } from '../schema/index.js';
-import type { Entrance, Expected, Line } from './admission.js';
+import type { Entrance, Line } from './admission.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import type { DomainConfig } from './config.js';
 import { CpuShare } from './cpu-share.js';
+import { HandOver } from './hand-over.js';
 import type { Home, Identity } from './home.js';
 import { Idleness } from './idleness.js';
+import { END_REASON_WAIT, type Instance, StartFailure, startInstance, startReason } from './instance.js';
 import { inConfiguration, type LimitInUse, limitsInUse } from './limits-in-use.js';
 import type { LineRate } from './line-rate.js';
 import { ownership } from './ownership.js';
@@ -34,16 +35,11 @@ import { type ClientPace, DomainPace, Lane } from './pace.js';
 import { Restarts } from './restarts.js';
 import type { Placement, Supervisor } from './supervisor.js';
 import type { Tier } from './tier.js';
+import type { Version } from './version.js';
 import { WakingCapability } from './waking.js';
 
 /** Calls that each client may have in flight here in any case. */
 const CLIENT_SHARE = 8;
-
-/** How long a domain may take from when it has a thread to its `ready`, in milliseconds. */
-const START_LIMIT = 30_000;
-
-/** How long to wait for the reason of a thread's end, when its connection has ended already. In milliseconds. */
-const END_REASON_WAIT = 500;
 
 /** A domain that failed is tried again after this, doubled each time, up to the longest. In milliseconds. */
 const FIRST_PAUSE = 200;
@@ -52,40 +48,18 @@ const LONGEST_PAUSE = 30_000;
 /** A domain that ran for so long has recovered: its failures are forgotten. */
 const RECOVERED = 10_000;
 
-/** What the shell is given: Program of schema/domain.capnp. The stubs in `grants` are this instance's own. */
-export interface Program {
-  readonly source: string;
-  /** CodeGeneratorRequests with every interface that it speaks. */
-  readonly schemas: readonly Uint8Array[];
-  readonly grants: readonly { name: string; interfaceId: bigint; cap: Stub }[];
-}
-
 export interface DomainOptions {
   readonly id: string;
   readonly name: string;
   readonly config: DomainConfig;
-  readonly graph: SchemaGraph;
-  readonly schema: Uint8Array;
-  /** The program and the grants for a new instance. */
-  program(): Promise<Program>;
+  /** What it runs to begin with. */
+  readonly version: Version;
   readonly supervisor: Supervisor;
   readonly entrance: Entrance;
   /** Of the lines that it logs. */
   readonly lines: LineRate;
   readonly log: Logger;
   readonly clock?: Clock;
-}
-
-/** A running thread. */
-interface Instance {
-  readonly session: Session;
-  readonly restorer: Stub & {
-    restore(params: { object: Uint8Array }, options: CallOptions): PromiseLike<unknown> & { cap: Stub };
-  };
-  readonly since: number;
-  readonly line: Line;
-  /** Where it is put to sleep when it is idle. */
-  readonly idleness: Idleness | null;
 }
 
 type State =
@@ -100,8 +74,7 @@ type State =
 export class Domain implements Home {
   readonly id: string;
   readonly name: string;
-  readonly graph: SchemaGraph;
-  readonly schema: Uint8Array;
+  #version: Version;
   readonly #options: DomainOptions;
   readonly #budgets: Budgets;
   readonly #pace = new DomainPace();
@@ -113,6 +86,8 @@ export class Domain implements Home {
   #state: State = { is: 'stopped' };
   #placement: Placement | null = null;
   #starts = 0;
+  /** How often another version was tried. */
+  #upgrades = 0;
   #wakes = 0;
   #failures = 0;
   /** What others hold of its objects since it slept, by their ids. Not owned. */
@@ -134,11 +109,18 @@ export class Domain implements Home {
     this.#budgets = new Budgets({ calls: { share: CLIENT_SHARE, pool: callsInFlight } });
     this.id = options.id;
     this.name = options.name;
-    this.graph = options.graph;
-    this.schema = options.schema;
+    this.#version = options.version;
     this.#clock = options.clock ?? SYSTEM_CLOCK;
     this.#restarts = new Restarts(restartsPerMinute, () => this.#clock.now());
     this.#log = options.log.child({ domain: options.name });
+  }
+
+  get graph(): SchemaGraph {
+    return this.#version.graph;
+  }
+
+  get schema(): Uint8Array {
+    return this.#version.schema;
   }
 
   get info(): {
@@ -211,15 +193,33 @@ export class Domain implements Home {
       });
     }
     using stub = cap;
+    await this.#checkOwn(capabilityOf(stub), instance, signal);
     return capabilityOf(stub).retain();
+  }
+
+  /** Where there are flow labels, what is restored of a domain is its own: what others passed to it may not go where that may. */
+  async #checkOwn(capability: Capability, { session }: Instance, signal?: CallSignal): Promise<void> {
+    if (this.#options.config.label === undefined) return;
+    const end = await untilSettled(capability, signal);
+    if (end instanceof RemoteCapability && end.connection === session.connection) return;
+    throw new RpcError('failed', `domain ${this.name} has no such object of its own`, {
+      code: 'ERR_DOMAIN_NO_OBJECT',
+    });
   }
 
   async identify(capability: Capability, signal?: CallSignal): Promise<Identity | null> {
     const state = this.#state;
     const end = settled(capability);
-    if (end instanceof ImportedCapability && end.successor instanceof WakingCapability) {
-      const { home, isGone, identity } = end.successor;
+    const successor =
+      end instanceof ImportedCapability && end.successor !== null ? settled(end.successor) : null;
+    if (successor instanceof WakingCapability) {
+      const { home, isGone, identity } = successor;
       return home === this && !isGone ? identity : null;
+    }
+    // Where it waits to be handed over, it is asked when that is done.
+    if (successor?.isPromise === true) {
+      await this.#upgrading?.over;
+      return this.identify(capability, signal);
     }
     if (state.is !== 'running' || !(end instanceof RemoteCapability)) return null;
     if (end.connection !== state.instance.session.connection) return null;
@@ -248,6 +248,7 @@ export class Domain implements Home {
     if (this.#closing) return Promise.reject(this.#unavailable('the broker stops'));
     // Who asks while it is being stopped gets another instance.
     if (this.#stopping !== null) return this.#stopping.then(() => this.running());
+    if (this.#upgrading !== null) return this.#upgrading.over.then(() => this.running());
     if (state.is === 'running') return Promise.resolve(state.instance);
     if (state.is === 'starting') return state.ready;
     if (state.is === 'ending') return state.ended.then(() => this.running());
@@ -261,134 +262,74 @@ export class Domain implements Home {
     if (state.is === 'asleep') this.#wakes++;
     if (state.is === 'failed') this.#restarts.add();
     const end = new AbortController();
-    const ready = this.#start(end.signal);
+    const ready = this.#start(this.#version, end.signal, (placement) => {
+      this.#placement = placement;
+    });
     this.#state = { is: 'starting', ready, end };
     ready.then(
       (instance) => {
-        if (this.#state.is === 'starting') this.#state = { is: 'running', instance };
-        this.#detail = '';
-        void instance.session.closed.then((reason) => this.#disconnected(instance, reason.message));
-        this.#log.info({ starts: this.#starts, host: this.#placement?.hostPid }, 'domain started');
+        if (this.#state.is === 'starting') this.#run(instance);
       },
       (error: unknown) => {
+        this.#placement = null;
         if (end.signal.aborted) this.#stopped((end.signal.reason as Error).message);
-        else
-          this.#failed(RpcError.from(causeOf(RpcError.from(error))).message, this.#failures + 1, this.#fault);
+        else this.#failed(startReason(error), this.#failures + 1, this.#fault);
       },
     );
     return ready;
   }
 
-  /** One try. Whatever it is at, it is over at once when `end` is aborted, and rejects with the reason of that. */
-  async #start(end: AbortSignal): Promise<Instance> {
+  /** Nothing that an old instance is at may keep a new one from its host, or take that with it. */
+  get #group(): string {
+    const { group, trusted } = this.#options.config;
+    if (group !== undefined) return group;
+    if (trusted) return 'trusted';
+    return this.#upgrades === 0 ? `domain:${this.name}` : `domain:${this.name}:${this.#upgrades}`;
+  }
+
+  #run(instance: Instance): void {
+    this.#placement = instance.placement;
+    this.#state = { is: 'running', instance };
+    this.#detail = '';
+    void instance.session.closed.then((reason) => this.#disconnected(instance, reason.message));
+    this.#log.info({ starts: this.#starts, host: instance.placement.hostPid }, 'domain started');
+  }
+
+  /** One try of this version. `placed` is told of its thread. */
+  async #start(
+    { program }: Version,
+    end: AbortSignal,
+    placed: (placement: Placement) => void,
+  ): Promise<Instance> {
     this.#starts++;
-    const { promise: entered, fulfil: enter, reject: refuse } = deferred<Instance>();
-    // A late refusal, after it has settled or when nobody waits, is nobody's business.
-    entered.catch(() => {});
-    end.addEventListener('abort', () => refuse(end.reason as Error), { once: true });
-    let program: Program | null = null;
-    let expected: Expected | null = null;
-    let timer: NodeJS.Timeout | undefined;
-    let placement: Placement | null = null;
-    try {
-      const made = await this.#program(entered);
-      program = made;
-      const { limits, tier, group, trusted } = this.#options.config;
-      const line = { imports: limits.exports, bytesQueued: limits.queuedMiB * 1024 * 1024 };
-      expected = this.#options.entrance.expect(this.name, line, (session, seen) => {
-        // Nobody is let in to a start that is over.
-        entered.catch(() => session.close('its start was given up'));
-        return this.#admit(session, seen, made, enter, refuse);
-      });
-      const placed = await this.#options.supervisor.start({
-        domain: this.name,
-        tier,
-        group: group ?? (trusted ? 'trusted' : `domain:${this.name}`),
-        limits: {
-          heapMebibytes: limits.heapMiB,
-          offHeapMebibytes: limits.offHeapMiB,
-          turnMillis: limits.turnMillis,
-        },
-        cpu: this.#cpu,
-        token: expected.token,
-        signal: end,
-        onEnd: (reason) => {
-          refuse(new Error(reason));
-          this.#ended(placed, reason);
-        },
-      });
-      placement = placed;
-      this.#placement = placed;
-      // Neither clock runs while the domain waits for its turn, for a host or for a thread.
-      expected.begin();
-      timer = setTimeout(() => refuse(new Error(`it was not ready within ${START_LIMIT} ms`)), START_LIMIT);
-      return await entered;
-    } catch (cause) {
-      const { message } = RpcError.from(cause);
-      await placement?.terminate(end.aborted ? message : 'the start failed').catch(() => {});
-      this.#placement = null;
-      throw this.#unavailable(message, cause);
-    } finally {
-      clearTimeout(timer);
-      expected?.withdraw();
-      if (program !== null) disposeGrants(program);
-    }
-  }
-
-  /** The program for this try, unless it is given up before there is one. */
-  async #program(entered: Promise<Instance>): Promise<Program> {
     this.#fault = null;
-    const making = this.#options.program().catch((cause: unknown) => {
-      if (cause instanceof RpcError) throw cause;
-      // What it says may name files of this machine: that is for the operator, and not for whoever restores a reference.
-      this.#fault = RpcError.from(cause).message;
-      throw new Error("its program cannot be made; the broker's log says why", { cause });
-    });
+    const { config, supervisor, entrance } = this.#options;
     try {
-      // Nobody enters without a program: this is only how the start is given up.
-      return await Promise.race([making, entered as Promise<never>]);
-    } catch (error) {
-      // One that comes too late is nobody's.
-      making.then(disposeGrants, () => {});
-      throw error;
+      return await startInstance(
+        {
+          name: this.name,
+          group: this.#group,
+          config,
+          mainInterface: this.mainInterface.id,
+          supervisor,
+          entrance,
+          cpu: this.#cpu,
+          program,
+          now: () => this.#clock.now(),
+          idleness: (session, restorer, line) => this.#idleness(session, restorer, line),
+          own: ({ cap }, { signal }) => ownership(cap, this, signal),
+          placed,
+          ended: (placement, reason) => this.#ended(placement, reason),
+        },
+        end,
+      );
+    } catch (cause) {
+      if (cause instanceof StartFailure) this.#fault = cause.fault;
+      throw this.#unavailable(
+        RpcError.from(cause).message,
+        cause instanceof StartFailure ? cause.cause : cause,
+      );
     }
-  }
-
-  #admit(
-    session: Session,
-    line: Line,
-    program: Program,
-    enter: (instance: Instance) => void,
-    refuse: (error: Error) => void,
-  ) {
-    let loaded = false;
-    // Its host knows better why, and says so in a moment.
-    void session.closed.then((reason) =>
-      setTimeout(() => refuse(new Error(`its connection ended: ${reason.message}`)), END_REASON_WAIT).unref(),
-    );
-    return {
-      load: async () => {
-        if (loaded) throw new RpcError('failed', 'the program was loaded already');
-        loaded = true;
-        return {
-          program: {
-            name: this.name,
-            source: program.source,
-            schemas: program.schemas,
-            mainInterface: this.mainInterface.id,
-            grants: program.grants,
-          },
-        };
-      },
-      ready: async ({ restorer }: { restorer: Stub }) => {
-        const kept = restorer.dup() as Instance['restorer'];
-        const idleness = this.#idleness(session, kept, line);
-        if (idleness !== null) void session.closed.then(() => idleness.stop());
-        enter({ session, restorer: kept, since: this.#clock.now(), line, idleness });
-      },
-      failed: ({ message }: { message: string }) => refuse(new Error(message)),
-      own: ({ cap }: { cap: Stub | null }, { signal }: CallContext) => ownership(cap, this, signal),
-    };
   }
 
   /** The watch over whether an instance is idle, where it is to sleep then. */
@@ -402,7 +343,7 @@ export class Domain implements Home {
       idleMillis,
       identify: (capability) => this.identify(capability),
       isOwn: ({ row: { owner } }) => owner.kind === 'domain' && owner.id === this.id,
-      isWaking: () => [...this.#wakers.values()].some(({ isWaking }) => isWaking),
+      isWaking: () => this.#upgrading !== null || [...this.#wakers.values()].some(({ isWaking }) => isWaking),
       onIdle: (held) => {
         const state = this.#state;
         if (state.is === 'running' && state.instance.session === session) this.#sleep(state.instance, held);
@@ -426,6 +367,72 @@ export class Domain implements Home {
     this.#restingState = 'asleep';
     session.close(`domain ${this.name} sleeps`);
     void this.#stop('it was idle');
+  }
+
+  /** The upgrade that is under way, and how it is given up. */
+  #upgrading: { readonly over: Promise<void>; readonly end: AbortController } | null = null;
+
+  /**
+   * Has the domain run another version. Whoever restores an object of it, or calls one that has an id, waits meanwhile. Calls that
+   * are under way at the instance that runs may go on for so many milliseconds; then those that are left are cut, as soon as the
+   * new instance is there: `cut` of them. Rejects where that cannot be started: then everything goes on as before.
+   */
+  async upgrade(version: Version, drainMillis: number): Promise<{ cut: number }> {
+    if (this.#closing) throw this.#unavailable('the broker stops');
+    if (this.#upgrading !== null) {
+      throw new RpcError('failed', `domain ${this.name} is being upgraded already`, {
+        code: 'ERR_DOMAIN_UPGRADING',
+      });
+    }
+    await this.#stopping;
+    if (this.#state.is === 'starting') await this.#state.ready.catch(() => {});
+    if (this.#state.is === 'ending') await this.#state.ended;
+    const { promise: over, fulfil: done } = deferred<void>();
+    const end = new AbortController();
+    this.#upgrading = { over, end };
+    try {
+      return await this.#replace(version, drainMillis, end.signal);
+    } finally {
+      this.#upgrading = null;
+      done();
+    }
+  }
+
+  async #replace(version: Version, drainMillis: number, end: AbortSignal): Promise<{ cut: number }> {
+    const running = this.#state.is === 'running' ? this.#state.instance : null;
+    const handOver =
+      running === null
+        ? null
+        : new HandOver({
+            session: running.session,
+            restorer: settled(capabilityOf(running.restorer)),
+            identify: (capability) => this.identify(capability),
+          });
+    let next: Instance;
+    let cut = 0;
+    try {
+      cut = (await handOver?.drained(drainMillis, end)) ?? 0;
+      this.#upgrades++;
+      next = await this.#start(version, end, () => {});
+    } catch (error) {
+      handOver?.giveBack();
+      throw error;
+    }
+    this.#version = version;
+    this.#failures = 0;
+    this.#retry?.();
+    this.#retry = null;
+    this.#run(next);
+    // In this turn: what has woken before is found again at the new instance, and so is what waits.
+    for (const waker of this.#wakers.values()) if (!waker.isGone && !waker.isWaking) waker.sleep();
+    handOver?.passOn((identity) => this.#waker(identity));
+    if (running !== null) {
+      running.idleness?.stop();
+      running.session.close(`domain ${this.name} was upgraded`);
+      await running.placement.terminate('it was upgraded').catch(() => {});
+    }
+    this.#log.info({ cut }, 'domain upgraded');
+    return { cut };
   }
 
   /** What wakes the domain for the object of this id: a new reference. */
@@ -458,7 +465,7 @@ export class Domain implements Home {
   /** The connection of the running instance is gone: its host says why in a moment, or nothing. */
   #disconnected(instance: Instance, reason: string): void {
     if (this.#state.is !== 'running' || this.#state.instance !== instance) return;
-    const placement = this.#placement;
+    const { placement } = instance;
     const { promise: told, fulfil: resolve } = deferred<string>();
     this.#endReason = resolve;
     const timer = setTimeout(() => resolve(`its connection ended: ${reason}`), END_REASON_WAIT);
@@ -476,15 +483,19 @@ export class Domain implements Home {
 
   /** The thread is gone, says its host. */
   #ended(placement: Placement, reason: string): void {
-    if (this.#placement === placement) this.#placement = null;
+    // One that was replaced, or that was to replace it, is none of its life's.
+    if (this.#placement !== placement) return;
+    this.#placement = null;
     this.#endReason?.(reason);
     const state = this.#state;
-    if (state.is !== 'running') return;
+    if (state.is !== 'running' || state.instance.placement !== placement) return;
     this.#settleEnd(state.instance, reason);
     state.instance.session.close(`domain ${this.name} ended: ${reason}`);
   }
 
   #settleEnd(instance: Instance, reason: string): void {
+    // Another may have taken its place meanwhile.
+    if (this.#state.is === 'running' && this.#state.instance !== instance) return;
     if (this.#clock.now() - instance.since > RECOVERED) this.#failures = 0;
     if (this.#stopping !== null) this.#stopped(reason);
     // One that ran may be started again at once, for the first time.
@@ -526,6 +537,10 @@ export class Domain implements Home {
   async #end(reason: string): Promise<void> {
     this.#retry?.();
     this.#retry = null;
+    if (this.#upgrading !== null) {
+      this.#upgrading.end.abort(new Error(reason));
+      await this.#upgrading.over;
+    }
     if (this.#state.is === 'starting') {
       const { end, ready } = this.#state;
       end.abort(new Error(reason));
@@ -557,8 +572,4 @@ export class Domain implements Home {
       cause,
     });
   }
-}
-
-function disposeGrants({ grants }: Program): void {
-  for (const { cap } of grants) cap[Symbol.dispose]();
 }

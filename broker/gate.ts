@@ -16,6 +16,7 @@ import {
 } from '../rpc/index.js';
 import { NO_CAPABILITIES, type PointerReader, sturdySchema } from '../schema/index.js';
 import type { Audit } from './audit.js';
+import type { FlowPolicy } from './flow/flow-policy.js';
 import type { Grants } from './grants.js';
 import type { Home } from './home.js';
 import type { LiveGrant } from './live-grant.js';
@@ -37,6 +38,8 @@ export interface GateOptions {
   /** How far its calls may be ahead of the domains. */
   readonly pace: ClientPace;
   readonly audit: Audit;
+  /** Null: there are no flow labels. */
+  readonly flow: FlowPolicy | null;
 }
 
 /** What a connection gets at first. */
@@ -89,7 +92,7 @@ class Door {
     const { grants, homeOf, holder, peer, audit } = this.#options;
     const grant = grants.find(secret, holder);
     const home = grant === null ? undefined : homeOf(grant.row.domainId);
-    if (grant === null || home === undefined) throw this.#refusal(secret);
+    if (grant === null || home === undefined || this.#forbids(grant)) throw this.#refusal(secret);
     const object = await home.restore(grant.row.object, signal, peer);
     let mayRestore = false;
     try {
@@ -106,6 +109,15 @@ class Door {
     // What is broken, or came when the grant had died, is not wrapped.
     if (!membrane.inUse) this.#membranes.delete(grant.row.id);
     return outward;
+  }
+
+  /** Whether the flow policy keeps what the grant is to from this holder: then it is nothing to it, and nobody is woken. */
+  #forbids({ row }: LiveGrant): boolean {
+    const { flow, peer, audit } = this.#options;
+    const from = flow?.ofDomain(row.domain) ?? null;
+    if (flow === null || from === null || peer.label === null || flow.permits(from, peer.label)) return false;
+    audit.flowRefused(row.id, peer, from.text, peer.label.text);
+    return true;
   }
 
   #refusal(secret: Uint8Array): RpcError {

@@ -180,6 +180,14 @@ export class Grants {
     this.#inUse(id)?.amend(row, this.#meters.of(row));
   }
 
+  /** The schema of a home is another: the policies that are in use are read by that from now on. */
+  rebind(home: Home): void {
+    for (const ref of this.#live.values()) {
+      const grant = ref.deref();
+      if (grant?.row.domainId === home.id) grant.rebind(home.graph);
+    }
+  }
+
   #inUse(id: string): LiveGrant | undefined {
     return this.#live.get(id)?.deref();
   }

@@ -10,6 +10,7 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import { type Capability, type ImportedCapability, isGone, type Session, settled } from '../rpc/index.js';
+import { ScreenedPromise } from './flow/screened-promise.js';
 import type { Identity } from './home.js';
 import type { LiveGrant } from './live-grant.js';
 import { MembranedCapability } from './membrane.js';
@@ -127,8 +128,9 @@ export class Idleness {
     const underWay = callsRunning + callsAwaited + tables.embargoes > 0;
     if (underWay || this.#options.isWaking()) return 'a call is under way';
     for (const each of this.#held()) if (each.unresolved) return 'somebody holds a promise of its own';
-    for (const each of connection.heldByPeer()) {
-      if (each instanceof MembranedCapability && this.#wasPassed(each))
+    for (const held of connection.heldByPeer()) {
+      const each = held instanceof ScreenedPromise ? settled(held) : held;
+      if (each instanceof ScreenedPromise || (each instanceof MembranedCapability && this.#wasPassed(each)))
         return 'it holds what was passed to it';
     }
     return null;

@@ -69,7 +69,7 @@ export class LiveGrant {
   constructor(
     row: GrantRow,
     readonly parent: LiveGrant | null,
-    private readonly graph: SchemaGraph,
+    private graph: SchemaGraph,
     meter: Meter | null = null,
     private readonly clock: Clock = SYSTEM_CLOCK,
   ) {
@@ -122,6 +122,12 @@ export class LiveGrant {
       grant.line.move();
       grant.#results.move();
     }
+  }
+
+  /** `graph` is the schema from now on. */
+  rebind(graph: SchemaGraph): void {
+    this.graph = graph;
+    this.#bind(this.#meter);
   }
 
   get delegable(): boolean {

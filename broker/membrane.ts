@@ -9,6 +9,9 @@
  *
  * When the grant dies, everything that came through it is let go of at once, whether its holder holds on to it or not.
  *
+ * Where there are flow labels, nothing passes that they forbid: a call with such a capability in its params is not made, results
+ * with one are withheld, and a promise that becomes one breaks. So whoever may not have it hears nothing of it.
+ *
  * It decides on the bytes it forwards, and forwards at once: a call is under way towards its target when `call` returns, or in
  * the line of its grant, where what it is counted by has to be reserved on disk first.
  */
@@ -25,14 +28,20 @@ import {
   settled,
 } from '../rpc/index.js';
 import { NOWHERE } from './bag.js';
+import {
+  type Crossing,
+  type Direction,
+  type Forbidden,
+  forbidden,
+  NO_SOURCES,
+  type Sources,
+} from './flow/crossing.js';
+import { ScreenedPromise } from './flow/screened-promise.js';
 import type { Cuttable, LiveGrant } from './live-grant.js';
 import type { Lane } from './pace.js';
 import type { Peer } from './peer.js';
 import { IN_LINE, type Verdict } from './policy/verdict.js';
 import { type Passage, WaitingCall } from './waiting-call.js';
-
-/** Which way a capability went through the membrane. */
-type Direction = 'out' | 'in';
 
 /** What the broker does itself for what passed out: it answers saving and attenuating, and keeps an audit log. */
 export interface MembraneServices {
@@ -44,13 +53,18 @@ export interface MembraneServices {
   serviceFor(capability: MembranedCapability): Capability;
   /** Told of every call by a holder that its grant refuses, or whose results it withholds: for the audit log. */
   refused(membrane: Membrane, refusal: RpcError): void;
+  /** What flow labels say of a membrane; null: nothing, for there are none, or it is the broker's own object. */
+  crossing(grant: LiveGrant, peer: Peer | null): Crossing | null;
+  /** Told of every capability that did not pass by that. */
+  flowRefused(membrane: Membrane, what: Forbidden): void;
 }
 
 export class Membrane {
-  readonly #wrapped: Record<Direction, Map<Capability, MembranedCapability>> = {
+  readonly #wrapped: Record<Direction, Map<Capability, MembranedCapability | ScreenedPromise>> = {
     out: new Map(),
     in: new Map(),
   };
+  readonly crossing: Crossing | null;
 
   constructor(
     readonly grant: LiveGrant,
@@ -61,7 +75,9 @@ export class Membrane {
     readonly lane: Lane | null = null,
     /** Its holder, for the audit log. Null: the broker itself. */
     readonly peer: Peer | null = null,
-  ) {}
+  ) {
+    this.crossing = services.crossing(grant, peer);
+  }
 
   /** Whether anything is wrapped by it. */
   get inUse(): boolean {
@@ -97,12 +113,46 @@ export class Membrane {
       inner.release();
       return known.retain();
     }
-    const wrapped = new MembranedCapability(this, inner, direction, () => {
+    if (this.#forbids(inner, direction)) {
+      inner.release();
+      return new BrokenCapability(forbidden(null));
+    }
+    const left = () => {
       this.#wrapped[direction].delete(inner);
       if (!this.inUse) this.idle();
-    });
+    };
+    const wrapped =
+      inner.isPromise && this.crossing?.screens(direction) === true
+        ? this.#screen(inner, direction, left)
+        : new MembranedCapability(this, inner, direction, left);
     this.#wrapped[direction].set(inner, wrapped);
     return wrapped;
+  }
+
+  #screen(promise: Capability, direction: Direction, left: () => void): ScreenedPromise {
+    const screened: ScreenedPromise = new ScreenedPromise(promise, {
+      pass: (resolved) => (direction === 'out' ? this.outward(resolved) : this.inward(resolved)),
+      left: () => {
+        this.grant.leave(screened);
+        left();
+      },
+    });
+    this.grant.enter(screened);
+    return screened;
+  }
+
+  /** Whether flow labels keep `capability` from passing that way; then it is known to whom it may concern. */
+  #forbids(capability: Capability, direction: Direction): boolean {
+    if (this.crossing === null || capability.brokenBy !== null) return false;
+    const found = this.crossing.forbids(sourcesOf(capability), direction);
+    if (found !== null) this.services.flowRefused(this, found);
+    return found !== null;
+  }
+
+  /** Whether they keep a capability of `payload` from passing. */
+  forbidsPassing({ capabilities }: Payload, direction: Direction): boolean {
+    if (this.crossing === null) return false;
+    return capabilities.some((each) => each !== null && this.#forbids(settled(each), direction));
   }
 
   /** The payload with every capability passed on. Takes `payload` over. */
@@ -117,6 +167,11 @@ export class Membrane {
   }
 }
 
+/** Whoever a capability came from, as far as membranes know: not whose connection it is on. */
+function sourcesOf(settledCapability: Capability): Sources {
+  return settledCapability instanceof MembranedCapability ? settledCapability.sources : NO_SOURCES;
+}
+
 /** A reference to `to`, for one to `from`, on which it depends. */
 function exchange(from: Capability, to: Capability): Capability {
   if (from === to) return from;
@@ -128,6 +183,8 @@ function exchange(from: Capability, to: Capability): Capability {
 export class MembranedCapability extends Capability implements Cuttable, Passage {
   readonly is = 'capability';
   place = NOWHERE;
+  /** Everybody that it came from, by their flow labels. */
+  readonly sources: Sources;
   #inner: Capability;
   /** Calls on it that wait in the line of the grant. */
   #inLine = 0;
@@ -146,6 +203,9 @@ export class MembranedCapability extends Capability implements Cuttable, Passage
     super();
     this.#inner = inner;
     this.#left = left;
+    const { crossing } = membrane;
+    const sources = sourcesOf(inner);
+    this.sources = crossing === null ? sources : crossing.sources(sources, direction);
     membrane.grant.enter(this);
   }
 
@@ -206,6 +266,13 @@ export class MembranedCapability extends Capability implements Cuttable, Passage
 
   override call(call: Call, sink: ReturnSink): CallInProgress {
     const { grant, services } = this.membrane;
+    if (
+      call.params.capabilities.length > 0 &&
+      this.membrane.forbidsPassing(call.params, against(this.direction))
+    ) {
+      call.params.release();
+      return BrokenCapability.failing(forbidden('params'), sink);
+    }
     const refusal: Verdict =
       this.direction === 'in'
         ? grant.refusesCallback(call)
@@ -277,6 +344,10 @@ export class MembranedCapability extends Capability implements Cuttable, Passage
   }
 }
 
+function against(direction: Direction): Direction {
+  return direction === 'out' ? 'in' : 'out';
+}
+
 /** A call that crosses the membrane: its results come back the other way, and it ends when the grant does. */
 class MembranedCall implements CallInProgress, Cuttable {
   readonly is = 'call';
@@ -299,7 +370,7 @@ class MembranedCall implements CallInProgress, Cuttable {
     this.#number = number;
     this.#counted = number > 0;
     this.#membrane.grant.enter(this);
-    const params = this.#membrane.pass(call.params, this.#back === 'out' ? 'in' : 'out');
+    const params = this.#membrane.pass(call.params, against(this.#back));
     // Of the caller's hints that alone is passed on which it cannot go back on here: its answer takes no pipelined calls.
     const hints = hintsPassedOn(call.hints?.noPromisePipelining);
     const { interfaceId, methodId } = call;
@@ -323,6 +394,8 @@ class MembranedCall implements CallInProgress, Cuttable {
     if (refusal !== null) {
       if (this.#back === 'out') this.#membrane.services.refused(this.#membrane, refusal);
       this.cut(refusal);
+    } else if (results.capabilities.length > 0 && this.#membrane.forbidsPassing(results, this.#back)) {
+      this.cut(forbidden('results'));
     } else this.#end({ results: this.#membrane.pass(results.share(), this.#back) });
   }
 

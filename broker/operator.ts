@@ -1,4 +1,5 @@
 /** The operator's capability, and the broker as a home: for the objects that are its own. */
+import { isAbsolute } from 'node:path';
 import type { DelegationParams } from '../client/protocol.js';
 import {
   type CallContext,
@@ -23,12 +24,23 @@ import { type GrantRow, MAX_LISTING, type Store } from './store/store.js';
 
 export const OPERATOR_OBJECT = 'operator';
 
+/** Files that are empty are those of the configuration. */
+export interface DomainUpgrade {
+  readonly module: string;
+  readonly schema: string;
+  /** In milliseconds; 0: the default. */
+  readonly drain: number;
+  readonly peer: Peer | null;
+}
+
 /** What the operator may ask of the broker. */
 export interface OperatorPowers {
   readonly grants: Grants;
   readonly domains: ReadonlyMap<string, Domain>;
   readonly store: Pick<Store, 'audit' | 'lastAudit'>;
   homeOf(domainId: string): Home | undefined;
+  /** Has a domain run another version. */
+  upgrade(domain: Domain, request: DomainUpgrade): Promise<{ cut: number }>;
   health(): { ready: boolean; uptimeMillis: bigint; connections: number; detail: string };
 }
 
@@ -105,6 +117,17 @@ class OperatorServer {
 
   async stop({ domain }: { domain: string }): Promise<void> {
     await this.#domain(domain).stop('stopped by the operator');
+  }
+
+  upgrade(params: { domain: string; module: string; schema: string; drain: number }): Promise<object> {
+    const { module, schema, drain } = params;
+    for (const [name, file] of Object.entries({ module, schema })) {
+      if (file === '' || isAbsolute(file)) continue;
+      throw new RpcError('failed', `${name}: ${JSON.stringify(file)} is not an absolute path`, {
+        code: 'ERR_UPGRADE',
+      });
+    }
+    return this.#powers.upgrade(this.#domain(params.domain), { module, schema, drain, peer: this.#peer });
   }
 
   async mint(

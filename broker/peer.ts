@@ -1,4 +1,5 @@
-/** Who is at the other end of a connection, as far as the broker can tell: for the audit log. */
+/** Who is at the other end of a connection, as far as the broker can tell: for the audit log, and for flow labels. */
+import type { FlowLabel } from './flow/flow-label.js';
 import type { GrantOwner } from './store/store.js';
 
 export interface Peer {
@@ -6,11 +7,18 @@ export interface Peer {
   readonly who: string;
   /** Which of the connections since the broker started, from 1; null where there is no connection of its own. */
   readonly connection: number | null;
+  /** Null: there are no flow labels. */
+  readonly label: FlowLabel | null;
 }
 
 /** `address` is that of the other end; undefined on a unix socket. */
-export function peerOf(holder: GrantOwner, address: string | undefined, connection: number | null): Peer {
-  return { who: whoIs(holder, address), connection };
+export function peerOf(
+  holder: GrantOwner,
+  address: string | undefined,
+  connection: number | null,
+  label: FlowLabel | null = null,
+): Peer {
+  return { who: whoIs(holder, address), connection, label };
 }
 
 function whoIs(holder: GrantOwner, address: string | undefined): string {
@@ -27,7 +35,7 @@ function whoIs(holder: GrantOwner, address: string | undefined): string {
 }
 
 /** As an audit entry has it: `unix, connection 17`. */
-export function peerText({ who, connection }: Peer): string {
+export function peerText({ who, connection }: Pick<Peer, 'who' | 'connection'>): string {
   return connection === null ? who : `${who}, connection ${connection}`;
 }
 

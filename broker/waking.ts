@@ -10,7 +10,7 @@ import {
   type Call,
   type CallInProgress,
   Capability,
-  isGone,
+  goneBy,
   QueuedCapability,
   type ReturnSink,
   type RpcError,
@@ -57,8 +57,13 @@ export class WakingCapability extends Capability {
 
   /** Whether it is live no more: its domain ended otherwise than by going to sleep. */
   get isGone(): boolean {
+    return this.brokenBy !== null;
+  }
+
+  override get brokenBy(): RpcError | null {
     const state = this.#state;
-    return state.is === 'broken' || (state.is === 'awake' && isGone(settled(state.target)));
+    if (state.is === 'broken') return state.by.brokenBy;
+    return state.is === 'awake' ? goneBy(settled(state.target)) : null;
   }
 
   get isWaking(): boolean {

@@ -142,6 +142,13 @@ export interface Operator extends Stub {
   domains(params: Nothing): Pending<{ domains: readonly DomainInfo[] }>;
   start(params: { domain: string }): Pending<Nothing>;
   stop(params: { domain: string }): Pending<Nothing>;
+  /** Absolute paths; without them, the files of the configuration. `drain` in milliseconds. */
+  upgrade(params: {
+    domain: string;
+    module?: string;
+    schema?: string;
+    drain?: number;
+  }): Pending<{ cut: number }>;
   mint(params: DelegationParams & { domain: string; object?: string }): Pending<Minted>;
   grants(params: { after?: string; limit?: number }): Pending<{ grants: readonly GrantInfo[] }>;
   grant(params: { id: string }): Pending<{ grant: Grant }>;

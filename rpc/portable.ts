@@ -41,7 +41,7 @@ export { type Patience, watchPeer } from './peer-watch.js';
 export type { CallOptions, Pending, Pipelined } from './pending.js';
 export { PromisedCapability, QueuedCapability } from './promised.js';
 export { ImportedCapability, RemoteCapability, RemotePromise } from './remote.js';
-export { isGone, RenewedCapability } from './renewed.js';
+export { goneBy, isGone, RenewedCapability } from './renewed.js';
 export { type CallContext, isServed, serve, serveAlso, served } from './serve.js';
 export { Session, type SessionOptions } from './session.js';
 export { flush, STREAM_WINDOW } from './streaming.js';

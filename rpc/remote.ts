@@ -46,15 +46,25 @@ export class ImportedCapability extends RemoteCapability {
     this.address = { kind: 'imported', id };
   }
 
-  /** Where calls go now that the connection is over, if there is such a place. Borrowed. */
+  /** Where calls go instead of over the connection, if there is such a place. Borrowed. */
   get successor(): Capability | null {
     return this.#successor;
   }
 
-  /** Has calls go to `successor`, whose reference it takes over. The connection is closed in the same turn. */
+  /**
+   * Has calls go to `successor`, whose reference it takes over: for when the connection is over, which it is in the same turn or
+   * will be by the time that the successor lets calls go on. Those that were made before come first only if they have returned.
+   */
   succeed(successor: Capability): void {
     this.#successor?.release();
     this.#successor = successor;
+  }
+
+  /** Has calls go over the connection again. */
+  resume(): void {
+    const successor = this.#successor;
+    this.#successor = null;
+    successor?.release();
   }
 
   override call(call: Call, sink: ReturnSink): CallInProgress {

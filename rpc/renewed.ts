@@ -4,7 +4,8 @@
  * made again.
  */
 import { type Call, type CallInProgress, Capability, type ReturnSink, settled } from './capability.js';
-import { RemoteCapability } from './remote.js';
+import type { RpcError } from './error.js';
+import { ImportedCapability, RemoteCapability } from './remote.js';
 
 export class RenewedCapability extends Capability {
   #target: Capability | null = null;
@@ -40,10 +41,15 @@ export class RenewedCapability extends Capability {
   }
 }
 
-/** Whether `capability`, which is settled, can be called no more: it is broken, or its connection is over. */
+/** Whether `capability`, which is settled, can be called no more: see `goneBy`. */
 export function isGone(capability: Capability): boolean {
-  return (
-    capability.brokenBy !== null ||
-    (capability instanceof RemoteCapability && capability.connection.closedBy !== null)
-  );
+  return goneBy(capability) !== null;
+}
+
+/** Why it cannot: it is broken, or its connection is over and nothing has taken its place. Null: it can. */
+export function goneBy(capability: Capability): RpcError | null {
+  if (capability instanceof ImportedCapability && capability.successor !== null)
+    return goneBy(settled(capability.successor));
+  if (capability.brokenBy !== null) return capability.brokenBy;
+  return capability instanceof RemoteCapability ? capability.connection.closedBy : null;
 }

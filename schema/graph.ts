@@ -446,6 +446,14 @@ export class SchemaGraph {
     return this.#nodes.has(id);
   }
 
+  hasInterface(id: bigint): boolean {
+    return this.#kinds.get(id) === 'interface';
+  }
+
+  interfaceIds(): bigint[] {
+    return [...this.#kinds].flatMap(([id, kind]) => (kind === 'interface' ? [id] : []));
+  }
+
   /** The names of everything of this kind. */
   names(kind: Kind = 'interface'): string[] {
     return [...this.#ids[kind]].flatMap(([name, ids]) => ids.map(() => name)).sort();

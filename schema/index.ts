@@ -1,4 +1,5 @@
 /** What is said: messages, the schema graph, and codecs between JavaScript values and Cap'n Proto. */
+
 export { AnyPointer } from './any-pointer.js';
 export { fromBase64, toBase64Url } from './base64.js';
 export {
@@ -8,6 +9,7 @@ export {
   NO_CAPABILITIES,
 } from './capabilities.js';
 export { dataReader } from './codec.js';
+export { incompatibilities } from './compatibility.js';
 export {
   EnumType,
   type FieldType,

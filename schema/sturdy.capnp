@@ -349,6 +349,17 @@ interface Operator {
   # The grant and everything below it, dead or alive: each in front of its children, siblings in the
   # order of their ids; from behind the grant `after`, at most `limit` (0: 256; never more). Empty at the
   # end.
+
+  upgrade @10 (domain :Text, module :Text, schema :Text, drain :UInt32) -> (cut :UInt32);
+  # Has the domain run the module and speak the schema (a CodeGeneratorRequest) of these files, absolute
+  # paths on the broker's machine; where they are empty, the files of the configuration as they are now.
+  # Refused, with what breaks, before anything stops: a schema that clients of the old cannot go on with,
+  # a grant whose policy names what the schema does not have, a program that is none. Then restores, and
+  # calls on objects that have an id, wait, in their order, until those under way have returned, for
+  # `drain` milliseconds at most (0: 10000; never more than 600000), and the new instance is ready;
+  # those that have not returned by then are cut, and `cut` counts them. References stay good, and so do live
+  # capabilities to objects that have an id. Where the new instance does not start, the old one goes on.
+  # Until the broker is started again, which goes by the configuration.
 }
 
 struct AuditEntry {
@@ -360,7 +371,7 @@ struct AuditEntry {
   action @2 :Text;
   # `grant.mint`, `grant.attenuate`, `grant.narrow`, `grant.extend`, `grant.rotate`, `grant.use` (of a
   # reference that restores once), `grant.revoke`, `grant.restore`, `restore.refuse`, `call.refuse`,
-  # `store.restore`, `store.migrate`; there may be more.
+  # `flow.refuse`, `domain.upgrade`, `store.restore`, `store.migrate`; there may be more.
   grant @3 :Text;
   parent @4 :Text;
   # Of `grant.attenuate`: what it was minted from.

@@ -1,11 +1,13 @@
-/** `sturdy domains`: the domains of the broker; to start and to stop them. */
+/** `sturdy domains`: the domains of the broker; to start, to stop and to upgrade them. */
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { DomainInfo, Operator } from '../../client/index.js';
-import { asOperator, type GlobalOptions } from './operator.js';
-import { printAnswer, table } from './print.js';
+import { asOperator, type GlobalOptions, patience } from './operator.js';
+import { millisOf } from './policy-options.js';
+import { printAnswer, table, UsageError } from './print.js';
 
 export function addDomains(program: Command): void {
-  const domains = program.command('domains').description('list the domains; start or stop one');
+  const domains = program.command('domains').description('list the domains; start, stop or upgrade one');
   domains
     .command('list', { isDefault: true })
     .description('every domain with its state')
@@ -22,6 +24,49 @@ export function addDomains(program: Command): void {
     .command('stop <domain>')
     .description('end its thread; references to it stay good')
     .action(act((operator, domain) => operator.stop({ domain })));
+  addUpgrade(domains);
+}
+
+type UpgradeOptions = GlobalOptions & {
+  readonly module?: string;
+  readonly schema?: string;
+  readonly drain?: string;
+};
+
+function addUpgrade(domains: Command): void {
+  domains
+    .command('upgrade <domain>')
+    .description('have it run its module as it is now, or another; references to it stay good')
+    .option(
+      '--module <file>',
+      'the module, on the machine of the broker (default: that of the configuration)',
+    )
+    .option('--schema <file>', 'its schema, likewise')
+    .option('--drain <span>', 'how long calls may go on that are under way: 30s, 5m (default: 10s)')
+    .action(async (domain: string, _options: object, command: Command) => {
+      const options = command.optsWithGlobals<UpgradeOptions>();
+      const { json = false, module, schema } = options;
+      const drain = options.drain === undefined ? 0 : millisOf(options.drain);
+      if (drain === null)
+        throw new UsageError(`--drain: expected a span such as 30s, found ${options.drain}`);
+      const answer = await asOperator(
+        command,
+        (operator) =>
+          operator.upgrade({
+            domain,
+            drain,
+            ...(module !== undefined && { module: resolve(module) }),
+            ...(schema !== undefined && { schema: resolve(schema) }),
+          }),
+        patience(options) + drain / 1000,
+      );
+      const { cut } = answer;
+      printAnswer(json, answer, () =>
+        cut === 0
+          ? `${domain} was upgraded`
+          : `${domain} was upgraded; ${cut} ${cut === 1 ? 'call' : 'calls'} cut that had not ended in time`,
+      );
+    });
 }
 
 function listing(domains: readonly DomainInfo[]): string {

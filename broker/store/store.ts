@@ -161,7 +161,7 @@ export interface TreeRange {
 /** What happened, for the audit log. No secret, and no value that a guest made, belongs in here. */
 export interface AuditEvent {
   readonly at: number;
-  /** `grant.mint`, `grant.attenuate`, an AmendingAction, `grant.revoke`, `grant.restore`, `restore.refuse`, `call.refuse`, `store.restore`, `store.migrate`. */
+  /** `grant.mint`, `grant.attenuate`, an AmendingAction, `grant.revoke`, `grant.restore`, `restore.refuse`, `call.refuse`, `flow.refuse`, `domain.upgrade`, `store.restore`, `store.migrate`. */
   readonly action: string;
   readonly grant?: string;
   /** Of a grant that was minted from another. */

@@ -17,6 +17,7 @@ import { peerOf } from '../../broker/peer.js';
 import { Refusals } from '../../broker/refusals.js';
 import { LmdbStore } from '../../broker/store/lmdb-store.js';
 import type { Placement, StartRequest, Supervisor } from '../../broker/supervisor.js';
+import { versionOf } from '../../broker/version.js';
 import {
   type CallContext,
   connectSocket,
@@ -26,7 +27,7 @@ import {
   type Stub,
   serve,
 } from '../../rpc/index.js';
-import { SchemaGraph, sturdySchema, sturdySchemaBytes } from '../../schema/index.js';
+import { sturdySchema } from '../../schema/index.js';
 import { type AnyStub, LEDGER_DOMAIN } from './running.js';
 
 const protocol = sturdySchema();
@@ -89,9 +90,7 @@ beforeEach(async () => {
     id: await store.domainId('slow'),
     name: 'slow',
     config: domains['slow']!,
-    graph: SchemaGraph.load([schema, sturdySchemaBytes()]),
-    schema,
-    program: async () => ({ source: '', schemas: [], grants: [] }),
+    version: versionOf(schema, async () => ({ source: '', schemas: [], grants: [] })),
     supervisor: { start: enter } as Partial<Supervisor> as Supervisor,
     entrance,
     lines: new LineRate(100, Date.now),
@@ -125,7 +124,7 @@ describe('a call that is cancelled', () => {
     const holder = { kind: 'anyone' } as const;
     const peer = peerOf(holder, undefined, 1);
     const pace = new ClientPace();
-    using own = gate({ grants, homeOf, services, holder, peer, refusals, audit, pace }).bootstrap;
+    using own = gate({ grants, homeOf, services, holder, peer, flow: null, refusals, audit, pace }).bootstrap;
     const pending = (own as AnyStub).restore({ ref: { secret } });
     pending.catch(() => {});
     await expect.poll(() => slow.begun).toBe(1);

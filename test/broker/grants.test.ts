@@ -76,6 +76,7 @@ async function restore(secret: Uint8Array, holder: GrantOwner = { kind: 'anyone'
     peer,
     refusals,
     audit,
+    flow: null,
     pace: new ClientPace(),
   }).bootstrap;
   const { cap } = await (own as AnyStub).restore({ ref: { secret } });

@@ -24,6 +24,8 @@ const NO_SERVICES: MembraneServices = {
     throw new Error('not asked for');
   },
   refused: () => {},
+  crossing: () => null,
+  flowRefused: () => {},
 };
 
 let serial = 0;

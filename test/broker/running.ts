@@ -50,13 +50,18 @@ export class Running {
     readonly broker: Broker,
   ) {}
 
-  static async start(domains: Domains = { ledger: LEDGER_DOMAIN }, folder?: string): Promise<Running> {
+  static async start(
+    domains: Domains = { ledger: LEDGER_DOMAIN },
+    folder?: string,
+    flow?: ConfigInput['flow'],
+  ): Promise<Running> {
     const place = folder ?? (await mkdtemp(join(tmpdir(), 'sturdy-test-')));
     const config = parseConfig(
       {
         data: 'data',
         listen: { unix: 'broker.sock', tcp: { host: '127.0.0.1', port: 0 } },
         log: { level: 'trace' },
+        ...(flow !== undefined && { flow }),
         domains,
       },
       place,

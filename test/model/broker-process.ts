@@ -1,11 +1,10 @@
 /**
  * The broker of the model test, in a process of its own, so that it can be killed: with the domains of the test, and a clock
- * that its parent sets. It is started with the folder and the time, and ends with its parent.
+ * that its parent sets. It is started with the folder, the time and whether there are flow labels, and ends with its parent.
  */
-import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { Broker, createLogger, parseConfig } from 'sturdy/broker';
-import { MODEL_DOMAINS } from './domains.js';
+import { LABELLED_DOMAINS, MODEL_DOMAINS, MODEL_FLOW } from './domains.js';
 import { SettableClock } from './settable-clock.js';
 
 export type Order =
@@ -14,20 +13,20 @@ export type Order =
   /** Ends it as SIGTERM would. */
   | { readonly stop: true };
 
-const [folder, now] = process.argv.slice(2) as [string, string];
+const [folder, now, labels] = process.argv.slice(2) as [string, string, string];
 const clock = new SettableClock(Number(now));
 const config = parseConfig(
   {
     data: 'data',
-    listen: { unix: 'broker.sock' },
+    listen: { unix: 'broker.sock', tcp: { host: '127.0.0.1', port: 0 } },
     log: { level: 'trace' },
-    domains: MODEL_DOMAINS,
+    ...(labels === 'labelled' ? { flow: MODEL_FLOW, domains: LABELLED_DOMAINS } : { domains: MODEL_DOMAINS }),
   },
   folder,
 );
 const log = createLogger(config.log);
 const broker = await Broker.start(config, { log, clock });
-process.send!({ ready: join(folder, 'broker.sock') });
+process.send!({ ready: broker.addresses });
 
 process.on('message', async (order: Order) => {
   if ('advance' in order) {

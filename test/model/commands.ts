@@ -17,7 +17,18 @@ import {
 } from './operations/ending.js';
 import { attenuate, describe, mint, save, saveUndelegable } from './operations/minting.js';
 import type { Operation } from './operations/operation.js';
-import { ask, askKept, echo, echoOrder, keep, kept, open, peer } from './operations/passing.js';
+import {
+  ask,
+  askKept,
+  askPromise,
+  echo,
+  echoOrder,
+  keep,
+  kept,
+  open,
+  peer,
+  peerEarly,
+} from './operations/passing.js';
 import { forge, restore, restoreOnceRace, restoreSome } from './operations/restoring.js';
 import { drain, drainLate, revoke, revokeRace } from './operations/revoking.js';
 import type { Reference } from './reference/reference.js';
@@ -36,7 +47,9 @@ export const OPERATIONS: readonly Operation[] = [
   echo,
   echoOrder,
   peer,
+  peerEarly,
   ask,
+  askPromise,
   keep,
   kept,
   askKept,
@@ -109,15 +122,16 @@ export function sequences(mostCommands: number, replayPath?: string): fc.Arbitra
   });
 }
 
-/** The broker that runs are made against, one after the other: to start one takes longer than a run. */
+/** The brokers that runs are made against, one after the other: to start one takes longer than a run. */
 export class Runs {
-  #system: System | null = null;
+  /** One without flow labels, and one with them. */
+  readonly #systems = new Map<boolean, System>();
 
   constructor(readonly tally: Tally) {}
 
   /** Rejects at the first difference, saying which, and how it came to that. The next run gets another broker then. */
-  async check(commands: Iterable<Command>): Promise<void> {
-    const system = await this.#started();
+  async check(labelled: boolean, commands: Iterable<Command>): Promise<void> {
+    const system = await this.#started(labelled);
     try {
       const trial = await Trial.begin(system, this.tally);
       await restoreSome(trial, new Random(0));
@@ -127,27 +141,28 @@ export class Runs {
       await trial.look();
       await trial.leaveAll();
     } catch (error) {
-      this.#system = null;
+      this.#systems.delete(labelled);
       await system.remove();
       throw error;
     }
   }
 
-  async #started(): Promise<System> {
-    if (this.#system !== null) return this.#system;
-    const system = await System.make(this.tally.seen);
-    this.#system = system;
+  async #started(labelled: boolean): Promise<System> {
+    const known = this.#systems.get(labelled);
+    if (known !== undefined) return known;
+    const system = await System.make(this.tally.seen, labelled);
+    this.#systems.set(labelled, system);
     await system.start();
     this.tally.secrets.push(await system.operatorSecret());
     return system;
   }
 
-  /** Ends the broker, and notes what it has written. */
+  /** Ends the brokers, and notes what they have written. */
   async end(): Promise<void> {
-    const system = this.#system;
-    if (system === null) return;
-    await system.stop();
-    this.tally.seen.push(...(await system.stored()));
-    await system.remove();
+    for (const system of this.#systems.values()) {
+      await system.stop();
+      this.tally.seen.push(...(await system.stored()));
+      await system.remove();
+    }
   }
 }

@@ -17,6 +17,25 @@ const domain = {
   powers: { log: true },
 } as const;
 
+/** By what clients come: a unix socket, or TCP. */
+export const PARTIES = ['near', 'far'] as const;
+
+/** From whom capabilities may pass to whom, where there are flow labels: then each party has one of its own. */
+export const PAIRS = [
+  ...['alpha near', 'beta near', 'gamma near', 'near alpha', 'near beta', 'near gamma'],
+  ...['alpha far', 'gamma far', 'far alpha', 'far near'],
+  ...['beta alpha', 'gamma alpha', 'beta gamma'],
+];
+
+export const MODEL_FLOW: NonNullable<ConfigInput['flow']> = {
+  levels: [...PARTIES, 'alpha', 'beta', 'gamma'],
+  allow: PAIRS.map((pair) => {
+    const [from, to] = pair.split(' ') as [string, string];
+    return { from: { level: from }, to: { level: to } };
+  }),
+  clients: { unix: { level: 'near' }, tcp: { level: 'far' } },
+};
+
 /** What alpha is granted of beta. */
 export const PEER = { domain: 'beta', object: 'shared', methods: ['read', 'open', 'echo', 'keep'] } as const;
 
@@ -38,3 +57,8 @@ export const MODEL_DOMAINS: ConfigInput['domains'] = {
   beta: domain,
   [SLEEPER]: { ...domain, idleMillis: 150 },
 };
+
+/** The same, each with the label of its own name. */
+export const LABELLED_DOMAINS: ConfigInput['domains'] = Object.fromEntries(
+  Object.entries(MODEL_DOMAINS).map(([name, each]) => [name, { ...each, label: { level: name } }]),
+);

@@ -27,16 +27,20 @@ describe('random runs of clients, domains and a broker', () => {
     async () => {
       const beginning = Date.now() + BEGINNING * 1000;
       let deadline = Number.POSITIVE_INFINITY;
-      const property = fc.asyncProperty(sequences(COMMANDS, replayPath), async (commands) => {
-        fc.pre(Date.now() < deadline);
-        if (deadline === Number.POSITIVE_INFINITY && Date.now() > beginning) return;
-        try {
-          await runs.check(commands);
-        } catch (error) {
-          deadline = Math.min(deadline, Date.now() + SHRINKING * 1000);
-          throw error;
-        }
-      });
+      const property = fc.asyncProperty(
+        fc.noShrink(fc.boolean()),
+        sequences(COMMANDS, replayPath),
+        async (labelled, commands) => {
+          fc.pre(Date.now() < deadline);
+          if (deadline === Number.POSITIVE_INFINITY && Date.now() > beginning) return;
+          try {
+            await runs.check(labelled, commands);
+          } catch (error) {
+            deadline = Math.min(deadline, Date.now() + SHRINKING * 1000);
+            throw error;
+          }
+        },
+      );
       await fc.assert(property, {
         numRuns: RUNS,
         ...(seed !== undefined && { seed: Number(seed) }),

@@ -59,6 +59,7 @@ export function refusalOf({ type, message }: Failure): Refusal | null {
   if (message.includes('the grant was revoked')) return 'revoked';
   if (message.includes('the grant has expired')) return 'expired';
   if (message.includes('the grant does not allow')) return 'method';
+  if (message.includes('by the flow policy')) return 'flow';
   return type === 'disconnected' ? 'disconnected' : null;
 }
 

@@ -7,11 +7,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { SturdyRef } from 'sturdy/client';
-import { connectSocket } from 'sturdy/rpc';
+import { connectSocket, type SocketAddress } from 'sturdy/rpc';
 import { LmdbStore } from '../../broker/store/lmdb-store.js';
 import type { AuditEntry } from '../../broker/store/store.js';
 import { type AnyStub, Client, sturdy } from '../broker/running.js';
 import type { Order } from './broker-process.js';
+import { PARTIES } from './domains.js';
 
 const SCRIPT = fileURLToPath(new URL('../../dist/test/model/broker-process.js', import.meta.url));
 
@@ -20,17 +21,21 @@ type Seen = { readonly where: string; readonly bytes: Buffer }[];
 
 export class System {
   #child: ChildProcess | null = null;
+  /** Where clients connect: the unix socket, and TCP. */
+  #addresses: readonly SocketAddress[] = [];
   #now = Date.parse('2030-01-01T00:00:00Z');
 
   private constructor(
     readonly folder: string,
     readonly seen: Seen,
+    /** Whether there are flow labels. */
+    readonly labelled: boolean,
   ) {}
 
   /** `seen` gets everything that a broker or a host writes, and what can be seen of the processes. */
-  static async make(seen: Seen): Promise<System> {
+  static async make(seen: Seen, labelled = false): Promise<System> {
     if (!existsSync(SCRIPT)) throw new Error(`${SCRIPT} does not exist: run npm run build first`);
-    return new System(await mkdtemp(join(tmpdir(), 'sturdy-model-')), seen);
+    return new System(await mkdtemp(join(tmpdir(), 'sturdy-model-')), seen, labelled);
   }
 
   /** What time it is for the broker. */
@@ -40,12 +45,14 @@ export class System {
 
   /** Starts the broker. */
   async start(): Promise<void> {
-    const child = fork(SCRIPT, [this.folder, `${this.#now}`], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    const child = fork(SCRIPT, [this.folder, `${this.#now}`, this.labelled ? 'labelled' : 'plain'], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
     this.#child = child;
     for (const name of ['stdout', 'stderr'] as const) {
       child[name]!.on('data', (bytes: Buffer) => this.seen.push({ where: `${name} of the broker`, bytes }));
     }
-    await this.#answer(child, 'ready');
+    this.#addresses = (await this.#answer(child, 'ready')) as readonly SocketAddress[];
   }
 
   /** Sets the clock forward. What was due by then has been done. */
@@ -54,8 +61,9 @@ export class System {
     this.#now += millis;
   }
 
-  async connect(): Promise<Client> {
-    return new Client(await connectSocket({ path: join(this.folder, 'broker.sock') }));
+  /** Comes near, by the unix socket, or from far, by TCP. */
+  async connect(party: (typeof PARTIES)[number] = 'near'): Promise<Client> {
+    return new Client(await connectSocket(this.#addresses[PARTIES.indexOf(party)]!));
   }
 
   /** The secret of the operator's reference. */

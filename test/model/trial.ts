@@ -7,9 +7,10 @@ import { SturdyRef } from 'sturdy/client';
 import { serve } from 'sturdy/rpc';
 import type { AnyStub, Client } from '../broker/running.js';
 import { Diary } from './diary.js';
-import { CELL, MODEL_DOMAINS, PEER, SLEEPER } from './domains.js';
+import { CELL, MODEL_DOMAINS, PAIRS, PARTIES, PEER, SLEEPER } from './domains.js';
 import { type Failure, policyToWire, refusalOf, type WirePolicy } from './outcomes.js';
 import { type Cap, endOf, placeOf, shown } from './reference/capability.js';
+import { Flow } from './reference/flow.js';
 import type { Grant, Minted } from './reference/grant.js';
 import { EVERYTHING, type Method } from './reference/policy.js';
 import { type ClientState, type Expectation, type Held, Reference } from './reference/reference.js';
@@ -80,7 +81,11 @@ export class Trial extends Diary {
   /** On a broker that runs and that nobody else uses: clients of it, and something to call and to revoke. */
   static async begin(system: System, tally: Tally): Promise<Trial> {
     const domains = Object.fromEntries(DOMAINS.map((name) => [name, { sleeps: name === SLEEPER }]));
-    const trial = new Trial(system, new Reference(system.now, domains), tally);
+    const trial = new Trial(
+      system,
+      new Reference(system.now, domains, system.labelled ? new Flow(PAIRS) : null),
+      tally,
+    );
     const { reference } = trial;
     await trial.connectAll();
     await Promise.all(
@@ -244,11 +249,14 @@ export class Trial extends Diary {
   }
 
   async connect(): Promise<void> {
-    const state = this.reference.connect();
+    // One of them comes from far.
+    const isFar = ![...this.connections.keys()].some(({ party }) => party === 'far');
+    const party = PARTIES[isFar ? 1 : 0];
+    const state = this.reference.connect(party);
     let number = 0;
     const reached = () => ({ place: `client ${state.serial}`, number: ++number });
     this.connections.set(state, {
-      client: await this.system.connect(),
+      client: await this.system.connect(party),
       callback: serve<AnyStub>(CELL, { read: reached, write: reached }),
     });
   }

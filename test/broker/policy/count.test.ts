@@ -19,6 +19,8 @@ const NO_SERVICES: MembraneServices = {
     throw new Error('not asked for');
   },
   refused: () => {},
+  crossing: () => null,
+  flowRefused: () => {},
 };
 
 /** A disk that is as slow as the test has it. What it says is on it is not taken back. */

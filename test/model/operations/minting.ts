@@ -61,7 +61,7 @@ export async function attenuateHeld(
   const what = { ...childOf(cap), policy, once, secret: value!.ref.secret };
   const grant = await trial.mintedFor(client, what, value!.grant);
   using untyped = value!.cap;
-  const narrowed = outward(trial.reference.membrane(grant), cap.inner);
+  const narrowed = outward(trial.reference.membrane(client, grant), cap.inner);
   return trial.receive(client, narrowed, untyped.as<AnyStub>(CELL)) as Granted;
 }
 

@@ -1,11 +1,12 @@
 /** Capabilities on their way: out of a domain, into one, home to the one that made them, and kept there. */
+import { capabilityOf, QueuedCapability, stubFor } from 'sturdy/rpc';
 import type { AnyStub } from '../../broker/running.js';
 import type { Random } from '../../hostile/fuzz.js';
-import { PEER, SLEEPER } from '../domains.js';
+import { CELL, PEER, SLEEPER } from '../domains.js';
 import { type Asked, type Failure, failureIn } from '../outcomes.js';
 import { type Cap, domainOf, outward, passed, returned, shown } from '../reference/capability.js';
 import type { Method } from '../reference/policy.js';
-import type { Held } from '../reference/reference.js';
+import type { Expectation, Held, Reference, Refusal } from '../reference/reference.js';
 import type { Trial } from '../trial.js';
 import { checkOrder } from './calling.js';
 import { anyHeld, holdsTarget, type Operation, targets } from './operation.js';
@@ -19,7 +20,10 @@ function argument(trial: Trial, { client }: Held, choose: Random): { cap: Cap; s
     const held = choose.pick(own);
     return { cap: held.cap, stub: trial.stub(held) };
   }
-  return { cap: { is: 'callback', client: client.serial }, stub: trial.connection(client).callback };
+  return {
+    cap: { is: 'callback', client: client.serial, from: client.party },
+    stub: trial.connection(client).callback,
+  };
 }
 
 /** A call that returns a capability: as `inner`, as its domain returns it. */
@@ -29,10 +33,31 @@ async function receive(
   method: Method,
   pending: PromiseLike<{ cell: AnyStub }>,
   inner: () => Cap,
+  argument?: Cap,
 ): Promise<void> {
+  const { reference } = trial;
   const { value, error } = await trial.try(pending);
-  if (!trial.judgeCall(method, held.cap, method, error)) return;
-  trial.receive(held.client, returned(held.cap, inner()), value!.cell);
+  const there = inner();
+  const expected = expectsBoth(reference, held.cap, method, argument, there);
+  if (!trial.judge(method, held.cap, expected, error ?? null)) return;
+  trial.receive(held.client, returned(held.cap, there), value!.cell);
+}
+
+/** Of a call with a capability in its params, or not, that returns one. */
+function expectsBoth(
+  reference: Reference,
+  target: Cap,
+  method: Method,
+  argument: Cap | undefined,
+  there: Cap,
+): Expectation {
+  const back = reference.expectsReturning(target, there, method);
+  if (argument === undefined) return back;
+  const { refusals, maybe } = reference.expectsPassing(target, argument, method);
+  return {
+    refusals: new Set([...refusals, ...back.refusals]),
+    maybe: new Set([...maybe, ...back.maybe]),
+  };
 }
 
 export const open: Operation = {
@@ -55,7 +80,7 @@ export const echo: Operation = {
     const held = anyHeld(trial.reference, choose, targets(trial.reference));
     const { cap, stub } = argument(trial, held, choose);
     const there = passed(held.cap, cap);
-    await receive(trial, held, 'echo', trial.stub(held).echo!({ cell: stub }), () => there);
+    await receive(trial, held, 'echo', trial.stub(held).echo!({ cell: stub }), () => there, cap);
   },
 };
 
@@ -74,7 +99,8 @@ export const echoOrder: Operation = {
     const read = (on: AnyStub) => trial.try<Asked>(on.read!({ token: trial.token() }));
     const calls = [read(early), read(early)];
     const { value, error } = await trial.try(pending as unknown as PromiseLike<{ cell: AnyStub }>);
-    if (!trial.judgeCall('echo', held.cap, 'echo', error)) {
+    const expected = expectsBoth(reference, held.cap, 'echo', passedOn, passed(held.cap, passedOn));
+    if (!trial.judge('echo', held.cap, expected, error ?? null)) {
       await Promise.all(calls);
       return;
     }
@@ -94,9 +120,70 @@ export const peer: Operation = {
   async run(trial, choose) {
     const { reference, peerGrant } = trial;
     const held = anyHeld(reference, choose, targets(reference, 'alpha'));
-    const granted: Cap = { is: 'granted', domain: PEER.domain, id: PEER.object };
     const inner = () => outward(reference.membraneOf(reference.domains.get('alpha')!, peerGrant), granted);
     await receive(trial, held, 'peer', trial.stub(held).peer!({}), inner);
+  },
+};
+
+/** Calls on what a domain is about to return, which the caller may not be allowed to have: then none of them arrives. */
+export const peerEarly: Operation = {
+  name: 'peer, and call meanwhile',
+  weight: 12,
+  can: (model) => targets(model, 'alpha').length > 0,
+  async run(trial, choose) {
+    const { reference, peerGrant } = trial;
+    const held = anyHeld(reference, choose, targets(reference, 'alpha'));
+    const there = outward(reference.membraneOf(reference.domains.get('alpha')!, peerGrant), granted);
+    const tokens = [trial.token(), trial.token()];
+    using pending = trial.stub(held).peer!({});
+    using early = pending.cell as AnyStub;
+    const calls = tokens.map((token) => trial.try<Asked>(early.read!({ token })));
+    const { value, error } = await trial.try(pending as unknown as PromiseLike<{ cell: AnyStub }>);
+    using _cell = value?.cell ?? null;
+    const outcomes = await Promise.all(calls);
+    const cap = returned(held.cap, there);
+    if (trial.judge('peer', held.cap, reference.expectsReturning(held.cap, there, 'peer'), error ?? null)) {
+      const expected = reference.expectsEarly(held.cap, cap, 'read');
+      checkOrder(trial, cap, [expected, expected], outcomes);
+      return;
+    }
+    if (outcomes.some((each) => each.error === undefined))
+      trial.fault(`a call on ${shown(cap)} went through`);
+    await trial.checkRefused(cap, tokens);
+  },
+};
+
+const granted: Cap = { is: 'granted', domain: PEER.domain, id: PEER.object };
+
+/** A domain is passed a promise of a client's, which becomes something when the domain has it already. */
+export const askPromise: Operation = {
+  name: 'ask a promise',
+  weight: 18,
+  can: holdsTarget,
+  async run(trial, choose) {
+    const { reference } = trial;
+    const held = anyHeld(reference, choose, targets(reference));
+    const { cap, stub } = argument(trial, held, choose);
+    const token = trial.token();
+    const promise = new QueuedCapability();
+    using passedStub = stubFor(promise.retain(), CELL);
+    const asked = trial.try<Asked>(trial.stub(held).ask!({ cell: passedStub, write: false, token }));
+    // Whatever may pass at all: the promise is not what it will be.
+    const own: Cap = { is: 'callback', client: held.client.serial, from: held.client.party };
+    const expected = reference.expectsPassing(held.cap, own, 'ask');
+    if (choose.chance(2)) await new Promise((resolve) => setTimeout(resolve, 2));
+    promise.resolve(capabilityOf(stub).retain());
+    promise.release();
+    const { value, error } = await asked;
+    if (!trial.judge('ask a promise', held.cap, expected, error ?? null)) return;
+    const there = passed(held.cap, cap);
+    const failure = value!.refused === '' ? null : failureIn(value!.refused);
+    const reached = reference.expectsPassing(held.cap, cap, 'ask').refusals.has('flow')
+      ? { refusals: new Set<Refusal>(['flow']), maybe: reference.expects(there, 'read').refusals }
+      : reference.expects(there, 'read');
+    if (trial.judge('by a domain, on a promise', there, reached, failure))
+      trial.checkPlace(there, value!.place);
+    else await trial.checkRefused(there, [token]);
   },
 };
 
@@ -111,7 +198,8 @@ export const ask: Operation = {
     const write = choose.chance(2);
     const token = trial.token();
     const { value, error } = await trial.try<Asked>(trial.stub(held).ask!({ cell: stub, write, token }));
-    if (!trial.judgeCall('ask', held.cap, 'ask', error)) return;
+    const expected = trial.reference.expectsPassing(held.cap, cap, 'ask');
+    if (!trial.judge('ask', held.cap, expected, error ?? null)) return;
     await checkAsked(trial, passed(held.cap, cap), write, token, value!);
   },
 };
@@ -140,7 +228,8 @@ export const keep: Operation = {
     const { cap: passedOn, stub } = argument(trial, held, choose);
     const slot = choose.below(SLOTS);
     const { value, error } = await trial.try<{ own: string }>(trial.stub(held).keep!({ cell: stub, slot }));
-    if (!trial.judgeCall('keep', held.cap, 'keep', error)) return;
+    const expected = reference.expectsPassing(held.cap, passedOn, 'keep');
+    if (!trial.judge('keep', held.cap, expected, error ?? null)) return;
     const domain = domainOf(held.cap)!;
     const cap = passed(held.cap, passedOn);
     reference.domains.get(domain)!.kept.set(slot, cap);
@@ -175,7 +264,10 @@ export const kept: Operation = {
     const cap = trial.reference.domains.get(domain)!.kept.get(slot);
     const { value, error } = await trial.try<{ cell: AnyStub }>(trial.stub(held).kept!({ slot }));
     if (slept(trial, domain, slot, error)) return;
-    if (!trial.judgeCall('kept', held.cap, 'kept', error)) return;
+    if (cap !== undefined) {
+      const expected = trial.reference.expectsReturning(held.cap, cap, 'kept');
+      if (!trial.judge('kept', held.cap, expected, error ?? null)) return;
+    } else if (!trial.judgeCall('kept', held.cap, 'kept', error)) return;
     if (cap === undefined) return trial.fault(`${domain} gave what it has not kept`);
     trial.receive(held.client, returned(held.cap, cap), value!.cell);
   },

@@ -28,7 +28,7 @@ export async function restoreOf(
   const client = choose.pick([...reference.clients.values()]);
   const { value, error } = await trial.try(trial.connection(client).client.restore(secret, CELL));
   trial.note(`restored ${grant.id}: ${error?.message ?? 'an object'}`);
-  if (!grant.restores(secret, reference.now)) {
+  if (!reference.restores(client, grant, secret)) {
     checkNoSuch(trial, grant, error);
     return;
   }
@@ -59,7 +59,9 @@ export const restoreOnceRace: Operation = {
       clients.map((client) => trial.try(trial.connection(client).client.restore(grant.secret!, CELL))),
     );
     const through = clients.filter((_, i) => outcomes[i]!.error === undefined);
-    const expected = grant.restores(grant.secret!, reference.now) ? 1 : 0;
+    const expected = clients.some((client) => reference.restores(client, grant, grant.secret!)) ? 1 : 0;
+    const unlawful = through.filter(({ party }) => !(reference.flow?.permits(grant.domain, party) ?? true));
+    if (unlawful.length > 0) trial.fault(`${unlawful[0]!.party} restored ${grant.id}`);
     if (through.length !== expected) {
       trial.fault(
         `${through.length} got the object of ${grant.id} by its reference, and ${expected} were to`,

@@ -7,6 +7,8 @@ import type { Grant } from './grant.js';
 /** What stands between one holder of a grant and the domain. What passes it in and comes back is the holder's own again. */
 export interface Membrane {
   readonly grant: Grant;
+  /** The party that holds it: the name of a domain, or of a kind of clients. */
+  readonly holder: string;
   /** Its grant has expired while it was there: what came through it is dead, whatever becomes of the grant. */
   expired: boolean;
 }
@@ -24,7 +26,7 @@ export type Cap =
     }
   /** What the broker holds for a domain: found again whenever it is called. */
   | { readonly is: 'granted'; readonly domain: string; readonly id: string }
-  | { readonly is: 'callback'; readonly client: number }
+  | { readonly is: 'callback'; readonly client: number /** The party. */; readonly from: string }
   | Passed;
 
 export interface Passed {
@@ -67,7 +69,7 @@ export function outward(through: Membrane, cap: Cap): Cap {
 }
 
 /** What passes in dies with the grant; what passed out through it comes home under it. */
-function inward(through: Membrane, cap: Cap): Cap {
+export function inward(through: Membrane, cap: Cap): Cap {
   if (cap.is === 'passed' && cap.through === through) return cap;
   return { is: 'passed', through, direction: 'in', inner: cap };
 }

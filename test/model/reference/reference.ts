@@ -3,10 +3,11 @@
  * its holder came by it. It knows nothing of the broker's code.
  */
 import { type Cap, endOf, layers, type Membrane, outward } from './capability.js';
+import type { Flow } from './flow.js';
 import { Grant, type Minted } from './grant.js';
 import type { Method } from './policy.js';
 
-export type Refusal = 'revoked' | 'expired' | 'method' | 'disconnected';
+export type Refusal = 'revoked' | 'expired' | 'method' | 'disconnected' | 'flow';
 
 /** What is to be expected of a call: every reason to refuse it, and those for which it may be refused or not. */
 export interface Expectation {
@@ -16,6 +17,8 @@ export interface Expectation {
 
 /** Who gets capabilities by grants: of each grant, what stands between it and the domain that the grant is to. */
 interface Holder {
+  /** Whose flow label it has. */
+  readonly party: string;
   readonly membranes: Map<Grant, Membrane>;
 }
 
@@ -51,9 +54,18 @@ export class Reference {
   constructor(
     public now: number,
     domains: Readonly<Record<string, { readonly sleeps: boolean }>>,
+    /** Null: there are no flow labels. */
+    readonly flow: Flow | null,
   ) {
     for (const [name, { sleeps }] of Object.entries(domains)) {
-      this.domains.set(name, { sleeps, life: 0, stops: 0, kept: new Map(), membranes: new Map() });
+      this.domains.set(name, {
+        party: name,
+        sleeps,
+        life: 0,
+        stops: 0,
+        kept: new Map(),
+        membranes: new Map(),
+      });
     }
   }
 
@@ -107,8 +119,8 @@ export class Reference {
 
   // ---- clients --------------------------------------------------------------------------------------------------
 
-  connect(): ClientState {
-    const client = { serial: ++this.#serial, membranes: new Map() };
+  connect(party: string): ClientState {
+    const client = { party, serial: ++this.#serial, membranes: new Map() };
     this.clients.set(client.serial, client);
     return client;
   }
@@ -119,17 +131,23 @@ export class Reference {
   }
 
   /** One of its own. */
-  membrane(grant: Grant): Membrane {
-    const membrane = { grant, expired: false };
+  membrane({ party }: Holder, grant: Grant): Membrane {
+    const membrane = { grant, holder: party, expired: false };
     this.#membranes.add(membrane);
     return membrane;
   }
 
   /** The one of this holder. */
-  membraneOf({ membranes }: Holder, grant: Grant): Membrane {
-    const membrane = membranes.get(grant) ?? this.membrane(grant);
+  membraneOf(holder: Holder, grant: Grant): Membrane {
+    const { membranes } = holder;
+    const membrane = membranes.get(grant) ?? this.membrane(holder, grant);
     membranes.set(grant, membrane);
     return membrane;
+  }
+
+  /** Whether a client who shows this secret of `grant` gets its object. */
+  restores({ party }: ClientState, grant: Grant, secret: Uint8Array): boolean {
+    return grant.restores(secret, this.now) && (this.flow?.permits(grant.domain, party) ?? true);
   }
 
   /** What `client` gets for a reference of `grant`. */
@@ -153,6 +171,24 @@ export class Reference {
     return allowed ? { refusals, maybe } : { refusals: new Set([...refusals, 'method']), maybe };
   }
 
+  /** The same of a call with `value` in its params. */
+  expectsPassing(target: Cap, value: Cap, method: Method): Expectation {
+    return this.#unless(this.flow?.mayPass(target, value), value, this.expects(target, method));
+  }
+
+  /** The same of a call that is to return `value`. */
+  expectsReturning(target: Cap, value: Cap, method: Method): Expectation {
+    return this.#unless(this.flow?.mayReturn(target, value), value, this.expects(target, method));
+  }
+
+  /** What is dead already may have come as broken, which may be anywhere. */
+  #unless(lawful: boolean | undefined, value: Cap, { refusals, maybe }: Expectation): Expectation {
+    if (lawful !== false) return { refusals, maybe };
+    const ends = this.ends(value);
+    if (ends.refusals.size + ends.maybe.size > 0) return { refusals, maybe: new Set([...maybe, 'flow']) };
+    return { refusals: new Set([...refusals, 'flow']), maybe };
+  }
+
   /** Why nothing can be done with `cap` any more, and nothing through it goes on. */
   ends(cap: Cap): Expectation {
     const refusals = new Set<Refusal>();
@@ -162,6 +198,7 @@ export class Reference {
       if (dead !== null) refusals.add(dead);
       if (through.expired) refusals.add('expired');
     }
+    if (this.flow?.lawful(cap) === false) maybe.add('flow');
     const end = endOf(cap);
     if (end.is === 'callback' && !this.clients.has(end.client)) refusals.add('disconnected');
     if (end.is === 'object') {

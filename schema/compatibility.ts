@@ -1,0 +1,164 @@
+/**
+ * Whether one schema can take the place of another while programs that know the old one go on: what was there stays where it was and
+ * means what it meant, and there may be more. Names count as well as numbers, for policies and JavaScript go by them.
+ */
+import {
+  type FieldType,
+  type InterfaceType,
+  NO_DISCRIMINANT,
+  type SchemaGraph,
+  type StoredValue,
+  type StructType,
+  type ValueType,
+} from './graph.js';
+
+/** So many faults are told. */
+const MOST_TOLD = 20;
+
+/** What of `before` is gone or another in `after`, each with its type and its name; empty where nothing is. */
+export function incompatibilities(before: SchemaGraph, after: SchemaGraph): string[] {
+  return new Comparison().run(before, after);
+}
+
+class Comparison {
+  readonly #faults = new Set<string>();
+  readonly #seen = new Set<string>();
+
+  run(before: SchemaGraph, after: SchemaGraph): string[] {
+    for (const id of before.interfaceIds()) {
+      const type = before.interface(id);
+      if (!after.hasInterface(id)) this.#fault(`interface ${type.name} was removed`);
+      else this.#interface(type, after.interface(id));
+    }
+    return [...this.#faults].slice(0, MOST_TOLD);
+  }
+
+  #fault(text: string): void {
+    this.#faults.add(text);
+  }
+
+  /** Whether these two are compared for the first time. */
+  #isNew(kind: string, before: { key: string }, after: { key: string }): boolean {
+    const pair = `${kind} ${before.key} ${after.key}`;
+    if (this.#seen.has(pair)) return false;
+    this.#seen.add(pair);
+    return true;
+  }
+
+  #interface(before: InterfaceType, after: InterfaceType): void {
+    if (!this.#isNew('interface', before, after)) return;
+    const { name } = before;
+    for (const superclass of before.superclasses) {
+      const found = after.superclasses.find(({ id }) => id === superclass.id);
+      if (found === undefined) this.#fault(`interface ${name} does not extend ${superclass.name} any more`);
+      else this.#interface(superclass, found);
+    }
+    for (const method of before.methods) {
+      const at = `${name}.${method.name}`;
+      const found = after.methods.find((each) => each.name === method.name);
+      if (found === undefined) this.#fault(`method ${at} was removed`);
+      else if (found.id !== method.id) this.#fault(`method ${at} was @${method.id} and is @${found.id}`);
+      else {
+        if (found.streaming !== method.streaming)
+          this.#fault(
+            `method ${at} ${found.streaming ? 'became a streaming one' : 'is no streaming one any more'}`,
+          );
+        this.#struct(`params of ${at}`, method.params, found.params);
+        if (!method.streaming) this.#struct(`results of ${at}`, method.results, found.results);
+      }
+    }
+  }
+
+  /** `at`: how its fields are told. */
+  #struct(at: string, before: StructType, after: StructType): void {
+    if (!this.#isNew('struct', before, after)) return;
+    if (before.discriminantCount > 0) {
+      if (after.discriminantCount === 0) this.#fault(`${at} has no union any more`);
+      else if (after.discriminantOffset !== before.discriminantOffset)
+        this.#fault(`${at}: the tag of the union was moved`);
+    }
+    for (const field of before.fields) {
+      const found = after.fields.find(({ name }) => name === field.name);
+      if (found === undefined) this.#fault(`${at}: field ${field.name} was removed`);
+      else this.#field(at, field, found);
+    }
+  }
+
+  #field(at: string, before: FieldType, after: FieldType): void {
+    const where = `${at}: field ${before.name}`;
+    if (before.discriminant !== after.discriminant) {
+      const of = ({ discriminant }: FieldType) =>
+        discriminant === NO_DISCRIMINANT ? 'not in a union' : `member ${discriminant} of the union`;
+      this.#fault(`${where} was ${of(before)} and is ${of(after)}`);
+    }
+    if (before.at.kind !== after.at.kind) {
+      this.#fault(`${where} was ${article(before.at.kind)} and is ${article(after.at.kind)}`);
+    } else if (before.at.kind === 'group' && after.at.kind === 'group') {
+      this.#struct(`${at}.${before.name}`, before.at.group, after.at.group);
+    } else if (before.at.kind === 'slot' && after.at.kind === 'slot') {
+      const [old, now] = [before.at, after.at];
+      if (!this.#type(where, old.type, now.type)) {
+        this.#fault(`${where} was ${typeName(old.type)} and is ${typeName(now.type)}`);
+      } else if (old.offset !== now.offset) {
+        this.#fault(`${where} was moved, from slot ${old.offset} to slot ${now.offset}`);
+      } else if (!sameDefault(old.default, now.default)) this.#fault(`${where} has another default`);
+    }
+  }
+
+  /** Whether the one is the other, as far as the bytes of a message go; what differs inside of it is told here. */
+  #type(where: string, before: ValueType, after: ValueType): boolean {
+    if (before.kind === 'struct' && after.kind === 'struct') {
+      this.#struct(`struct ${before.struct.name}`, before.struct, after.struct);
+      return true;
+    }
+    if (before.kind === 'interface' && after.kind === 'interface') {
+      if (before.interface.id !== after.interface.id) return false;
+      this.#interface(before.interface, after.interface);
+      return true;
+    }
+    if (before.kind === 'list' && after.kind === 'list')
+      return this.#type(where, before.element, after.element);
+    if (before.kind === 'enum' && after.kind === 'enum') {
+      for (const [number, enumerant] of before.enum.enumerants.entries()) {
+        const found = after.enum.number(enumerant);
+        const at = `enum ${before.enum.name}: ${enumerant}`;
+        if (found === undefined) this.#fault(`${at} was removed`);
+        else if (found !== number) this.#fault(`${at} was @${number} and is @${found}`);
+      }
+      return true;
+    }
+    return before.kind === after.kind;
+  }
+}
+
+function article(kind: 'slot' | 'group'): string {
+  return kind === 'group' ? 'a group' : 'a field of its own';
+}
+
+/** As the schema's language has it. */
+function typeName(type: ValueType): string {
+  switch (type.kind) {
+    case 'enum':
+      return type.enum.name;
+    case 'struct':
+      return type.struct.name;
+    case 'interface':
+      return type.interface.name;
+    case 'list':
+      return `List(${typeName(type.element)})`;
+    case 'uint8':
+    case 'uint16':
+    case 'uint32':
+    case 'uint64':
+      return `UInt${type.kind.slice(4)}`;
+    default:
+      return `${type.kind[0]!.toUpperCase()}${type.kind.slice(1)}`;
+  }
+}
+
+/** Defaults behind pointers are compared by whether there is one: their bytes may lie otherwise and be the same. */
+function sameDefault(before: StoredValue, after: StoredValue): boolean {
+  const isPointer = (value: StoredValue) => typeof value === 'object' && value !== null;
+  if (isPointer(before) || isPointer(after)) return isPointer(before) === isPointer(after);
+  return Object.is(before, after);
+}
