@@ -142,11 +142,11 @@ describe('a configuration', () => {
   it.each([
     [
       changed('domains.ledger.powres', {}),
-      'domains.ledger.powres: unknown key; allowed are module, schema, interface, trusted, group, tier, powers, grants, limits, start, idleMillis (did you mean powers?)',
+      'domains.ledger.powres: unknown key; allowed are module, schema, interface, label, trusted, group, tier, powers, grants, limits, start, idleMillis (did you mean powers?)',
     ],
     [
       changed('dta', 1),
-      'dta: unknown key; allowed are data, listen, hosts, log, domains (did you mean data?)',
+      'dta: unknown key; allowed are data, listen, hosts, log, flow, domains (did you mean data?)',
     ],
     [
       changed('domains.ledger.powers', { files: true }),
