@@ -44,7 +44,9 @@ export async function cppPeer(source = join(HERE, 'client.c++')): Promise<Peer> 
     try {
       await run(tool, [argument]);
     } catch {
-      return { missing: `no ${tool}; run .ci/run, or: apt-get install capnproto libcapnp-dev libssl-dev g++` };
+      return {
+        missing: `no ${tool}; run .ci/run, or: apt-get install capnproto libcapnp-dev libssl-dev g++`,
+      };
     }
   }
   if (!existsSync('/usr/include/capnp/rpc-twoparty.h')) {
