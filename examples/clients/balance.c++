@@ -5,15 +5,19 @@
 //
 //   capnp compile -I schema --no-standard-import --src-prefix=schema -oc++:. schema/sturdy.capnp
 //   capnp compile -I schema --no-standard-import --src-prefix=examples/ledger -oc++:. examples/ledger/ledger.capnp
-//   g++ -std=c++17 -I. -x c++ balance.c++ sturdy.capnp.c++ ledger.capnp.c++ -lcapnp-rpc -lcapnp -lkj-async -lkj
+//   g++ -std=c++17 -I. -x c++ balance.c++ sturdy.capnp.c++ ledger.capnp.c++ -lcapnp-rpc -lcapnp -lkj-async -lkj -lssl -lcrypto
 
 #include <capnp/rpc-twoparty.h>
 #include <kj/async-io.h>
 #include <kj/encoding.h>
+#include <openssl/sha.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 #include <algorithm>
 #include <fstream>
 #include <iostream>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -34,34 +38,165 @@ class Recorder final : public Watcher::Server {
   kj::Own<kj::PromiseFulfiller<int64_t>> told;
 };
 
+// As references are printed: base64url, for a decoder of plain base64. Nothing where it is malformed.
+kj::Array<kj::byte> fromBase64Url(std::string text) {
+  std::replace(text.begin(), text.end(), '-', '+');
+  std::replace(text.begin(), text.end(), '_', '/');
+  auto decoded = kj::decodeBase64(kj::StringPtr(text.c_str()));
+  if (decoded.hadErrors) return nullptr;
+  return kj::mv(decoded);
+}
+
+// TLS to a server that is known by the SHA-256 of its public key. Nobody is asked for its name. OpenSSL is given the bytes
+// and asked for them; what carries them is a stream of kj, which one call writes at a time.
+class Tls final : public kj::AsyncIoStream {
+ public:
+  Tls(kj::Own<kj::AsyncIoStream> carrier, kj::Array<const kj::byte> key)
+      : carrier(kj::mv(carrier)),
+        key(kj::mv(key)),
+        context(SSL_CTX_new(TLS_client_method()), SSL_CTX_free),
+        ssl(nullptr, SSL_free) {
+    SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION);
+    SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_cert_verify_callback(context.get(), hasKey, this);
+    ssl.reset(SSL_new(context.get()));
+    SSL_set_bio(ssl.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    SSL_set_connect_state(ssl.get());
+  }
+
+  // Until it is fulfilled the server's key has not been seen.
+  kj::Promise<void> handshake() {
+    int done = SSL_do_handshake(ssl.get());
+    if (done != 1 && SSL_get_error(ssl.get(), done) != SSL_ERROR_WANT_READ) {
+      if (SSL_get_verify_result(ssl.get()) == X509_V_ERR_APPLICATION_VERIFICATION) {
+        KJ_FAIL_REQUIRE("the server has another key than the reference names; nothing was sent to it");
+      }
+      KJ_FAIL_REQUIRE("the server speaks no TLS 1.3; nothing was sent to it");
+    }
+    return flush().then([this, done]() -> kj::Promise<void> {
+      if (done == 1) return kj::READY_NOW;
+      return receive().then([this](bool more) {
+        KJ_REQUIRE(more, "the server hung up before it showed its key");
+        return handshake();
+      });
+    });
+  }
+
+  kj::Promise<size_t> tryRead(void* buffer, size_t minBytes, size_t maxBytes) override {
+    return read(static_cast<kj::byte*>(buffer), 0, minBytes, maxBytes);
+  }
+
+  kj::Promise<void> write(const void* buffer, size_t size) override {
+    put(buffer, size);
+    return flush();
+  }
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
+    for (auto piece : pieces) put(piece.begin(), piece.size());
+    return flush();
+  }
+  kj::Promise<void> whenWriteDisconnected() override { return carrier->whenWriteDisconnected(); }
+  // The end of the connection follows at once, and Cap'n Proto frames its own messages.
+  void shutdownWrite() override { carrier->shutdownWrite(); }
+
+ private:
+  kj::Own<kj::AsyncIoStream> carrier;
+  kj::Array<const kj::byte> key;
+  std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context;
+  std::unique_ptr<SSL, decltype(&SSL_free)> ssl;
+  kj::byte received[16384];
+
+  // Stands for the whole check of a certificate. That the server has the private key too is checked by OpenSSL next.
+  static int hasKey(X509_STORE_CTX* shown, void* self) {
+    auto& key = static_cast<Tls*>(self)->key;
+    kj::byte* der = nullptr;
+    int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(X509_STORE_CTX_get0_cert(shown)), &der);
+    if (size > 0) {
+      kj::byte found[SHA256_DIGEST_LENGTH];
+      SHA256(der, size, found);
+      OPENSSL_free(der);
+      if (key == kj::arrayPtr(found, sizeof(found))) return 1;
+    }
+    X509_STORE_CTX_set_error(shown, X509_V_ERR_APPLICATION_VERIFICATION);
+    return 0;
+  }
+
+  kj::Promise<size_t> read(kj::byte* buffer, size_t got, size_t minBytes, size_t maxBytes) {
+    while (got < minBytes) {
+      size_t more = 0;
+      int done = SSL_read_ex(ssl.get(), buffer + got, maxBytes - got, &more);
+      got += more;
+      if (done == 1) continue;
+      int why = SSL_get_error(ssl.get(), done);
+      if (why == SSL_ERROR_ZERO_RETURN) break;
+      KJ_REQUIRE(why == SSL_ERROR_WANT_READ, "what the server sends is not TLS");
+      return receive().then([=](bool more) -> kj::Promise<size_t> {
+        if (!more) return got;
+        return read(buffer, got, minBytes, maxBytes);
+      });
+    }
+    return got;
+  }
+
+  void put(const void* bytes, size_t size) {
+    size_t taken = 0;
+    KJ_REQUIRE(size == 0 || SSL_write_ex(ssl.get(), bytes, size, &taken) == 1, "the connection by TLS is broken");
+  }
+
+  // Sends what OpenSSL has to send.
+  kj::Promise<void> flush() {
+    BIO* out = SSL_get_wbio(ssl.get());
+    auto bytes = kj::heapArray<kj::byte>(BIO_ctrl_pending(out));
+    if (bytes.size() == 0) return kj::READY_NOW;
+    BIO_read(out, bytes.begin(), bytes.size());
+    auto sent = carrier->write(bytes.begin(), bytes.size());
+    return sent.attach(kj::mv(bytes));
+  }
+
+  // Gives OpenSSL what has come in. False where nothing comes any more.
+  kj::Promise<bool> receive() {
+    return carrier->tryRead(received, 1, sizeof(received)).then([this](size_t size) {
+      BIO_write(SSL_get_rbio(ssl.get()), received, size);
+      return size > 0;
+    });
+  }
+};
+
 // A sturdyref: the place of a broker, and the secret that it restores.
 struct Ref {
   std::string place;
   kj::Array<const kj::byte> secret;
 
   // No error says what the secret is.
-  explicit Ref(const std::string& printed) : place(printed.substr(0, printed.find('#'))) {
-    std::string text = printed.substr(std::min(place.size() + 1, printed.size()));
-    // Base64url, as references are printed, for a decoder of plain base64.
-    std::replace(text.begin(), text.end(), '-', '+');
-    std::replace(text.begin(), text.end(), '_', '/');
-    auto decoded = kj::decodeBase64(kj::StringPtr(text.c_str()));
-    if (decoded.hadErrors || decoded.size() != 33 || decoded[0] != 1) {
+  explicit Ref(const std::string& printed)
+      : place(printed.substr(0, printed.find('#'))),
+        secret(fromBase64Url(printed.substr(std::min(place.size() + 1, printed.size())))) {
+    if (secret.size() != 33 || secret[0] != 1) {
       throw std::runtime_error("not a sturdyref: behind the # stand 33 bytes in base64url, the first of them a 1");
     }
-    secret = kj::mv(decoded);
   }
   Ref(std::string place, capnp::Data::Reader secret) : place(place), secret(kj::heapArray(secret)) {}
 
-  // Where to connect to, so that the secret is safe on the way.
-  kj::String address() const {
-    const std::string local = "sturdy+unix://", tcp = "sturdy://127.0.0.1:";
-    if (place.rfind(local, 0) == 0) return kj::str("unix:", kj::decodeUriComponent(kj::StringPtr(place.c_str() + local.size())));
-    // A broker that is known by its key (sturdy://sha-256:KEY@...) takes TLS to check.
-    if (place.rfind(tcp, 0) == 0 && place.back() == '/') {
-      return kj::str("127.0.0.1:", place.substr(tcp.size(), place.size() - tcp.size() - 1).c_str());
+  // Connects to the broker that the reference names, where its secret is safe on the way.
+  kj::Own<kj::AsyncIoStream> connect(kj::AsyncIoContext& io) const {
+    auto to = [&io](kj::StringPtr address) {
+      return io.provider->getNetwork().parseAddress(address).wait(io.waitScope)->connect().wait(io.waitScope);
+    };
+    const std::string local = "sturdy+unix://", tcp = "sturdy://", hash = "sha-256:";
+    if (place.rfind(local, 0) == 0) return to(kj::str("unix:", kj::decodeUriComponent(kj::StringPtr(place.c_str() + local.size()))));
+    if (place.rfind(tcp, 0) != 0 || place.back() != '/') {
+      throw std::runtime_error("not a sturdyref: neither sturdy+unix://PATH nor sturdy://HOST:PORT/");
     }
-    throw std::runtime_error("this program knows sturdy+unix://PATH and sturdy://127.0.0.1:PORT/ only");
+    std::string address = place.substr(tcp.size(), place.size() - tcp.size() - 1);
+    auto at = address.find('@');
+    if (at == std::string::npos) {
+      if (address.rfind("127.0.0.1:", 0) == 0 || address.rfind("[::1]:", 0) == 0) return to(address.c_str());
+      throw std::runtime_error("a reference without a key is for the loopback address only");
+    }
+    if (address.rfind(hash, 0) != 0) throw std::runtime_error("not a sturdyref: before the @ stands sha-256:KEY");
+    auto key = fromBase64Url(address.substr(hash.size(), at - hash.size()));
+    auto tls = kj::heap<Tls>(to(address.c_str() + at + 1), kj::mv(key));
+    tls->handshake().wait(io.waitScope);
+    return tls;
   }
 };
 
@@ -73,11 +208,11 @@ Ref referenceNamed(const std::string& name, const char* path) {
   throw std::runtime_error("no such reference in the file");
 }
 
-int main(int, char* argv[]) {
-  Ref ref = referenceNamed(argv[2], argv[1]);
+void run(const char* file, const char* name) {
+  Ref ref = referenceNamed(name, file);
   auto io = kj::setupAsyncIo();
   auto& wait = io.waitScope;
-  auto connection = io.provider->getNetwork().parseAddress(ref.address()).wait(wait)->connect().wait(wait);
+  auto connection = ref.connect(io);
   capnp::TwoPartyClient peer(*connection);
   auto gate = peer.bootstrap().castAs<Gate>();
 
@@ -123,5 +258,16 @@ int main(int, char* argv[]) {
   minted.getGrant().revokeRequest().send().wait(wait);
   KJ_IF_MAYBE (error, kj::runCatchingExceptions([&]() { balanceOf(reader); })) {
     std::cout << "revoked" << std::endl;
+  }
+}
+
+int main(int argc, char* argv[]) {
+  if (argc != 3) {
+    std::cerr << "usage: balance REFS NAME" << std::endl;
+    return 2;
+  }
+  KJ_IF_MAYBE (error, kj::runCatchingExceptions([&]() { run(argv[1], argv[2]); })) {
+    std::cerr << error->getDescription().cStr() << std::endl;
+    return 1;
   }
 }

@@ -11,6 +11,7 @@
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,9 +21,17 @@ use capnp::traits::HasTypeId;
 use capnp_rpc::rpc_twoparty_capnp::Side;
 use capnp_rpc::{RpcSystem, new_client, twoparty::VatNetwork};
 use futures::channel::oneshot;
-use futures::{AsyncRead, AsyncWrite};
+use ring::digest::{SHA256, digest};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::{LocalSet, spawn_local};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::crypto::{CryptoProvider, verify_tls13_signature};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::server::ParsedCertificate;
+use tokio_rustls::rustls::version::TLS13;
+use tokio_rustls::rustls::{self, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio_util::compat::{TokioAsyncReadCompatExt, TokioAsyncWriteCompatExt};
 
 use ledger_capnp::{account, watcher};
@@ -55,21 +64,84 @@ impl Ref {
         let failed = |why: &str| Error::failed(why.into());
         if let Some(path) = self.place.strip_prefix("sturdy+unix://") {
             let path = percent_encoding::percent_decode_str(path).decode_utf8()?;
-            let (reading, writing) = UnixStream::connect(&*path).await?.into_split();
-            return Ok(Broker::of(&self.place, reading.compat(), writing.compat_write()));
+            return Ok(Broker::of(&self.place, UnixStream::connect(&*path).await?));
         }
         let Some(address) = self.place.strip_prefix("sturdy://").and_then(|rest| rest.strip_suffix('/')) else {
             return Err(failed("not a sturdyref: neither sturdy+unix://PATH nor sturdy://HOST:PORT/"));
         };
-        if address.contains('@') {
-            return Err(failed("the broker of this reference is known by its key, which takes TLS to check"));
+        if let Some((key, address)) = address.split_once('@') {
+            let key = key.strip_prefix("sha-256:").and_then(|key| URL_SAFE_NO_PAD.decode(key).ok());
+            let key = key.ok_or_else(|| failed("not a sturdyref: before the @ stands sha-256:KEY"))?;
+            let socket = TcpStream::connect(address).await?;
+            // Nobody is asked for its name, and this one is not sent.
+            let nobody = ServerName::IpAddress(socket.peer_addr()?.ip().into());
+            let stream = TlsConnector::from(KnownBy::config(key)?).connect(nobody, socket).await?;
+            return Ok(Broker::of(&self.place, stream));
         }
         let host = address.rsplit_once(':').map(|(host, _)| host.trim_matches(['[', ']']));
         if !host.and_then(|host| host.parse().ok()).is_some_and(|host: IpAddr| host.is_loopback()) {
             return Err(failed("a reference without a key is for the loopback address only"));
         }
-        let (reading, writing) = TcpStream::connect(address).await?.into_split();
-        Ok(Broker::of(&self.place, reading.compat(), writing.compat_write()))
+        Ok(Broker::of(&self.place, TcpStream::connect(address).await?))
+    }
+}
+
+/// Lets a server in by the SHA-256 of its public key, before anything is sent to it.
+#[derive(Debug)]
+struct KnownBy {
+    key: Vec<u8>,
+    crypto: Arc<CryptoProvider>,
+}
+
+impl KnownBy {
+    fn config(key: Vec<u8>) -> Result<Arc<ClientConfig>, Error> {
+        let crypto = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(crypto.clone()).with_protocol_versions(&[&TLS13]);
+        let builder = builder.map_err(|error| Error::failed(error.to_string()))?;
+        let verifier = Arc::new(Self { key, crypto });
+        Ok(Arc::new(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
+    }
+}
+
+impl ServerCertVerifier for KnownBy {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let found = ParsedCertificate::try_from(certificate)?.subject_public_key_info();
+        if digest(&SHA256, &found).as_ref() != self.key {
+            let other = "the server has another key than the reference names; nothing was sent to it";
+            return Err(rustls::Error::General(other.into()));
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    /// That the server has the private key too.
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.crypto.signature_verification_algorithms)
+    }
+
+    /// Of no use to TLS 1.3.
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General("TLS 1.3 is spoken here, and nothing older".into()))
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.crypto.signature_verification_algorithms.supported_schemes()
     }
 }
 
@@ -80,8 +152,9 @@ struct Broker {
 }
 
 impl Broker {
-    fn of(place: &str, reading: impl AsyncRead + Unpin + 'static, writing: impl AsyncWrite + Unpin + 'static) -> Self {
-        let network = VatNetwork::new(reading, writing, Side::Client, Default::default());
+    fn of(place: &str, stream: impl AsyncRead + AsyncWrite + 'static) -> Self {
+        let (reading, writing) = tokio::io::split(stream);
+        let network = VatNetwork::new(reading.compat(), writing.compat_write(), Side::Client, Default::default());
         let mut system = RpcSystem::new(Box::new(network), None);
         let gate = system.bootstrap(Side::Server);
         spawn_local(system);

@@ -44,11 +44,16 @@ export async function cppPeer(source = join(HERE, 'client.c++')): Promise<Peer> 
     try {
       await run(tool, [argument]);
     } catch {
-      return { missing: `no ${tool}; run .ci/run, or: apt-get install capnproto libcapnp-dev g++` };
+      return {
+        missing: `no ${tool}; run .ci/run, or: apt-get install capnproto libcapnp-dev libssl-dev g++`,
+      };
     }
   }
   if (!existsSync('/usr/include/capnp/rpc-twoparty.h')) {
     return { missing: 'no capnp/rpc-twoparty.h; run .ci/run, or: apt-get install libcapnp-dev' };
+  }
+  if (!existsSync('/usr/include/openssl/ssl.h')) {
+    return { missing: 'no openssl/ssl.h; run .ci/run, or: apt-get install libssl-dev' };
   }
   return { command: [await compiled(source)] };
 }
@@ -63,7 +68,7 @@ async function compiled(source: string): Promise<string> {
     .update(await readFile(source));
   return kept(`program-${digest.digest('hex').slice(0, 16)}`, async (output) => {
     const objects = SCHEMAS.map(({ file }) => join(generated, `${file}.o`));
-    const libraries = ['-lcapnp-rpc', '-lcapnp', '-lkj-async', '-lkj'];
+    const libraries = ['-lcapnp-rpc', '-lcapnp', '-lkj-async', '-lkj', '-lssl', '-lcrypto'];
     const own = ['-x', 'c++', source, '-x', 'none'];
     await run('g++', [...GXX, `-I${generated}`, ...own, ...objects, '-o', output, ...libraries]);
   });
