@@ -2,6 +2,8 @@
  * Whether one schema can take the place of another while programs that know the old one go on: what was there stays where it was and
  * means what it meant, and there may be more. Names count as well as numbers, for policies and JavaScript go by them.
  */
+import { isDeepStrictEqual } from 'node:util';
+import { decodeConstant } from './codec.js';
 import {
   type FieldType,
   type InterfaceType,
@@ -15,6 +17,9 @@ import {
 /** So many faults are told. */
 const MOST_TOLD = 20;
 
+/** Brands can grow from level to level without end: of one generic type so many are compared. */
+const MOST_BRANDS = 100;
+
 /** What of `before` is gone or another in `after`, each with its type and its name; empty where nothing is. */
 export function incompatibilities(before: SchemaGraph, after: SchemaGraph): string[] {
   return new Comparison().run(before, after);
@@ -23,6 +28,8 @@ export function incompatibilities(before: SchemaGraph, after: SchemaGraph): stri
 class Comparison {
   readonly #faults = new Set<string>();
   readonly #seen = new Set<string>();
+  /** How many brands of two nodes were compared. */
+  readonly #brands = new Map<string, number>();
 
   run(before: SchemaGraph, after: SchemaGraph): string[] {
     for (const id of before.interfaceIds()) {
@@ -37,19 +44,23 @@ class Comparison {
     this.#faults.add(text);
   }
 
-  /** Whether these two are compared for the first time. */
-  #isNew(kind: string, before: { key: string }, after: { key: string }): boolean {
-    const pair = `${kind} ${before.key} ${after.key}`;
+  /** Whether these two are to be compared: they were not before. */
+  #isNew(before: InterfaceType | StructType, after: InterfaceType | StructType): boolean {
+    const pair = `${before.key} ${after.key}`;
     if (this.#seen.has(pair)) return false;
     this.#seen.add(pair);
-    return true;
+    const nodes = `${before.id} ${after.id}`;
+    const brands = (this.#brands.get(nodes) ?? 0) + 1;
+    this.#brands.set(nodes, brands);
+    if (brands > MOST_BRANDS) this.#fault(`${before.name} has more brands than can be compared`);
+    return brands <= MOST_BRANDS;
   }
 
   #interface(before: InterfaceType, after: InterfaceType): void {
-    if (!this.#isNew('interface', before, after)) return;
+    if (!this.#isNew(before, after)) return;
     const { name } = before;
     for (const superclass of before.superclasses) {
-      const found = after.superclasses.find(({ id }) => id === superclass.id);
+      const found = ancestor(after, superclass.id);
       if (found === undefined) this.#fault(`interface ${name} does not extend ${superclass.name} any more`);
       else this.#interface(superclass, found);
     }
@@ -64,14 +75,15 @@ class Comparison {
             `method ${at} ${found.streaming ? 'became a streaming one' : 'is no streaming one any more'}`,
           );
         this.#struct(`params of ${at}`, method.params, found.params);
-        if (!method.streaming) this.#struct(`results of ${at}`, method.results, found.results);
+        if (!method.streaming && !found.streaming)
+          this.#struct(`results of ${at}`, method.results, found.results);
       }
     }
   }
 
   /** `at`: how its fields are told. */
   #struct(at: string, before: StructType, after: StructType): void {
-    if (!this.#isNew('struct', before, after)) return;
+    if (!this.#isNew(before, after)) return;
     if (before.discriminantCount > 0) {
       if (after.discriminantCount === 0) this.#fault(`${at} has no union any more`);
       else if (after.discriminantOffset !== before.discriminantOffset)
@@ -98,10 +110,13 @@ class Comparison {
     } else if (before.at.kind === 'slot' && after.at.kind === 'slot') {
       const [old, now] = [before.at, after.at];
       if (!this.#type(where, old.type, now.type)) {
-        this.#fault(`${where} was ${typeName(old.type)} and is ${typeName(now.type)}`);
+        const [was, is] = [typeName(old.type), typeName(now.type)];
+        this.#fault(`${where} was ${was} and is ${was === is ? `another ${is}` : is}`);
       } else if (old.offset !== now.offset) {
         this.#fault(`${where} was moved, from slot ${old.offset} to slot ${now.offset}`);
-      } else if (!sameDefault(old.default, now.default)) this.#fault(`${where} has another default`);
+      } else if (!sameDefault(old.type, old.default, now.default)) {
+        this.#fault(`${where} has another default`);
+      }
     }
   }
 
@@ -156,9 +171,23 @@ function typeName(type: ValueType): string {
   }
 }
 
-/** Defaults behind pointers are compared by whether there is one: their bytes may lie otherwise and be the same. */
-function sameDefault(before: StoredValue, after: StoredValue): boolean {
-  const isPointer = (value: StoredValue) => typeof value === 'object' && value !== null;
-  if (isPointer(before) || isPointer(after)) return isPointer(before) === isPointer(after);
-  return Object.is(before, after);
+/** `type` itself, or what it inherits from, that has this id. */
+function ancestor(type: InterfaceType, id: bigint): InterfaceType | undefined {
+  if (type.id === id) return type;
+  // One that is inherited twice is asked once.
+  if (!type.extends(id)) return undefined;
+  for (const superclass of type.superclasses) {
+    const found = ancestor(superclass, id);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** Those behind pointers are compared as they are read: their bytes may lie otherwise and be the same. */
+function sameDefault(type: ValueType, before: StoredValue, after: StoredValue): boolean {
+  const isNone = (stored: StoredValue) => stored === null || (typeof stored === 'object' && stored.isNull);
+  // A struct of which nothing is given would be read with all that it could have in it.
+  if (isNone(before) && isNone(after)) return true;
+  const read = (stored: StoredValue) => decodeConstant(type, stored, 'the default');
+  return isDeepStrictEqual(read(before), read(after));
 }

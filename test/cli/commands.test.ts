@@ -469,6 +469,38 @@ describe('sturdy domains and health', () => {
     expect((await asOperator('domains', 'start', 'nobody')).code).toBe(1);
   });
 
+  it('upgrade a domain to another module, and refuse what is no module, no schema of it, or no span', async () => {
+    const upgrade = (...args: string[]) => asOperator('domains', 'upgrade', 'ledger', ...args);
+    await open((await minted('upgrading')).ref, 'upgraded');
+    const { ref } = await minted('upgraded', 'upgraded');
+    // A relative path is one of where the command was given.
+    await writeFile(
+      join(running.folder, 'next.ts'),
+      `export default (world) => ({
+         main: {},
+         restore: (id) => world.object('Account', id, { balance: () => ({ cents: 42n }) }),
+       });\n`,
+    );
+    expect(await upgrade('--module', 'next.ts', '--drain', '1s')).toEqual({
+      code: 0,
+      out: 'ledger was upgraded\n',
+      err: '',
+    });
+    expect(JSON.parse((await sturdy(['call', ref, 'balance'])).out)).toEqual({ cents: '42' });
+    for (const [args, code, reason] of [
+      [['--module', 'nothing.ts'], 1, 'the program of domain ledger cannot be made'],
+      [['--schema', 'next.ts'], 1, 'next.ts is not a CodeGeneratorRequest'],
+      [['--drain', 'long'], 2, '--drain: expected a span such as 30s, found long'],
+    ] as const) {
+      const ended = await upgrade(...args);
+      expect([ended.code, ended.out]).toEqual([code, '']);
+      expect(ended.err).toContain(reason);
+    }
+    expect(JSON.parse((await sturdy(['call', ref, 'balance'])).out)).toEqual({ cents: '42' });
+    expect(JSON.parse((await upgrade('--json')).out)).toEqual({ cut: 0 });
+    expect(JSON.parse((await sturdy(['call', ref, 'balance'])).out)).toEqual({ cents: '0' });
+  });
+
   it('say whether the broker is ready', async () => {
     const { code, out } = await asOperator('health');
     expect([code, out]).toEqual([0, expect.stringMatching(/^ready, up \d+ s, \d+ connections\n$/)]);
