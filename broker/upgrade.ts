@@ -4,7 +4,8 @@
  * be one. Only then the domain takes it, and keeps what it has where the new does not start.
  */
 import { RpcError } from '../rpc/index.js';
-import { incompatibilities, SchemaGraph, sturdySchemaBytes } from '../schema/index.js';
+import { incompatibilities } from '../schema/compatibility.js';
+import { SchemaGraph, sturdySchemaBytes } from '../schema/index.js';
 import type { Domain } from './domain.js';
 import type { DomainGrants } from './domain-grants.js';
 import type { Grants } from './grants.js';

@@ -1,6 +1,7 @@
 /**
  * Whether one schema can take the place of another while programs that know the old one go on: what was there stays where it was and
- * means what it meant, and there may be more. Names count as well as numbers, for policies and JavaScript go by them.
+ * means what it meant, and there may be more. Names count as well as numbers, for policies and JavaScript go by them. It needs Node, and
+ * so is no part of what index.ts gives to every platform.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { decodeConstant } from './codec.js';

@@ -9,7 +9,6 @@ export {
   NO_CAPABILITIES,
 } from './capabilities.js';
 export { dataReader } from './codec.js';
-export { incompatibilities } from './compatibility.js';
 export {
   EnumType,
   type FieldType,

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { incompatibilities, SchemaGraph } from '../../schema/index.js';
+import { incompatibilities } from '../../schema/compatibility.js';
+import { SchemaGraph } from '../../schema/index.js';
 import { compile, toolMissing } from './capnp-tool.js';
 import { everything } from './schemas.js';
 
