@@ -13,7 +13,7 @@ import { type Dispatcher, type LocalCall, LocalCapability } from '../../rpc/loca
 import { Payload } from '../../rpc/payload.js';
 import { type MemoryPair, memoryPair } from '../../rpc/transport/memory.js';
 import type { Transport } from '../../rpc/transport/transport.js';
-import { open } from '../transport/ends.js';
+import { open, through } from '../transport/ends.js';
 import { INVARIANTS, type Recorded, violations } from './oracle.js';
 import { decodeMessage, encodeMessage, type WireMessage } from './wire.js';
 
@@ -247,11 +247,12 @@ export class Pair implements Vats {
 
   get still(): boolean {
     const { left, right } = this.ends;
+    // What a blocked link holds stays there, the news of an end too.
+    const mayHold = 'cut' in this.#transports;
     if (left.closed !== null || right.closed !== null) {
-      return this.mayClose || (left.closed !== null && right.closed !== null);
+      return (mayHold && this.mayClose) || (left.closed !== null && right.closed !== null);
     }
-    // What a blocked link holds stays there.
-    if ('cut' in this.#transports) return true;
+    if (mayHold) return true;
     return left.counts.sent === right.counts.received && right.counts.sent === left.counts.received;
   }
 
@@ -394,6 +395,14 @@ export const TRANSPORTS: readonly TransportKind[] = [
       const { near, far, close } = await open(name);
       closing.push(close);
       return new Pair(options, { left: near, right: far! });
+    },
+  })),
+  ...(['descriptor', 'standard'] as const).map((name) => ({
+    name,
+    pair: async (options?: PairOptions) => {
+      const { near, far, close } = through(name);
+      closing.push(close);
+      return new Pair(options, { left: near, right: far });
     },
   })),
 ];

@@ -78,7 +78,7 @@ export async function open(kind: Kind, limits: Partial<ConnectionLimits> = {}): 
       };
     }
     case 'descriptor': {
-      const child = start(kind, ['ignore', 'ignore', 'inherit', 'pipe']);
+      const child = start('child', ['ignore', 'ignore', 'inherit', 'pipe'], kind);
       return {
         near: new StreamTransport(child.stdio[3] as Duplex, limits),
         far: null,
@@ -86,7 +86,7 @@ export async function open(kind: Kind, limits: Partial<ConnectionLimits> = {}): 
       };
     }
     case 'standard': {
-      const child = start(kind, ['pipe', 'pipe', 'inherit']);
+      const child = start('child', ['pipe', 'pipe', 'inherit'], kind);
       return {
         near: standardTransport(limits, child.stdout!, child.stdin!),
         far: null,
@@ -106,6 +106,23 @@ export async function open(kind: Kind, limits: Partial<ConnectionLimits> = {}): 
       return { near: new StreamTransport(near, limits), far: new StreamTransport(far), close };
     }
   }
+}
+
+/** The kinds by which a program reaches one that it has started, with both ends in this process: what runs between them runs through it. */
+export function through(kind: 'descriptor' | 'standard'): Ends & { readonly far: Transport } {
+  if (kind === 'descriptor') {
+    const child = start('hand-on', ['ignore', 'ignore', 'inherit', 'pipe', 'pipe']);
+    const [near, far] = [3, 4].map((fd) => new StreamTransport(child.stdio[fd] as Duplex));
+    return { near: near!, far: far!, close: () => ended(child) };
+  }
+  const [there, back] = [spawn('cat'), spawn('cat')];
+  return {
+    near: standardTransport({}, back.stdout, there.stdin),
+    far: standardTransport({}, there.stdout, back.stdin),
+    close: async () => {
+      await Promise.all([ended(there), ended(back)]);
+    },
+  };
 }
 
 /** The kinds that lead to another process by a name, as a broker's listeners do. */
@@ -163,9 +180,11 @@ export async function streams(
   return { near, far: await far, close };
 }
 
-function start(kind: string, stdio: ('ignore' | 'inherit' | 'pipe')[]): ChildProcess {
-  const program = fileURLToPath(new URL('../../dist/test/transport/child.js', import.meta.url));
-  return spawn(process.execPath, [program, kind], { stdio });
+type Stdio = ('ignore' | 'inherit' | 'pipe')[];
+
+function start(program: string, stdio: Stdio, ...args: string[]): ChildProcess {
+  const path = fileURLToPath(new URL(`../../dist/test/transport/${program}.js`, import.meta.url));
+  return spawn(process.execPath, [path, ...args], { stdio });
 }
 
 async function ended(child: ChildProcess): Promise<void> {
