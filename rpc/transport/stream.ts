@@ -58,12 +58,16 @@ export class StreamTransport implements Transport, Flow {
   #received = 0;
   #sent = 0;
 
-  /** Takes over `stream`. `account` is charged with the bytes that are held here. */
+  /**
+   * Takes over `stream`. `account` is charged with the bytes that are held here. With `writeBytes` Infinity nothing below 64 KiB is written
+   * while something is sent, but only behind it: for a sender that may have used up the stack, in which a stream must not be written.
+   */
   constructor(
     stream: Duplex,
     limits: Partial<ConnectionLimits> = {},
     account: Account = NO_BUDGET.bytes,
     private readonly throttle: Throttle = NO_THROTTLE,
+    private readonly writeBytes = WRITE_BYTES,
   ) {
     this.#stream = stream;
     this.#handsOver = stream instanceof Socket;
@@ -131,12 +135,13 @@ export class StreamTransport implements Transport, Flow {
       end += segments[i]!.length;
     }
     this.#batched = end;
-    if (end >= WRITE_BYTES) this.#flush();
+    if (end >= this.writeBytes) this.#flush();
   }
 
   #begin(): Buffer {
-    this.#batch = spare.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
+    // First of all: where a program has used up the stack, this throws, and then nothing may be half done.
     void soon.then(this.#flushBehind);
+    this.#batch = spare.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
     return this.#batch;
   }
 
