@@ -79,7 +79,7 @@ export async function runList(arrangement: Arrangement): Promise<string[]> {
   const folder = await mkdtemp(join(tmpdir(), 'sturdy-interop-'));
   const ends: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
   try {
-    const refs = join(folder, 'refs');
+    const refs = join(folder, 'peer.refs');
     const serve = async (mode: 'serve' | 'join', ...args: string[]): Promise<void> => {
       const server = await started(await commandOf(arrangement.server as Language), [mode, ...args]);
       ends.unshift(() => ended(server));
@@ -87,7 +87,7 @@ export async function runList(arrangement: Arrangement): Promise<string[]> {
     if (arrangement.way === 'direct') {
       const socket = join(folder, 'socket');
       await serve('serve', socket);
-      await writeFile(refs, line('peer', socket, Buffer.from('peer')));
+      await writeFile(refs, line('peer', socket, Buffer.from('peer')), { mode: 0o600 });
     } else {
       const broker = await Running.start(DOMAINS[arrangement.way]);
       ends.unshift(() => broker.stop());
