@@ -162,10 +162,10 @@ export class LiveGrant {
   }
 
   /** Why nothing may be done through it, or null while it is alive. */
-  dead(now = this.clock.now()): RpcError | null {
+  dead(now?: number): RpcError | null {
     const revoked = this.revokedBy;
-    if (revoked !== null) return revoked;
-    return this.#expires !== 0 && now >= this.#expires ? expiredError() : null;
+    if (revoked !== null || this.#expires === 0) return revoked;
+    return (now ?? this.clock.now()) >= this.#expires ? expiredError() : null;
   }
 
   /** Why what a call returns that was let through may not come back; null: it may. */
@@ -287,7 +287,8 @@ export class LiveGrant {
   leave(part: Cuttable): void {
     this.#partsLike(part).delete(part);
     if (this.#expiry !== null && this.#isIdle) this.#stopAwaitingExpiry();
-    if (this.#calls.size === 0) for (const told of this.#drained.splice(0)) told();
+    if (this.#drained.length > 0 && this.#calls.size === 0)
+      for (const told of this.#drained.splice(0)) told();
   }
 
   #partsLike(part: Cuttable): Bag<Cuttable> {

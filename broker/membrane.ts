@@ -356,7 +356,9 @@ class MembranedCall implements CallInProgress, Cuttable {
   readonly #back: Direction;
   #sink: ReturnSink | null;
   #inner: CallInProgress | null = null;
-  #outcome: { results: Payload } | { error: RpcError } | null = null;
+  /** Its outcome, when there is one: one of the two. */
+  #results: Payload | null = null;
+  #error: RpcError | null = null;
   #cut = false;
   /** Whether it counts as in flight. */
   #counted: boolean;
@@ -381,7 +383,7 @@ class MembranedCall implements CallInProgress, Cuttable {
 
   returned(results: Payload): void {
     this.#begun();
-    if (this.#outcome !== null) return;
+    if (this.#isOver) return;
     const { grant } = this.#membrane;
     const refusal = grant.refusesResults(results);
     if (refusal === IN_LINE) grant.whenResultsPass(results, (after) => this.#pass(results, after));
@@ -390,35 +392,40 @@ class MembranedCall implements CallInProgress, Cuttable {
 
   #pass(results: Payload, refusal: RpcError | null): void {
     // Results that waited may be wanted no more.
-    if (this.#outcome !== null || this.#sink === null) return;
+    if (this.#isOver || this.#sink === null) return;
     if (refusal !== null) {
       if (this.#back === 'out') this.#membrane.services.refused(this.#membrane, refusal);
       this.cut(refusal);
     } else if (results.capabilities.length > 0 && this.#membrane.forbidsPassing(results, this.#back)) {
       this.cut(forbidden('results'));
-    } else this.#end({ results: this.#membrane.pass(results.share(), this.#back) });
+    } else this.#end(this.#membrane.pass(results.share(), this.#back), null);
   }
 
   failed(error: RpcError): void {
     this.#begun();
-    this.#end({ error });
+    this.#end(null, error);
   }
 
   cut(reason: RpcError): void {
-    if (this.#outcome !== null) return;
+    if (this.#isOver) return;
     this.#cut = true;
-    this.#end({ error: reason });
+    this.#end(null, reason);
     const inner = this.#inner;
     this.#inner = null;
     inner?.finish();
   }
 
-  #end(outcome: { results: Payload } | { error: RpcError }): void {
-    if (this.#outcome !== null) return;
-    this.#outcome = outcome;
+  #end(results: Payload | null, error: RpcError | null): void {
+    if (this.#isOver) return;
+    this.#results = results;
+    this.#error = error;
     this.#leave();
-    if ('results' in outcome) this.#sink?.returned(outcome.results);
-    else this.#sink?.failed(outcome.error);
+    if (results !== null) this.#sink?.returned(results);
+    else this.#sink?.failed(error!);
+  }
+
+  get #isOver(): boolean {
+    return this.#results !== null || this.#error !== null;
   }
 
   #begun(): void {
@@ -432,10 +439,9 @@ class MembranedCall implements CallInProgress, Cuttable {
   }
 
   pipelined(path: readonly number[]): Capability {
-    const outcome = this.#outcome;
-    if (outcome !== null && 'error' in outcome) return new BrokenCapability(outcome.error);
+    if (this.#error !== null) return new BrokenCapability(this.#error);
     if (this.#inner === null) {
-      if (outcome !== null) return capabilityIn(outcome.results, path);
+      if (this.#results !== null) return capabilityIn(this.#results, path);
       throw new Error('a call was pipelined on after it was finished');
     }
     const inner = this.#inner.pipelined(path);
@@ -446,7 +452,7 @@ class MembranedCall implements CallInProgress, Cuttable {
     if (this.#sink === null) return;
     this.#sink = null;
     this.#leave();
-    if (this.#outcome !== null && 'results' in this.#outcome) this.#outcome.results.release();
+    this.#results?.release();
     const inner = this.#inner;
     this.#inner = null;
     inner?.finish();

@@ -17,6 +17,7 @@ export const AHEAD = 128;
 /** The same where another client has called it within CONTENDED milliseconds. */
 export const AHEAD_OF_OTHERS = 4;
 const CONTENDED = 100;
+const NEVER = 0;
 
 /** After so long without a return, calls count as begun, in milliseconds. */
 const PATIENCE = 20;
@@ -28,7 +29,7 @@ export class DomainPace {
   readonly #waiting = new Set<Lane>();
   /** Whose call was the last, and when another's was. */
   #last: Lane | null = null;
-  #contended = Number.NEGATIVE_INFINITY;
+  #contended = NEVER;
 
   /** Another call of that lane goes there: its number. */
   forward(lane: Lane): number {
@@ -41,7 +42,10 @@ export class DomainPace {
 
   /** How far each lane may be ahead now. */
   get ahead(): number {
-    return Date.now() - this.#contended < CONTENDED ? AHEAD_OF_OTHERS : AHEAD;
+    if (this.#contended === NEVER) return AHEAD;
+    if (Date.now() - this.#contended < CONTENDED) return AHEAD_OF_OTHERS;
+    this.#contended = NEVER;
+    return AHEAD;
   }
 
   /** The highest number of a call that it has certainly begun with. */

@@ -22,9 +22,7 @@ import { MAX_PIPELINE_DEPTH, MAX_PIPELINED_PATHS } from './limits.js';
 import type { Payload } from './payload.js';
 import type { Question } from './question.js';
 
-const NO_RESULTS: readonly (Designation | null)[] = Object.freeze([]);
-
-type Outcome = { readonly results: Payload } | { readonly error: RpcError };
+const NO_DESIGNATIONS: readonly (Designation | null)[] = Object.freeze([]);
 
 export class Answer implements ReturnSink {
   state: 'running' | 'returned' | 'finished' = 'running';
@@ -41,12 +39,14 @@ export class Answer implements ReturnSink {
   /** The exports that were sent in the results, for a Finish with releaseResultCaps. */
   exports: readonly number[] = [];
   #call: CallInProgress | null = null;
-  #outcome: Outcome | null = null;
+  /** Its outcome, when it is known: one of the two. The results are borrowed from the call. */
+  #results: Payload | null = null;
+  #error: RpcError | null = null;
   #redirect: Question | null = null;
   #taken = false;
   /** Places that were pipelined on, and the capabilities of the results by their index. */
   #designations: Map<string, Designation> | null = null;
-  #results: readonly (Designation | null)[] = NO_RESULTS;
+  #designated: readonly (Designation | null)[] = NO_DESIGNATIONS;
 
   constructor(
     readonly connection: Connection,
@@ -73,16 +73,17 @@ export class Answer implements ReturnSink {
     else this.#call = call;
   }
 
-  /** The outcome is known; `results` are borrowed from the call until `finish()`. */
-  conclude(outcome: Outcome): void {
+  /** The outcome is known, one of the two; `results` are borrowed from the call until `finish()`. */
+  conclude(results: Payload | null, error: RpcError | null): void {
     // The connection may have ended while the Return was sent: nothing is kept for it any more.
     if (this.state === 'finished') return;
     this.state = 'returned';
-    this.#outcome = outcome;
+    this.#results = results;
+    this.#error = error;
     this.#tell();
-    if ('results' in outcome && outcome.results.capabilities.length > 0) {
+    if (results !== null && results.capabilities.length > 0) {
       // What the peer was told of each result is what its messages to that place must reach from now on.
-      this.#results = outcome.results.capabilities.map((capability) =>
+      this.#designated = results.capabilities.map((capability) =>
         capability === null ? null : new Designation(this.connection, capability.retain()),
       );
     }
@@ -152,10 +153,10 @@ export class Answer implements ReturnSink {
   }
 
   #resultAt(path: readonly number[]): Designation | null {
-    if (this.#outcome === null || !('results' in this.#outcome)) return null;
+    if (this.#results === null) return null;
     try {
-      const index = this.#outcome.results.indexAt(path);
-      return index === null ? null : (this.#results[index] ?? null);
+      const index = this.#results.indexAt(path);
+      return index === null ? null : (this.#designated[index] ?? null);
     } catch {
       // Not a capability: capabilityIn() says what it is.
       return null;
@@ -163,10 +164,9 @@ export class Answer implements ReturnSink {
   }
 
   #find(path: readonly number[]): Capability {
-    const outcome = this.#outcome;
-    if (outcome !== null && 'error' in outcome) return new BrokenCapability(outcome.error);
+    if (this.#error !== null) return new BrokenCapability(this.#error);
     if (this.#call !== null) return this.#call.pipelined(path);
-    return capabilityIn(outcome!.results, path);
+    return capabilityIn(this.#results!, path);
   }
 
   /** Whether a Return of the peer's may take the results: once. */
@@ -179,29 +179,26 @@ export class Answer implements ReturnSink {
     this.#taken = true;
     this.#redirect = question;
     if (question === null) return;
-    if (this.#outcome !== null) this.#settleRedirect();
+    if (this.#results !== null || this.#error !== null) this.#settleRedirect();
   }
 
   #settleRedirect(): void {
     const question = this.#redirect!;
-    const outcome = this.#outcome!;
     this.#redirect = null;
-    question.settle('results' in outcome ? { results: outcome.results.share() } : outcome);
+    question.settle(this.#results?.share() ?? null, this.#error);
   }
 
   /** The peer needs nothing more; with `over`, because the connection has ended. */
   finish(over = false): void {
     this.state = 'finished';
     if (this.#designations !== null) for (const place of this.#designations.values()) place.release(over);
-    for (const designation of this.#results) designation?.release(over);
+    for (const designation of this.#designated) designation?.release(over);
     this.#designations = null;
-    this.#results = NO_RESULTS;
+    this.#designated = NO_DESIGNATIONS;
     if (this.#redirect !== null) {
       const question = this.#redirect;
       this.#redirect = null;
-      question.settle({
-        error: canceled(),
-      });
+      question.settle(null, canceled());
     }
     this.#call?.finish();
     this.#call = null;

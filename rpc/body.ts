@@ -2,16 +2,30 @@
  * The content of a payload as it lies in a message, and how it gets into the next one: never by being read.
  *
  * What was built here stands behind room for an envelope, which is written in front of it when it is sent: one segment. What a
- * peer sent goes on as it came, segment by segment, and the new envelope is a segment of its own behind them: the word in
- * which the peer's message has its root becomes a far pointer to that, and the new payload has one to the word in which the
- * old one had its content. So nothing of a message is ever patched but that one word, and what overlaps what in it, by accident
- * or on purpose, makes no difference. What the peer said in its own envelope (ids that are between it and us) is erased once it
- * has been read. Both happen before anything of the content is looked at: whoever reads it here reads what will be sent.
+ * peer sent goes on as it came, in one of two ways.
+ *
+ * - Where nobody here has read the content, the envelope is of the usual shape, and no part of it overlaps another, the new one
+ *   is written over the old one: the message goes on with other ids, and is not larger than it was. What the content points to,
+ *   by accident or on purpose, makes no difference to anything that was decided here.
+ * - Otherwise it goes on segment by segment, and the new envelope is a segment of its own behind them: the word in which the
+ *   peer's message has its root becomes a far pointer to that, and the new payload has one to the word in which the old one had
+ *   its content. So nothing is patched but that one word, and what overlaps what makes no difference again. What the peer said
+ *   in its own envelope (ids that are between it and us) is erased. Both happen before anything of the content is looked at:
+ *   whoever reads it here reads what will be sent.
  */
 import { MessageBuilder, MessageReader, type PointerReader, readU32, writeU32 } from '../schema/index.js';
-import { CONTENT, HEADROOM, writeFar } from './envelope.js';
+import {
+  type CallTerms,
+  CONTENT,
+  erase,
+  HEADROOM,
+  type PlainEnvelope,
+  rewriteCall,
+  rewriteReturn,
+  writeFar,
+} from './envelope.js';
 import { MIN_TRAVERSAL_WORDS } from './limits.js';
-import { FAR } from './protocol.js';
+import * as layout from './protocol.js';
 
 /** Content that was passed on so often that its message has more segments than this is copied into one. */
 const MAX_RELAYED_SEGMENTS = 8;
@@ -34,6 +48,18 @@ export interface Body {
    * @throws MessageError where the content has to be copied and is malformed.
    */
   compose(): Composition;
+  /**
+   * The message that it came in, with the envelope of this Call to an import written over its own, if that can be; it goes
+   * on as it is then. Null: nothing was done.
+   */
+  reuseForCall(
+    call: CallTerms,
+    interfaceId: bigint,
+    methodId: number,
+    importedCapId: number,
+  ): readonly Uint8Array[] | null;
+  /** The same with the envelope of a Return with results. */
+  reuseForReturn(answerId: number, noFinishNeeded: boolean): readonly Uint8Array[] | null;
 }
 
 /** A builder of content, for `BuiltBody`. */
@@ -63,6 +89,14 @@ export class BuiltBody implements Body {
     this.#sent = true;
     return { envelope: this.builder, before: NOTHING_BEFORE };
   }
+
+  reuseForCall(): null {
+    return null;
+  }
+
+  reuseForReturn(): null {
+    return null;
+  }
 }
 
 /** What a connection takes of a peer's message to read it. */
@@ -71,9 +105,23 @@ export interface ReadingLimits {
   readonly nesting: number;
 }
 
-/** A message of a peer's. */
-export class ReceivedMessage {
+/** Whose envelope is not of the usual shape, or was written over. */
+const NOWHERE = -1;
+
+/** A message of a peer's, and the content in it. */
+export class ReceivedMessage implements Body {
   #reader: MessageReader | null = null;
+  /** Where the content is: the slot of a pointer to it. */
+  #segment = 0;
+  #word = NOWHERE;
+  /** Where the parts of an envelope of the usual shape begin, as long as what they say still stands there. */
+  #head = NOWHERE;
+  #target = NOWHERE;
+  /** Whether the envelope may be written over. */
+  #reusable = false;
+  #reused = false;
+  #interfaceId = 0n;
+  #methodId = 0;
 
   constructor(
     readonly segments: Uint8Array[],
@@ -81,56 +129,97 @@ export class ReceivedMessage {
     private readonly limits: ReadingLimits,
   ) {}
 
+  /** Its envelope is `plain`, and has been taken from it; what it says is there to be written over or erased. */
+  enclosedBy(plain: PlainEnvelope): void {
+    this.#segment = plain.segment;
+    this.#word = plain.content;
+    this.#head = plain.head;
+    this.#target = plain.target;
+    this.#reusable = plain.disjoint;
+    this.#interfaceId = plain.interfaceId;
+    this.#methodId = plain.methodId;
+  }
+
+  /** Its content is what the word `word` of a segment points to. The envelope has been read, and what is in it erased. */
+  contains(segment: number, word: number): void {
+    this.#segment = segment;
+    this.#word = word;
+    this.#detach();
+  }
+
   get reader(): MessageReader {
     if (this.#reader === null) {
+      if (this.#head !== NOWHERE) this.#erase();
       const { nesting } = this.limits;
       const traversalWords = Math.min(this.limits.traversalWords, MIN_TRAVERSAL_WORDS + this.bytes);
       this.#reader = new MessageReader(this.segments, { traversalWords, nesting });
     }
     return this.#reader;
   }
-}
-
-/** Content that a peer sent. */
-export class ReceivedBody implements Body {
-  /**
-   * The content to which the word `word` of a segment of `message` points. The envelope of the message must have been read,
-   * and what is in it erased.
-   */
-  constructor(
-    private readonly message: ReceivedMessage,
-    private readonly segment: number,
-    private readonly word: number,
-  ) {
-    const { segments } = message;
-    writeFar(segments[0]!, 0, segments.length, 0);
-  }
-
-  get bytes(): number {
-    return this.message.bytes;
-  }
 
   get content(): PointerReader {
-    return this.message.reader.pointerAt(this.segment, this.word);
+    return this.reader.pointerAt(this.#segment, this.#word);
+  }
+
+  #erase(): void {
+    const bytes = this.segments[this.#segment]!;
+    const isCall = this.#target !== NOWHERE;
+    erase(bytes, this.#head, isCall ? layout.Call.words : layout.Return.words);
+    if (isCall) erase(bytes, this.#target, layout.MessageTarget.words);
+    this.#head = NOWHERE;
+    this.#detach();
+  }
+
+  #detach(): void {
+    writeFar(this.segments[0]!, 0, this.segments.length, 0);
+  }
+
+  /** Whether the envelope is written over now: once. */
+  #reuse(): boolean {
+    if (this.#head === NOWHERE || !this.#reusable) return false;
+    this.#reused = true;
+    return true;
+  }
+
+  reuseForCall(
+    call: CallTerms,
+    interfaceId: bigint,
+    methodId: number,
+    importedCapId: number,
+  ): readonly Uint8Array[] | null {
+    const isSame = this.#methodId === methodId && this.#interfaceId === interfaceId;
+    if (!isSame || this.#target === NOWHERE || !this.#reuse()) return null;
+    rewriteCall(this.segments[this.#segment]!, this.#head, this.#target, call, importedCapId);
+    this.#head = NOWHERE;
+    return this.segments;
+  }
+
+  reuseForReturn(answerId: number, noFinishNeeded: boolean): readonly Uint8Array[] | null {
+    if (this.#target !== NOWHERE || !this.#reuse()) return null;
+    rewriteReturn(this.segments[this.#segment]!, this.#head, answerId, noFinishNeeded);
+    this.#head = NOWHERE;
+    return this.segments;
   }
 
   compose(): Composition {
-    const { segments } = this.message;
-    if (segments.length >= MAX_RELAYED_SEGMENTS) return copied(this.content);
+    const { segments } = this;
+    if (this.#head !== NOWHERE) this.#erase();
+    // The message that it went on as may be on its way still, and must not be written over.
+    if (this.#reused || segments.length >= MAX_RELAYED_SEGMENTS) return copied(this.content);
     const envelope = new MessageBuilder(HEADROOM.words, HEADROOM);
-    const from = segments[this.segment]!;
-    const low = readU32(from, this.word * 8);
-    const high = readU32(from, this.word * 8 + 4);
+    const from = segments[this.#segment]!;
+    const low = readU32(from, this.#word * 8);
+    const high = readU32(from, this.#word * 8 + 4);
     const { bytes, base } = envelope;
     // A struct or a list is said to stand so far behind its pointer: the pointer stays where it is. A pointer of any other
     // kind, a null pointer among them, says the same wherever it stands.
     if ((low & 2) === 0 && (low !== 0 || high !== 0)) {
-      writeFar(bytes, base / 8 + CONTENT, this.segment, this.word);
+      writeFar(bytes, base / 8 + CONTENT, this.#segment, this.#word);
       return { envelope, before: segments };
     }
     writeU32(bytes, base + CONTENT * 8, low);
     writeU32(bytes, base + CONTENT * 8 + 4, high);
-    return { envelope, before: (low & 3) === FAR ? segments : NOTHING_BEFORE };
+    return { envelope, before: (low & 3) === layout.FAR ? segments : NOTHING_BEFORE };
   }
 }
 

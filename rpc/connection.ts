@@ -15,7 +15,7 @@ import {
   type StructReader,
 } from '../schema/index.js';
 import { Answer } from './answer.js';
-import { type Composition, ReceivedBody, ReceivedMessage } from './body.js';
+import { type Composition, ReceivedMessage } from './body.js';
 import { type Accounts, NO_BUDGET } from './budget.js';
 import {
   BrokenCapability,
@@ -48,7 +48,7 @@ import { Payload } from './payload.js';
 import type { QueuedCapability } from './promised.js';
 import * as layout from './protocol.js';
 import { NO_EXPORTS, Question } from './question.js';
-import { type ImportedCapability, RemoteCapability } from './remote.js';
+import { type Address, type ImportedCapability, RemoteCapability } from './remote.js';
 
 export interface ConnectionOptions {
   /** Puts one message, in its segments, on its way. Their bytes do not change any more. Must not throw. */
@@ -84,6 +84,8 @@ export interface ConnectionOptions {
 /** The ids of questions that are asked for pipelining only have the high bit set. */
 const PIPELINE_ONLY = 0x8000_0000;
 
+const CLOSED_EARLY = Object.freeze({});
+
 interface Embargo {
   readonly promise: QueuedCapability;
   readonly replacement: Capability;
@@ -101,9 +103,9 @@ export class Connection {
   readonly #answers = new IdTable<Answer>();
   readonly #embargoes = new IdTable<Embargo>();
   readonly #embargoIds = new IdAllocator();
-  /** Ids of the peer's that are free, though a Finish or a pipelined message may still come for them: the latest of them. */
-  readonly #closedEarly = new Set<number>();
-  /** Whether there were more of them: then what is not known may be one. */
+  /** Ids of the peer's that are free, though a Finish or a pipelined message may still come for them. */
+  readonly #closedEarly = new IdTable<typeof CLOSED_EARLY>();
+  /** Whether there were too many of them: then what is not known may be one. */
   #closedForgotten = false;
   /** Questions that were asked for pipelining only. */
   #pipelineOnlyAsked = 0;
@@ -216,32 +218,33 @@ export class Connection {
       return BrokenCapability.failing(question, sink);
     }
     const answer = sink.answer;
-    question.tail =
+    question.toYourself =
       answer?.connection === this &&
       this.#peerTakesTailCalls &&
       answer.state === 'running' &&
       !answer.redirected &&
       !answer.onlyPipeline;
     try {
-      const message = call.params.body.compose();
-      writeCall(message.envelope, {
-        questionId: question.id,
-        interfaceId: call.interfaceId,
-        methodId: call.methodId,
-        toYourself: question.tail,
-        noPromisePipelining: question.hints.noPromisePipelining === true,
-        onlyPromisePipeline: question.hints.onlyPromisePipeline === true,
-        target: target.address,
-      });
-      question.paramExports = this.#post(message, CALL_START, call.params.capabilities);
+      this.#sendCall(question, call, target.address);
     } catch (cause) {
       call.params.release();
       this.#forget(question);
       return BrokenCapability.failing(sendError(cause), sink);
     }
     call.params.release();
-    if (question.tail) this.#handOn(answer!, question);
+    if (question.toYourself) this.#handOn(answer!, question);
     return question;
+  }
+
+  #sendCall(question: Question, { interfaceId, methodId, params }: Call, to: Address): void {
+    const { body, capabilities } = params;
+    if (to.kind === 'imported' && capabilities.length === 0) {
+      const reused = body.reuseForCall(question, interfaceId, methodId, to.id);
+      if (reused !== null) return this.#put(reused);
+    }
+    const message = body.compose();
+    writeCall(message.envelope, question, interfaceId, methodId, to);
+    question.paramExports = this.#post(message, CALL_START, capabilities);
   }
 
   /** "Vat B sends a `Return` for bar() with `takeFromOtherQuestion` set in place of the results." */
@@ -402,7 +405,8 @@ export class Connection {
     capabilities: readonly (Capability | null)[],
   ): readonly number[] {
     if (capabilities.length === 0) {
-      this.#put(before.length === 0 ? [envelope.segment(start)] : [...before, envelope.segment(start)]);
+      const last = envelope.segment(start);
+      this.#put(before.length === 0 ? [last] : before.length === 1 ? [before[0]!, last] : [...before, last]);
       return NO_EXPORTS;
     }
     return this.#exporting((exported) => {
@@ -482,12 +486,12 @@ export class Connection {
     switch (plain.take(message.segments)) {
       case 'call': {
         const target = this.#exported(plain.importedCapId);
-        const params = new Payload(new ReceivedBody(message, plain.segment, plain.word));
-        return this.#call(plain, target, 0, params, message.bytes);
+        message.enclosedBy(plain);
+        return this.#call(plain, target, 0, new Payload(message), message.bytes);
       }
       case 'return': {
-        const results = () => new Payload(new ReceivedBody(message, plain.segment, plain.word));
-        return this.#return(plain, layout.Return.results, null, results);
+        message.enclosedBy(plain);
+        return this.#return(plain, layout.Return.results, null, message);
       }
       default:
         return this.#handle(message);
@@ -582,11 +586,10 @@ export class Connection {
 
   #rememberClosed(id: number): void {
     if (this.#closedEarly.size >= this.limits.answers) {
-      const [oldest] = this.#closedEarly;
-      this.#closedEarly.delete(oldest!);
+      this.#closedEarly.clear();
       this.#closedForgotten = true;
     }
-    this.#closedEarly.add(id);
+    this.#closedEarly.set(id, CLOSED_EARLY);
   }
 
   #newAnswer(id: number): Answer {
@@ -768,29 +771,38 @@ export class Connection {
     for (let i = 0; i < list.length; i++) list.struct(i).erase();
     const content = payload.pointer(layout.Payload.content).place;
     if (content === null) return new Payload(Payload.empty().body, capabilities);
-    return new Payload(new ReceivedBody(received, content.segment, content.word), capabilities);
+    received.contains(content.segment, content.word);
+    return new Payload(received, capabilities);
   }
 
   #returnResults(answer: Answer, results: Payload): void {
     if (!this.#endAnswer(answer)) return;
     if (answer.redirected || answer.onlyPipeline) {
-      answer.conclude({ results });
+      answer.conclude(results, null);
       if (answer.redirected) this.#sendReturn(answer, layout.Return.resultsSentElsewhere);
       return;
     }
     const early = answer.noPipelining && results.capabilities.length === 0;
     try {
-      const message = results.body.compose();
-      writeReturn(message.envelope, answer.id, early);
-      answer.exports = this.#post(message, RETURN_START, results.capabilities);
+      this.#sendResults(answer, results, early);
     } catch (cause) {
       const error = sendError(cause);
-      answer.conclude({ error });
+      answer.conclude(null, error);
       this.#sendException(answer, error);
       return;
     }
-    answer.conclude({ results });
+    answer.conclude(results, null);
     if (early) this.#closeEarly(answer);
+  }
+
+  #sendResults(answer: Answer, { body, capabilities }: Payload, noFinishNeeded: boolean): void {
+    if (capabilities.length === 0) {
+      const reused = body.reuseForReturn(answer.id, noFinishNeeded);
+      if (reused !== null) return this.#put(reused);
+    }
+    const message = body.compose();
+    writeReturn(message.envelope, answer.id, noFinishNeeded);
+    answer.exports = this.#post(message, RETURN_START, capabilities);
   }
 
   /** The peer was told that it need not finish `answer`. */
@@ -802,7 +814,7 @@ export class Connection {
 
   #returnException(answer: Answer, error: RpcError): void {
     if (!this.#endAnswer(answer)) return;
-    answer.conclude({ error });
+    answer.conclude(null, error);
     if (answer.redirected) this.#sendReturn(answer, layout.Return.resultsSentElsewhere);
     else if (!answer.onlyPipeline) this.#sendException(answer, error);
   }
@@ -886,13 +898,11 @@ export class Connection {
       noFinishNeeded: message.bool(layout.Return.noFinishNeeded),
     };
     const tag = message.u16(layout.Return.tag);
-    this.#return(head, tag, message, () =>
-      this.#readPayload(message.pointer(layout.Return.body).struct(), received, [message]),
-    );
+    this.#return(head, tag, message, received);
   }
 
-  /** `message` is what was not read yet of one without results, and `results` reads those of one with. */
-  #return(head: ReturnHead, tag: number, message: StructReader | null, results: () => Payload): void {
+  /** `message` is what was not read yet of it; null: nothing but its results, which are the content of `received`. */
+  #return(head: ReturnHead, tag: number, message: StructReader | null, received: ReceivedMessage): void {
     const { id, noFinishNeeded } = head;
     const question = this.#questions.get(id);
     if (id >= PIPELINE_ONLY && id < PIPELINE_ONLY + this.#pipelineOnlyAsked) {
@@ -913,21 +923,20 @@ export class Connection {
       if (tag === layout.Return.takeFromOtherQuestion) this.#redirectedAnswer(message!).redirect(null);
     } else {
       question.finishNeeded = !noFinishNeeded;
-      if (question.tail) this.#leftElsewhere(question, tag);
+      if (question.toYourself) this.#leftElsewhere(question, tag);
       else
         switch (tag) {
           case layout.Return.results:
-            question.settle({ results: results() });
+            question.settle(this.#resultsOf(message, received), null);
             break;
           case layout.Return.exception:
-            question.settle({ error: readException(message!.pointer(layout.Return.body).struct()) });
+            question.settle(null, readException(message!.pointer(layout.Return.body).struct()));
             break;
           case layout.Return.canceled:
-            question.settle({
-              error: new RpcError('failed', 'the call was canceled by the peer', {
-                code: 'ERR_RPC_CANCELED',
-              }),
-            });
+            question.settle(
+              null,
+              new RpcError('failed', 'the call was canceled by the peer', { code: 'ERR_RPC_CANCELED' }),
+            );
             break;
           case layout.Return.takeFromOtherQuestion: {
             const other = this.#redirectedAnswer(message!);
@@ -944,6 +953,11 @@ export class Connection {
         }
     }
     if (releaseParams && paramExports.length > 0) this.#capabilities.releaseExports(paramExports);
+  }
+
+  #resultsOf(message: StructReader | null, received: ReceivedMessage): Payload {
+    if (message === null) return new Payload(received);
+    return this.#readPayload(message.pointer(layout.Return.body).struct(), received, [message]);
   }
 
   /** A tail call of ours has ended: its outcome is with the peer, and what is pipelined on it goes there. */
@@ -1099,11 +1113,12 @@ export class Connection {
     if (question.state === 'cancelled') {
       this.#forget(question);
     } else if (question.state === 'awaiting') {
-      question.settle({
-        error: new RpcError('unimplemented', 'the peer does not implement such a call', {
+      question.settle(
+        null,
+        new RpcError('unimplemented', 'the peer does not implement such a call', {
           code: 'ERR_RPC_UNIMPLEMENTED',
         }),
-      });
+      );
     } else {
       throw new ProtocolViolation(`the peer does not implement question ${id}, which it has returned`);
     }
@@ -1142,7 +1157,7 @@ export class Connection {
     this.#answers.clear();
     this.#questions.clear();
     this.#embargoes.clear();
-    for (const question of questions) if (question.state !== 'cancelled') question.settle({ error });
+    for (const question of questions) if (question.state !== 'cancelled') question.settle(null, error);
     for (const answer of answers) answer.finish(true);
     for (const { promise, replacement } of embargoes) {
       replacement.release();

@@ -2,7 +2,7 @@
  * The envelopes of Call and Return, read and written at fixed offsets: everything around the content of a payload.
  *
  * An envelope of ours has one layout. It stands right before the slot of the content, in the headroom of the message that the
- * content was built in, or in a segment of its own:
+ * content was built in, or in a segment of its own, where it is not a peer's that is used once more (see body.ts):
  *
  *     Call    0 root  1 Message .  3 Call . . . . .  9 MessageTarget .  11 Payload: content, table
  *     Return                5 root  6 Message .  8 Return . .           11 Payload: content, table
@@ -43,42 +43,44 @@ const NO_FINISH_NEEDED = 1 << (layout.Return.noFinishNeeded - 8 * RETURN_FLAGS);
 
 // ---- writing ------------------------------------------------------------------------------------------------------
 
-interface CallEnvelope {
-  readonly questionId: number;
-  readonly interfaceId: bigint;
-  readonly methodId: number;
+/** What the data of a Call says besides its interface and its method. */
+export interface CallTerms {
+  /** The question's id. */
+  readonly id: number;
   readonly toYourself: boolean;
   readonly noPromisePipelining: boolean;
   readonly onlyPromisePipeline: boolean;
-  readonly target: Address;
 }
 
 /** Writes the envelope of a Call into the headroom of `message`, which begins at CALL_START then. */
-export function writeCall(message: MessageBuilder, call: CallEnvelope): void {
+export function writeCall(
+  message: MessageBuilder,
+  call: CallTerms,
+  interfaceId: bigint,
+  methodId: number,
+  to: Address,
+): void {
   const { view, base } = message;
   point(view, base, 0, 1, MESSAGE);
   view.setUint32(base + 1 * 8, layout.Message.call, true);
   point(view, base, 2, 3, CALL);
   const at = base + 3 * 8;
-  view.setUint32(at + layout.Call.questionId, call.questionId, true);
-  view.setUint16(at + layout.Call.methodId, call.methodId, true);
+  view.setUint32(at + layout.Call.questionId, call.id, true);
+  view.setUint16(at + layout.Call.methodId, methodId, true);
   view.setUint16(
     at + layout.Call.sendResultsTo,
     call.toYourself ? layout.Call.toYourself : layout.Call.toCaller,
     true,
   );
-  view.setBigUint64(at + layout.Call.interfaceId, call.interfaceId, true);
-  const flags =
-    (call.noPromisePipelining ? NO_PROMISE_PIPELINING : 0) |
-    (call.onlyPromisePipeline ? ONLY_PROMISE_PIPELINE : 0);
-  view.setUint32(at + CALL_FLAGS, flags, true);
+  view.setBigUint64(at + layout.Call.interfaceId, interfaceId, true);
+  view.setUint32(at + CALL_FLAGS, flagsOf(call), true);
   point(view, base, 6, 9, TARGET);
   point(view, base, 7, CONTENT, PAYLOAD);
-  if (call.target.kind === 'imported') {
-    view.setUint32(base + 9 * 8 + layout.MessageTarget.importedCapId, call.target.id, true);
+  if (to.kind === 'imported') {
+    view.setUint32(base + 9 * 8 + layout.MessageTarget.importedCapId, to.id, true);
   } else {
     view.setUint16(base + 9 * 8 + layout.MessageTarget.tag, layout.MessageTarget.promisedAnswer, true);
-    writePromisedAnswer(call.target, message.pointerAt(10));
+    writePromisedAnswer(to, message.pointerAt(10));
   }
 }
 
@@ -92,6 +94,54 @@ export function writeReturn(message: MessageBuilder, answerId: number, noFinishN
   const flags = KEEP_PARAM_CAPS | (noFinishNeeded ? NO_FINISH_NEEDED : 0);
   view.setUint32(base + 8 * 8 + RETURN_FLAGS, flags, true);
   point(view, base, 10, CONTENT, PAYLOAD);
+}
+
+/** Writes a Call over the one that begins at the word `head`, but for its interface and its method, which stay; and its target. */
+export function rewriteCall(
+  bytes: Uint8Array,
+  head: number,
+  target: number,
+  call: CallTerms,
+  importedCapId: number,
+): void {
+  const at = head * 8;
+  writeU32(bytes, at + layout.Call.questionId, call.id);
+  bytes[at + layout.Call.sendResultsTo] = call.toYourself ? layout.Call.toYourself : layout.Call.toCaller;
+  bytes[at + layout.Call.sendResultsTo + 1] = 0;
+  writeU32(bytes, at + CALL_FLAGS, flagsOf(call));
+  writeU32(bytes, at + CALL_FLAGS + 4, 0);
+  // Of one that is sent to whoever asked it: where else its results could go.
+  erase(bytes, head + 3 + layout.Call.thirdParty, 1);
+  writeU32(bytes, target * 8 + layout.MessageTarget.importedCapId, importedCapId);
+  writeU32(bytes, target * 8 + layout.MessageTarget.tag, layout.MessageTarget.importedCap);
+  erase(bytes, target + 1 + layout.MessageTarget.body, 1);
+}
+
+/** Writes a Return with results over the one that begins at the word `head`. */
+export function rewriteReturn(
+  bytes: Uint8Array,
+  head: number,
+  answerId: number,
+  noFinishNeeded: boolean,
+): void {
+  const at = head * 8;
+  writeU32(bytes, at + layout.Return.answerId, answerId);
+  // The tag is behind the flags, and says that there are results.
+  writeU32(bytes, at + RETURN_FLAGS, KEEP_PARAM_CAPS | (noFinishNeeded ? NO_FINISH_NEEDED : 0));
+  erase(bytes, head + 1, 1);
+}
+
+/** So many words from `start` on are zero. */
+export function erase(bytes: Uint8Array, start: number, words: number): void {
+  const end = (start + words) * 8;
+  for (let i = start * 8; i < end; i++) bytes[i] = 0;
+}
+
+function flagsOf(call: CallTerms): number {
+  return (
+    (call.noPromisePipelining ? NO_PROMISE_PIPELINING : 0) |
+    (call.onlyPromisePipeline ? ONLY_PROMISE_PIPELINE : 0)
+  );
 }
 
 /** The pointer in the word `from` to a struct that begins at the word `to`. */
@@ -137,39 +187,45 @@ export class PlainEnvelope implements CallHead, ReturnHead {
   importedCapId = 0;
   keepParamCaps = false;
   noFinishNeeded = false;
-  /** Where the slot of the content is. */
+  /** The segment in which it is, but for a far pointer to it at the beginning of the first. */
   segment = 0;
-  word = 0;
+  /** The words where its parts begin: the Call or Return, the target of a Call, and the slot of the content. */
+  head = 0;
+  target = NO_TARGET;
+  content = 0;
+  /** Whether its parts lie side by side: each can be written over, and the others stay what they are. */
+  disjoint = false;
   #bytes: Uint8Array = NOTHING;
   #words = 0;
+  #root = 0;
   /** The two halves of `interfaceId`. */
   #low = 0;
   #high = 0;
 
-  /** What stands in `segments`, and is erased there; null, and nothing is touched, where it has another shape. */
+  /** What stands in `segments`, if it has this shape. */
   take(segments: readonly Uint8Array[]): 'call' | 'return' | null {
-    let root = 0;
     this.segment = 0;
+    this.#root = 0;
     if (!this.#enter(segments[0])) return null;
     const low = readU32(this.#bytes, 0);
     if ((low & 7) === layout.FAR) {
       this.segment = readU32(this.#bytes, 4);
-      root = low >>> 3;
+      this.#root = low >>> 3;
       if (!this.#enter(segments[this.segment])) return null;
     }
-    const message = this.#follow(root, MESSAGE);
+    const message = this.#follow(this.#root, MESSAGE);
     if (message < 0) return null;
     switch (readU16(this.#bytes, message * 8 + layout.Message.tag)) {
       case layout.Message.call:
-        return this.#takeCall(this.#follow(message + 1, CALL)) ? 'call' : null;
+        return this.#takeCall(message, this.#follow(message + 1, CALL)) ? 'call' : null;
       case layout.Message.return:
-        return this.#takeReturn(this.#follow(message + 1, RETURN)) ? 'return' : null;
+        return this.#takeReturn(message, this.#follow(message + 1, RETURN)) ? 'return' : null;
       default:
         return null;
     }
   }
 
-  #takeCall(call: number): boolean {
+  #takeCall(message: number, call: number): boolean {
     if (call < 0) return false;
     const target = this.#follow(call + 3 + layout.Call.target, TARGET);
     const payload = this.#follow(call + 3 + layout.Call.params, PAYLOAD);
@@ -188,13 +244,19 @@ export class PlainEnvelope implements CallHead, ReturnHead {
     this.noPromisePipelining = (flags & NO_PROMISE_PIPELINING) !== 0;
     this.onlyPromisePipeline = (flags & ONLY_PROMISE_PIPELINE) !== 0;
     this.importedCapId = readU32(bytes, target * 8 + layout.MessageTarget.importedCapId);
-    this.word = payload + layout.Payload.content;
-    this.#erase(call, layout.Call.words);
-    this.#erase(target, layout.MessageTarget.words);
+    this.head = call;
+    this.target = target;
+    this.content = payload + layout.Payload.content;
+    this.disjoint =
+      this.#areDisjoint(message, call, CALL_WORDS, payload) &&
+      areApart(target, TARGET_WORDS, call, CALL_WORDS) &&
+      areApart(target, TARGET_WORDS, message, MESSAGE_WORDS) &&
+      areApart(target, TARGET_WORDS, payload, PAYLOAD_WORDS) &&
+      this.#isBehindRoot(target, TARGET_WORDS);
     return true;
   }
 
-  #takeReturn(return_: number): boolean {
+  #takeReturn(message: number, return_: number): boolean {
     if (return_ < 0) return false;
     const bytes = this.#bytes;
     const at = return_ * 8;
@@ -205,9 +267,27 @@ export class PlainEnvelope implements CallHead, ReturnHead {
     const flags = readU32(bytes, at + RETURN_FLAGS);
     this.keepParamCaps = (flags & KEEP_PARAM_CAPS) !== 0;
     this.noFinishNeeded = (flags & NO_FINISH_NEEDED) !== 0;
-    this.word = payload + layout.Payload.content;
-    this.#erase(return_, layout.Return.words);
+    this.head = return_;
+    this.target = NO_TARGET;
+    this.content = payload + layout.Payload.content;
+    this.disjoint = this.#areDisjoint(message, return_, RETURN_WORDS, payload);
     return true;
+  }
+
+  #areDisjoint(message: number, head: number, headWords: number, payload: number): boolean {
+    return (
+      areApart(message, MESSAGE_WORDS, head, headWords) &&
+      areApart(message, MESSAGE_WORDS, payload, PAYLOAD_WORDS) &&
+      areApart(head, headWords, payload, PAYLOAD_WORDS) &&
+      this.#isBehindRoot(message, MESSAGE_WORDS) &&
+      this.#isBehindRoot(head, headWords) &&
+      this.#isBehindRoot(payload, PAYLOAD_WORDS)
+    );
+  }
+
+  /** Whether so many words from `start` on are neither the pointer to the Message nor a far pointer to that. */
+  #isBehindRoot(start: number, words: number): boolean {
+    return areApart(start, words, this.#root, 1) && (start > 0 || this.segment > 0);
   }
 
   /** Most calls are of the interface that the one before was of: a BigInt of its own for each would cost more than they do. */
@@ -240,11 +320,20 @@ export class PlainEnvelope implements CallHead, ReturnHead {
   #isNull(word: number): boolean {
     return readU32(this.#bytes, word * 8) === 0 && readU32(this.#bytes, word * 8 + 4) === 0;
   }
+}
 
-  #erase(start: number, words: number): void {
-    const end = (start + words) * 8;
-    for (let i = start * 8; i < end; i++) this.#bytes[i] = 0;
-  }
+/** Of a Return. */
+const NO_TARGET = -1;
+
+const wordsOf = ({ words, pointers }: { words: number; pointers: number }): number => words + pointers;
+const MESSAGE_WORDS = wordsOf(layout.Message);
+const CALL_WORDS = wordsOf(layout.Call);
+const RETURN_WORDS = wordsOf(layout.Return);
+const TARGET_WORDS = wordsOf(layout.MessageTarget);
+const PAYLOAD_WORDS = wordsOf(layout.Payload);
+
+function areApart(a: number, aWords: number, b: number, bWords: number): boolean {
+  return a + aWords <= b || b + bWords <= a;
 }
 
 const NOTHING = new Uint8Array(0);

@@ -177,8 +177,9 @@ function headerLength(bytes: Uint8Array, at: number): number {
 
 function segmentsOf(bytes: Uint8Array, at: number): Uint8Array[] {
   const count = readU32(bytes, at) + 1;
-  const segments: Uint8Array[] = [];
   let offset = bytes.byteOffset + at + headerBytes(count);
+  if (count === 1) return [new Uint8Array(bytes.buffer, offset, readU32(bytes, at + 4) * 8)];
+  const segments: Uint8Array[] = [];
   for (let i = 0; i < count; i++) {
     const length = readU32(bytes, at + 4 + 4 * i) * 8;
     // Not `subarray`: of a Buffer that makes a Buffer, which costs more.

@@ -10,6 +10,9 @@
 /** How many slots there always may be. */
 const FEW = 64;
 
+/** How many are kept by a table that has become empty: as a pipeline becomes now and then, to be as full again at once. */
+const KEPT = 512;
+
 /** A value is stored into an object, not into an array: in a locked-down thread that takes a quarter of the time. */
 class Slot<T> {
   value: T | undefined = undefined;
@@ -60,7 +63,7 @@ export class IdTable<T extends object> {
     if (slot === null || slot.value === undefined) return this.#others.delete(id);
     slot.value = undefined;
     // A table that has become empty starts anew, so that the slots of a flood are not kept.
-    if (--this.#inSlots === 0 && this.#slots.length > FEW) this.#slots = [];
+    if (--this.#inSlots === 0 && this.#slots.length > KEPT) this.#slots = [];
     return true;
   }
 

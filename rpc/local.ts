@@ -43,7 +43,9 @@ export class LocalCapability extends Capability {
 /** One call on a local object: the dispatcher's side, and the caller's. */
 export class LocalCall implements CallInProgress {
   #sink: ReturnSink | null;
-  #outcome: { results: Payload } | { error: RpcError } | null = null;
+  /** Its outcome, when it has ended: one of the two. */
+  #results: Payload | null = null;
+  #error: RpcError | null = null;
   #canceled: (() => void) | null = null;
   #state: 'running' | 'canceled' | 'ended' = 'running';
   /** The call that has taken the place of this one. */
@@ -77,11 +79,11 @@ export class LocalCall implements CallInProgress {
 
   /** Ends the call with `results`, which is taken over. */
   return_(results: Payload): void {
-    this.#end({ results });
+    this.#end(results, null);
   }
 
   fail(error: RpcError): void {
-    this.#end({ error });
+    this.#end(null, error);
   }
 
   /**
@@ -90,7 +92,7 @@ export class LocalCall implements CallInProgress {
    * results do not come back here at all.
    */
   tailCall(target: Capability, call: Call): void {
-    if (this.#outcome !== null || this.#tail !== null) throw new Error('a call was ended twice');
+    if (this.over) throw new Error('a call was ended twice');
     if (this.canceled) {
       call.params.release();
       this.fail(canceled());
@@ -99,53 +101,55 @@ export class LocalCall implements CallInProgress {
     this.#canceled = null;
     const tail = target.call(call, {
       answer: this.#sink?.answer,
-      returned: (results) => this.#end({ results: results.share() }),
-      failed: (error) => this.#end({ error }),
+      returned: (results) => this.#end(results.share(), null),
+      failed: (error) => this.#end(null, error),
     });
     this.#tail = tail;
     this.#pipelines.resolve((path) => tail.pipelined(path));
     // Nothing runs here any more.
-    if (this.#outcome === null) this.target.release();
-    if (this.#outcome !== null || this.#sink === null) tail.finish();
+    if (!this.#hasEnded) this.target.release();
+    if (this.#hasEnded || this.#sink === null) tail.finish();
   }
 
   /** Whether it has been ended, or another call has taken its place. */
   get over(): boolean {
-    return this.#tail !== null || this.#outcome !== null;
+    return this.#tail !== null || this.#hasEnded;
   }
 
-  #end(outcome: { results: Payload } | { error: RpcError }): void {
-    if (this.#outcome !== null) throw new Error('a call was ended twice');
-    this.#outcome = outcome;
+  get #hasEnded(): boolean {
+    return this.#results !== null || this.#error !== null;
+  }
+
+  #end(results: Payload | null, error: RpcError | null): void {
+    if (this.#hasEnded) throw new Error('a call was ended twice');
+    this.#results = results;
+    this.#error = error;
     this.#canceled = null;
     if (this.#state === 'running') this.#state = 'ended';
     const sink = this.#sink;
     this.#pipelines.resolve((path) => this.#capabilityAt(path));
-    if (sink === null) {
-      if ('results' in outcome) outcome.results.release();
-    } else if ('results' in outcome) sink.returned(outcome.results);
-    else sink.failed(outcome.error);
+    if (sink === null) results?.release();
+    else if (results !== null) sink.returned(results);
+    else sink.failed(error!);
     if (this.#tail === null) this.target.release();
     else this.#tail.finish();
   }
 
   #capabilityAt(path: readonly number[]): Capability {
-    const outcome = this.#outcome!;
-    return 'results' in outcome ? capabilityIn(outcome.results, path) : new BrokenCapability(outcome.error);
+    return this.#results === null ? new BrokenCapability(this.#error!) : capabilityIn(this.#results, path);
   }
 
   pipelined(path: readonly number[]): Capability {
-    if (this.#outcome !== null) return this.#capabilityAt(path);
+    if (this.#hasEnded) return this.#capabilityAt(path);
     return this.#tail?.pipelined(path) ?? this.#pipelines.pipelined(path);
   }
 
   finish(): void {
     if (this.#sink === null) return;
     this.#sink = null;
-    const outcome = this.#outcome;
-    if (outcome === null && this.#tail !== null) this.#tail.finish();
-    else if (outcome === null) this.#cancelIfUnwanted();
-    else if ('results' in outcome) outcome.results.release();
+    if (this.#hasEnded) this.#results?.release();
+    else if (this.#tail !== null) this.#tail.finish();
+    else this.#cancelIfUnwanted();
   }
 
   #cancelIfUnwanted(): void {

@@ -58,9 +58,9 @@ export class Payload {
     return index === null ? null : (this.capabilities[index] ?? null);
   }
 
-  /** The same payload with references of its own. */
+  /** The same payload with references of its own: itself, where there are none. */
   share(): Payload {
-    if (this.capabilities.length === 0) return new Payload(this.body);
+    if (this.capabilities.length === 0) return this;
     return new Payload(
       this.body,
       this.capabilities.map((capability) => capability?.retain() ?? null),

@@ -42,6 +42,7 @@ export const Call = {
   onlyPromisePipeline: 130,
   target: 0,
   params: 1,
+  thirdParty: 2,
   toCaller: 0,
   toYourself: 1,
   toThirdParty: 2,

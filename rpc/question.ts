@@ -38,12 +38,12 @@ interface Place {
   readonly promise: RemotePromise;
 }
 
-type Outcome = { readonly results: Payload } | { readonly error: RpcError };
-
 export class Question implements CallInProgress {
   #holders = 1;
   #sink: ReturnSink | null;
-  #outcome: Outcome | null = null;
+  /** Its outcome, when there is one: one of the two. */
+  #results: Payload | null = null;
+  #error: RpcError | null = null;
   /** The answer of ours that its outcome is taken from. */
   #taken: Answer | null = null;
   /** What was pipelined on it, by its place. */
@@ -55,15 +55,23 @@ export class Question implements CallInProgress {
   finishNeeded = true;
 
   /** Whether its results stay with the peer, which takes them for another question (sendResultsTo.yourself). */
-  tail = false;
+  toYourself = false;
+  readonly noPromisePipelining: boolean;
+  readonly onlyPromisePipeline: boolean;
 
   constructor(
     readonly connection: Connection,
     readonly id: number,
     sink: ReturnSink,
-    readonly hints: CallHints,
+    hints: CallHints,
   ) {
     this.#sink = sink;
+    this.noPromisePipelining = hints.noPromisePipelining === true;
+    this.onlyPromisePipeline = hints.onlyPromisePipeline === true;
+  }
+
+  get #isOver(): boolean {
+    return this.#results !== null || this.#error !== null;
   }
 
   hold(): void {
@@ -75,7 +83,7 @@ export class Question implements CallInProgress {
   }
 
   pipelined(path: readonly number[]): Capability {
-    if (this.hints.noPromisePipelining === true && this.#outcome === null) {
+    if (this.noPromisePipelining && !this.#isOver) {
       return new BrokenCapability(
         new RpcError('failed', 'a call that said noPromisePipelining was pipelined on', {
           code: 'ERR_RPC_NO_PIPELINING',
@@ -85,7 +93,7 @@ export class Question implements CallInProgress {
     const key = path.join();
     const known = this.#promises?.get(key);
     if (known !== undefined) return known.promise.retain();
-    if (this.#outcome !== null) return this.#capabilityAt(path);
+    if (this.#isOver) return this.#capabilityAt(path);
     if (this.#taken !== null) return this.#taken.referenceAt(path);
     this.#promises ??= new Map();
     const promises = this.#promises;
@@ -95,8 +103,7 @@ export class Question implements CallInProgress {
   }
 
   #capabilityAt(path: readonly number[]): Capability {
-    const outcome = this.#outcome!;
-    return 'results' in outcome ? capabilityIn(outcome.results, path) : new BrokenCapability(outcome.error);
+    return this.#results === null ? new BrokenCapability(this.#error!) : capabilityIn(this.#results, path);
   }
 
   /**
@@ -121,27 +128,27 @@ export class Question implements CallInProgress {
     });
   }
 
-  /** The outcome has come; takes `results` over. Pipelined capabilities become what they stood for. */
-  settle(outcome: Outcome): void {
-    if (this.#outcome !== null) {
+  /** The outcome has come; takes `results` over, one of the two is null. Pipelined capabilities become what they stood for. */
+  settle(results: Payload | null, error: RpcError | null): void {
+    if (this.#isOver) {
       // The connection ended before the other question did.
-      if ('results' in outcome) outcome.results.release();
+      results?.release();
       return;
     }
-    this.#outcome = outcome;
+    this.#results = results;
+    this.#error = error;
     this.state = 'returned';
     this.hold();
     if (this.#taken === null) this.#resolvePromises((path) => this.#capabilityAt(path), false);
     const sink = this.#sink;
     if (sink === null) {
       this.#letGo();
-    } else if ('results' in outcome) {
+    } else if (results !== null) {
       // What is under an embargo is so for whoever gets the results, too: one who relays them is about to send calls there.
-      const results = this.#promises === null ? outcome.results : embargoed(outcome.results, this.#promises);
-      if (results !== outcome.results) this.#outcome = { results };
-      sink.returned(results);
+      if (this.#promises !== null) this.#results = embargoed(results, this.#promises);
+      sink.returned(this.#results!);
     } else {
-      sink.failed(outcome.error);
+      sink.failed(error!);
     }
     this.unhold();
   }
@@ -149,7 +156,7 @@ export class Question implements CallInProgress {
   finish(): void {
     if (this.#sink === null) return;
     this.#sink = null;
-    if (this.#outcome !== null) this.#letGo();
+    if (this.#isOver) this.#letGo();
     this.unhold();
   }
 
@@ -158,7 +165,7 @@ export class Question implements CallInProgress {
     const promises = this.#promises;
     this.#promises = null;
     if (promises !== null) for (const { promise } of [...promises.values()]) promise.release();
-    if (this.#outcome !== null && 'results' in this.#outcome) this.#outcome.results.release();
+    this.#results?.release();
   }
 }
 
