@@ -11,6 +11,7 @@ import { sturdySchema } from '../schema/index.js';
 import type { DomainThread } from './domain-thread.js';
 import { HOST_ENDS, type HostSettings } from './host-settings.js';
 import type { Door } from './orders.js';
+import { dropNetwork } from './permission.js';
 import { ThreadPool } from './thread-pool.js';
 import { TurnWatch } from './turn-watch.js';
 
@@ -153,4 +154,5 @@ const host = new Host(JSON.parse(process.argv[2] ?? '') as HostSettings);
 const session = new Session(descriptorTransport(3), {
   bootstrap: serve(sturdySchema().interface('Host'), host),
 });
+dropNetwork();
 void session.closed.then(endProcess);

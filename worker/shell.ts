@@ -38,6 +38,7 @@ import { makeWorld } from './make-world.js';
 import { OwnObjects } from './objects.js';
 import { type Door, type FromThread, MAX_REASON, type Seat, type ToThread } from './orders.js';
 import { PacedTransport } from './paced-transport.js';
+import { dropNetwork } from './permission.js';
 import { rehearse } from './rehearsal.js';
 
 const exit = process.exit.bind(process);
@@ -134,6 +135,7 @@ async function pass(door: Door): Promise<Session> {
     'inherited' in door
       ? new Socket({ fd: door.inherited, readable: true, writable: true })
       : await connect(door.socket);
+  if ('inherited' in door) dropNetwork();
   // A guest may call at the very end of its stack: nothing is written on it.
   const stream = new StreamTransport(socket, {}, undefined, undefined, Number.POSITIVE_INFINITY);
   return new Session(new PacedTransport(stream, socket));

@@ -12,9 +12,12 @@ const FLAG = ['--permission', '--experimental-permission'].find((flag) =>
 
 export const PERMISSION_MODEL: boolean = FLAG !== undefined;
 
+/** Newer versions guard descriptors of sockets, too: a host gives this permission up when it has opened its own (worker/permission.ts). */
+const NETWORK = ['--allow-net'].filter((flag) => process.allowedNodeEnvironmentFlags.has(flag));
+
 /** Of the files, those of `runtime`, or, where it has nothing else before it anyway, whatever there is. */
 export function permitted(runtime: Runtime | null): string[] {
   if (FLAG === undefined) return [];
   const readable = runtime === null ? ['*'] : [...runtime.modules.map(({ from }) => from), ...runtime.links];
-  return [FLAG, '--allow-worker', ...new Set(readable.map((path) => `--allow-fs-read=${path}`))];
+  return [FLAG, '--allow-worker', ...NETWORK, ...new Set(readable.map((path) => `--allow-fs-read=${path}`))];
 }

@@ -17,6 +17,12 @@ const VITEST = join(ROOT, 'node_modules/vitest/vitest.mjs');
 const FILES = ['test/escapes/crawler.test.ts', 'test/escapes/escapes.test.ts'];
 const SAMPLE = `R1|${CHAPTERS.language}`;
 
+/** Which tiers a version can give on this machine, as `sturdy tiers` says it. */
+async function tiersOn(binary: string): Promise<string[]> {
+  const { stdout } = await run(binary, [join(ROOT, 'dist/broker/cli/main.js'), 'tiers']);
+  return stdout.split('\n').filter((line) => /^\w+: /.test(line));
+}
+
 describe.skipIf(WHOLE)('the walls on other versions of Node', () => {
   for (const major of MAJORS) {
     const binary = installed(major);
@@ -26,6 +32,12 @@ describe.skipIf(WHOLE)('the walls on other versions of Node', () => {
       it.skip(`${title}: it is not installed; npm run test:matrix gets it`);
       continue;
     }
+    it(`are the same tiers on Node ${major} as here`, { timeout: 120_000 }, async () => {
+      const [here, there] = await Promise.all([tiersOn(process.execPath), tiersOn(binary!)]);
+      expect(here).toContain('thread: yes');
+      expect(there).toEqual(here);
+    });
+
     it(title, { timeout: 300_000 }, async () => {
       const args = [VITEST, 'run', '--root', ROOT, '--no-file-parallelism', '--reporter=json', ...FILES];
       const { stdout } = await run(binary!, [...args, '-t', SAMPLE], {
