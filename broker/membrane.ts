@@ -273,18 +273,19 @@ export class MembranedCapability extends Capability implements Cuttable, Passage
       call.params.release();
       return BrokenCapability.failing(forbidden('params'), sink);
     }
-    const refusal: Verdict =
-      this.direction === 'in'
-        ? grant.refusesCallback(call)
-        : services.conceals(call.interfaceId)
-          ? new RpcError('unimplemented', 'this interface is between a domain and the broker')
-          : this.#told(services.answers(call.interfaceId) ? grant.dead() : grant.refuses(call));
+    const isOut = this.direction === 'out';
+    const isService = isOut && services.answers(call.interfaceId);
+    const refusal: Verdict = !isOut
+      ? grant.refusesCallback(call)
+      : services.conceals(call.interfaceId)
+        ? new RpcError('unimplemented', 'this interface is between a domain and the broker')
+        : this.#told(isService ? grant.dead() : grant.refuses(call));
     if (refusal === IN_LINE) return this.#wait(call, sink);
     if (refusal !== null) {
       call.params.release();
       return BrokenCapability.failing(refusal, sink);
     }
-    if (this.direction === 'out' && services.answers(call.interfaceId)) {
+    if (isService) {
       const service = services.serviceFor(this);
       const inProgress = service.call(call, sink);
       service.release();

@@ -49,12 +49,12 @@ export class IdTable<T extends object> {
     slot.value = value;
   }
 
-  /** Whether there is a slot for `id`; the next one is made where there may be more. */
+  /** Whether there is a slot for `id`; those up to it are made where there may be so many. */
   #hasSlot(id: number): boolean {
-    const { length } = this.#slots;
-    if (id < length) return true;
-    if (id > length || length >= FEW + 2 * this.#inSlots) return false;
-    this.#slots.push(new Slot());
+    if (id >= this.#slots.length) {
+      if (id >= FEW + 2 * this.#inSlots) return false;
+      while (this.#slots.length <= id) this.#slots.push(new Slot());
+    }
     return true;
   }
 

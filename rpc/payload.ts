@@ -69,7 +69,7 @@ export class Payload {
 
   /** Hands back every capability. Safe to call twice. */
   release(): void {
-    if (this.#released) return;
+    if (this.#released || this.capabilities.length === 0) return;
     this.#released = true;
     for (const capability of this.capabilities) capability?.release();
   }

@@ -62,7 +62,7 @@ export function startCall(stub: Stub, method: MethodType, params: unknown, optio
   let core: PendingCore;
   try {
     const capability = capabilityOf(stub, method.interface.name);
-    method.params.encode(params, message.root, outgoing, `${method.interface.name}.${method.name}`);
+    method.params.encode(params, message.root, outgoing, method.title);
     const call = {
       interfaceId: method.interface.id,
       methodId: method.id,
@@ -218,11 +218,7 @@ class CallCore implements PendingCore {
   #decode(results: Payload): void {
     const incoming = new IncomingCapabilities(results);
     try {
-      const value: unknown = this.method.results.decode(
-        results.content,
-        incoming,
-        `${this.method.interface.name}.${this.method.name}`,
-      );
+      const value: unknown = this.method.results.decode(results.content, incoming, this.method.title);
       this.#state = { is: 'fulfilled', value };
       this.#promise?.fulfil(value);
     } catch (error) {

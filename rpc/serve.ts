@@ -170,7 +170,7 @@ async function run(
       call.fail(canceled());
       return;
     }
-    const params = method.params.decode(call.params.content, incoming, `${method.name}.params`);
+    const params = method.params.decode(call.params.content, incoming, method.paramsTitle);
     const implemented = (implementation as Record<string, unknown>)[method.name];
     if (
       typeof implemented !== 'function' ||
@@ -178,7 +178,7 @@ async function run(
       // What an object inherits by this name is its class.
       (method.name === 'constructor' && !Object.hasOwn(implementation, method.name))
     ) {
-      throw new RpcError('unimplemented', `${method.interface.name}.${method.name} is not implemented`, {
+      throw new RpcError('unimplemented', `${method.title} is not implemented`, {
         code: 'ERR_RPC_UNKNOWN_METHOD',
       });
     }
@@ -200,7 +200,7 @@ function encodeResults(method: MethodType, results: unknown): Payload {
   const message = contentBuilder();
   const outgoing = new OutgoingCapabilities();
   try {
-    method.results.encode(results ?? {}, message.root, outgoing, `${method.name}.results`);
+    method.results.encode(results ?? {}, message.root, outgoing, method.resultsTitle);
     return Payload.built(message, outgoing.list);
   } catch (error) {
     outgoing.release();

@@ -278,6 +278,10 @@ export interface MethodType {
   /** Its ordinal in that interface. */
   readonly id: number;
   readonly name: string;
+  /** For errors: the name with that of the interface, and the names of its params and its results. */
+  readonly title: string;
+  readonly paramsTitle: string;
+  readonly resultsTitle: string;
   readonly params: StructType;
   readonly results: StructType;
   /** Declared `-> stream`. */
@@ -318,10 +322,14 @@ export class InterfaceType {
         .toArray()
         .map((method, id) => {
           const results = method.getResultStructType();
+          const name = checkName(method.getName());
           return {
             interface: this,
             id,
-            name: checkName(method.getName()),
+            name,
+            title: `${this.name}.${name}`,
+            paramsTitle: `${name}.params`,
+            resultsTitle: `${name}.results`,
             params: this.#struct(method.getParamStructType(), method.getParamBrand()),
             results: this.#struct(results, method.getResultBrand()),
             streaming: results === STREAM_RESULT,
