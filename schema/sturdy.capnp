@@ -542,8 +542,8 @@ interface Secret {
 
 interface Http {
   request @0 (request :Request) -> (response :Response);
-  # One request, and its whole response. What was refused by the policy of the configuration, or went wrong
-  # before there was a response, is an exception that names it.
+  # One request, and its response: whole, or as far as its headers (`Request.stream`). What was refused by the
+  # policy of the configuration, or went wrong before there was a response, is an exception that names it.
 
   struct Request {
     method @0 :Text = "GET";
@@ -553,6 +553,22 @@ interface Http {
     body @3 :Data;
     redirects @4 :UInt32;
     # How many may be followed; each is checked like a request. 0: a redirect is the response.
+    stream @5 :Bool;
+    # The body of the response is read in chunks: this returns with the headers, and `Response.stream`.
+    source @6 :Body;
+    # In place of `body`: where the broker reads the body of the request, as it is sent, chunk by chunk. A
+    # redirect that would have it sent again is an exception. When the response is there, no more of it is read.
+    length @7 :UInt64;
+    # How many bytes `source` gives: told to the other end, and kept to. 0: it is not known, and the body is
+    # sent in the chunks of HTTP/1.1.
+  }
+  interface Body {
+    # A body that is read once, from its beginning. Letting go of it ends it, and what it comes from.
+
+    read @0 (maxBytes :UInt32) -> (chunk :Data, end :Bool);
+    # The next bytes, as soon as there are any: at least one, unless this is the end, and at most `maxBytes`
+    # (0: 65536; never more). `end`: there is nothing behind them. Reads are answered in their order. What went
+    # wrong, now or since the last read, is an exception, and then the body is over.
   }
   struct Header {
     name @0 :Text;
@@ -568,6 +584,8 @@ interface Http {
     body @2 :Data;
     url @3 :Text;
     # What was answered: not what was asked for, where redirects were followed.
+    stream @4 :Body;
+    # Where it was asked for: the body, and `body` is empty. Nobody waits for long whether it is read.
   }
   struct Field {
     name @0 :Text;
