@@ -41,6 +41,7 @@ import { BrokerHome, type DomainUpgrade } from './operator.js';
 import { keepOthersOut, OPERATOR_REF, provideOperatorRef } from './operator-ref.js';
 import { ClientPace } from './pace.js';
 import { peerOf } from './peer.js';
+import type { Resolve } from './powers/http.js';
 import { openPowers } from './powers/powers.js';
 import { PowersHome } from './powers/powers-home.js';
 import { SecretUses } from './powers/secret-uses.js';
@@ -74,10 +75,20 @@ const CLIENT_LIMITS: Partial<ConnectionLimits> = {
   messagesPerTurn: 32,
 };
 
+/** What a program that runs a broker may have its own of. No configuration reaches it. */
+export interface BrokerOptions {
+  /** Default: as the configuration says. */
+  readonly log?: Logger;
+  readonly clock?: Clock;
+  /** How the names of origins are resolved. Default: by the system. */
+  readonly resolve?: Resolve;
+}
+
 export class Broker {
   readonly #config: Config;
   readonly #log: Logger;
   readonly #clock: Clock;
+  readonly #resolve: Resolve | undefined;
   readonly #domains = new Map<string, Domain>();
   readonly #homes = new Map<string, Home>();
   /** What each domain is given to begin with. */
@@ -109,10 +120,14 @@ export class Broker {
   #tls: BrokerTls | null = null;
   #state: { is: 'starting' } | { is: 'ready' } | { is: 'stopping'; done: Promise<void> } = { is: 'starting' };
 
-  private constructor(config: Config, log: Logger, clock: Clock) {
+  private constructor(
+    config: Config,
+    { log = createLogger(config.log), clock = SYSTEM_CLOCK, resolve }: BrokerOptions,
+  ) {
     this.#config = config;
     this.#log = log;
     this.#clock = clock;
+    this.#resolve = resolve;
     this.#refusals = new Refusals(log);
     const pool = config.listen.limits.messageMiB * 1024 * 1024;
     this.#budgets = new Budgets({ bytes: { ...DEFAULT_BUDGETS.bytes, pool } });
@@ -128,9 +143,8 @@ export class Broker {
    * Starts a broker. Ready when this resolves. Rejects with StartupError, saying what is wrong and what would be right; what
    * was brought up by then is taken down again.
    */
-  static async start(config: Config, options: { log?: Logger; clock?: Clock } = {}): Promise<Broker> {
-    const { log = createLogger(config.log), clock = SYSTEM_CLOCK } = options;
-    const broker = new Broker(config, log, clock);
+  static async start(config: Config, options: BrokerOptions = {}): Promise<Broker> {
+    const broker = new Broker(config, options);
     try {
       await broker.#start();
     } catch (error) {
@@ -260,6 +274,7 @@ export class Broker {
       log: this.#log,
       now: () => this.#clock.now(),
       lines,
+      ...(this.#resolve && { resolve: this.#resolve }),
     });
     this.#powersHome.add(name, powers);
     const grants = new DomainGrants({
