@@ -29,6 +29,7 @@ import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import type { Config, DomainConfig } from './config.js';
 import { Delegation } from './delegable.js';
 import { Domain } from './domain.js';
+import { DomainCode } from './domain-code.js';
 import { DomainGrants } from './domain-grants.js';
 import { FlowPolicy, type ListenerKind } from './flow/flow-policy.js';
 import { gate } from './gate.js';
@@ -55,7 +56,7 @@ import { Tally } from './tally.js';
 import { type Tier, TierError } from './tier.js';
 import { type BrokerTls, provideTls } from './tls-identity.js';
 import { UPGRADE_DRAIN, Upgrades } from './upgrade.js';
-import { readSchema, SchemaFileError, versionOf } from './version.js';
+import { readSchema, SchemaFileError } from './version.js';
 
 /** How long the calls in flight may take to end when the broker is stopped, in milliseconds. */
 const DRAIN_LIMIT = 5_000;
@@ -91,8 +92,7 @@ export class Broker {
   readonly #resolve: Resolve | undefined;
   readonly #domains = new Map<string, Domain>();
   readonly #homes = new Map<string, Home>();
-  /** What each domain is given to begin with. */
-  readonly #given = new Map<Domain, DomainGrants>();
+  readonly #code = new Map<Domain, DomainCode>();
   readonly #sessions = new Set<Session>();
   /** How many connections there have been. */
   #accepted = 0;
@@ -290,19 +290,25 @@ export class Broker {
       powersHome: this.#powersHome,
       flow: this.#flow,
     });
-    let source: Promise<string> | null = null;
-    const version = versionOf(schema, async (own) => {
-      source ??= this.#bundler.bundle(config.module);
-      source.catch(() => {
-        source = null;
-      });
-      return { source: await source, schemas: grants.schemas(own), grants: await grants.forInstance() };
+    const code = new DomainCode({
+      id,
+      name,
+      config,
+      store: this.#store,
+      log: this.#log,
+      now: () => this.#clock.now(),
+      bundle: (module) => this.#bundler.bundle(module),
+      program: async (source, own) => ({
+        source,
+        schemas: grants.schemas(own),
+        grants: await grants.forInstance(),
+      }),
     });
     const domain = new Domain({
       id,
       name,
       config,
-      version,
+      version: await code.initial(schema),
       supervisor: this.#supervisor,
       entrance: this.#entrance,
       lines,
@@ -311,7 +317,7 @@ export class Broker {
     });
     this.#domains.set(name, domain);
     this.#homes.set(id, domain);
-    this.#given.set(domain, grants);
+    this.#code.set(domain, code);
     return grants;
   }
 
@@ -323,9 +329,10 @@ export class Broker {
       store: this.#store,
       bundle: (file) => this.#bundler.bundle(file),
     });
-    return upgrades.upgrade(domain, this.#given.get(domain)!, {
+    return upgrades.upgrade(domain, this.#code.get(domain)!, {
       module: module === '' ? config.module : module,
       schema: schema === '' ? config.schema : schema,
+      isConfigured: module === '' && schema === '',
       interface: config.interface,
       drain: drain === 0 ? UPGRADE_DRAIN : drain,
       peer,

@@ -359,7 +359,8 @@ interface Operator {
   # `drain` milliseconds at most (0: 10000; never more than 600000), and the new instance is ready;
   # those that have not returned by then are cut, and `cut` counts them. References stay good, and so do live
   # capabilities to objects that have an id. Where the new instance does not start, the old one goes on.
-  # Until the broker is started again, which goes by the configuration.
+  # What it was upgraded to is kept, and runs when the broker is started again, unless the program, the schema or
+  # the interface of the configuration is another than it was by then: then the configuration is what runs.
 }
 
 struct AuditEntry {
@@ -425,6 +426,21 @@ struct DomainInfo {
   tier @8 :Text;
   # How it is isolated: thread, process or sandbox.
   limits @9 :List(LimitInUse);
+  code @10 :Code;
+  # What it runs, or will when it is started.
+
+  struct Code {
+    program @0 :Text;
+    # The SHA-256 of its program, as it was made of its module, in hexadecimal; empty: it was not made yet.
+    origin @1 :Origin;
+    since @2 :Int64;
+    # When it was upgraded to it, or its program was made; 0: it was not yet.
+
+    enum Origin {
+      configuration @0;
+      upgrade @1;
+    }
+  }
 }
 
 struct LimitInUse {
