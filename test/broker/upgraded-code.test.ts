@@ -317,6 +317,22 @@ describe('a broker in a process of its own', () => {
     }
   });
 
+  it('says in its log which code it runs, and that the configuration has changed', async () => {
+    const next = await versioned('next.ts', 'next');
+    await begin();
+    await asOperator((operator) => operator.upgrade({ domain: 'register', module: next }));
+    await end('SIGTERM');
+    await serve();
+    expect(log).toContain('domain runs what it was upgraded to');
+    expect(log).not.toContain('has changed');
+    await end('SIGTERM');
+    await versioned('configured.ts', 'deployed');
+    await serve();
+    expect(log).not.toContain('domain runs what it was upgraded to');
+    expect(log).toContain('the program of the configuration has changed since the domain was upgraded');
+    expect(await state()).toEqual({ origin: 'configuration', runs: 'deployed' });
+  });
+
   it('whose disk takes no more leaves the old instance serving, and says why', async () => {
     const more = `const long = ${JSON.stringify('x'.repeat(1 << 20))};\nexport const length = () => long.length;\n`;
     const next = await versioned('next.ts', 'next', more);
