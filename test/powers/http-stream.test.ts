@@ -69,6 +69,8 @@ beforeAll(async () => {
     methods: ['GET' as const, 'HEAD' as const, 'POST' as const, 'PUT' as const],
     maxResponseBytes: 1000,
     maxRequestBytes: 1000,
+    // What ends sooner ends by something else.
+    bodyIdleMillis: 600_000,
     maxStreamedRequestBytes: 1024 * MIB,
     maxStreamedResponseBytes: 1024 * MIB,
   };
