@@ -29,6 +29,7 @@ import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import type { Config, DomainConfig } from './config.js';
 import { Delegation } from './delegable.js';
 import { Domain } from './domain.js';
+import { DomainCode } from './domain-code.js';
 import { DomainGrants } from './domain-grants.js';
 import { FlowPolicy, type ListenerKind } from './flow/flow-policy.js';
 import { gate } from './gate.js';
@@ -41,6 +42,7 @@ import { BrokerHome, type DomainUpgrade } from './operator.js';
 import { keepOthersOut, OPERATOR_REF, provideOperatorRef } from './operator-ref.js';
 import { ClientPace } from './pace.js';
 import { peerOf } from './peer.js';
+import type { Resolve } from './powers/http.js';
 import { openPowers } from './powers/powers.js';
 import { PowersHome } from './powers/powers-home.js';
 import { SecretUses } from './powers/secret-uses.js';
@@ -54,7 +56,7 @@ import { Tally } from './tally.js';
 import { type Tier, TierError } from './tier.js';
 import { type BrokerTls, provideTls } from './tls-identity.js';
 import { UPGRADE_DRAIN, Upgrades } from './upgrade.js';
-import { readSchema, SchemaFileError, versionOf } from './version.js';
+import { readSchema, SchemaFileError } from './version.js';
 
 /** How long the calls in flight may take to end when the broker is stopped, in milliseconds. */
 const DRAIN_LIMIT = 5_000;
@@ -74,14 +76,23 @@ const CLIENT_LIMITS: Partial<ConnectionLimits> = {
   messagesPerTurn: 32,
 };
 
+/** What a program that runs a broker may have its own of. No configuration reaches it. */
+export interface BrokerOptions {
+  /** Default: as the configuration says. */
+  readonly log?: Logger;
+  readonly clock?: Clock;
+  /** How the names of origins are resolved. Default: by the system. */
+  readonly resolve?: Resolve;
+}
+
 export class Broker {
   readonly #config: Config;
   readonly #log: Logger;
   readonly #clock: Clock;
+  readonly #resolve: Resolve | undefined;
   readonly #domains = new Map<string, Domain>();
   readonly #homes = new Map<string, Home>();
-  /** What each domain is given to begin with. */
-  readonly #given = new Map<Domain, DomainGrants>();
+  readonly #code = new Map<Domain, DomainCode>();
   readonly #sessions = new Set<Session>();
   /** How many connections there have been. */
   #accepted = 0;
@@ -109,10 +120,14 @@ export class Broker {
   #tls: BrokerTls | null = null;
   #state: { is: 'starting' } | { is: 'ready' } | { is: 'stopping'; done: Promise<void> } = { is: 'starting' };
 
-  private constructor(config: Config, log: Logger, clock: Clock) {
+  private constructor(
+    config: Config,
+    { log = createLogger(config.log), clock = SYSTEM_CLOCK, resolve }: BrokerOptions,
+  ) {
     this.#config = config;
     this.#log = log;
     this.#clock = clock;
+    this.#resolve = resolve;
     this.#refusals = new Refusals(log);
     const pool = config.listen.limits.messageMiB * 1024 * 1024;
     this.#budgets = new Budgets({ bytes: { ...DEFAULT_BUDGETS.bytes, pool } });
@@ -128,9 +143,8 @@ export class Broker {
    * Starts a broker. Ready when this resolves. Rejects with StartupError, saying what is wrong and what would be right; what
    * was brought up by then is taken down again.
    */
-  static async start(config: Config, options: { log?: Logger; clock?: Clock } = {}): Promise<Broker> {
-    const { log = createLogger(config.log), clock = SYSTEM_CLOCK } = options;
-    const broker = new Broker(config, log, clock);
+  static async start(config: Config, options: BrokerOptions = {}): Promise<Broker> {
+    const broker = new Broker(config, options);
     try {
       await broker.#start();
     } catch (error) {
@@ -260,6 +274,7 @@ export class Broker {
       log: this.#log,
       now: () => this.#clock.now(),
       lines,
+      ...(this.#resolve && { resolve: this.#resolve }),
     });
     this.#powersHome.add(name, powers);
     const grants = new DomainGrants({
@@ -275,19 +290,25 @@ export class Broker {
       powersHome: this.#powersHome,
       flow: this.#flow,
     });
-    let source: Promise<string> | null = null;
-    const version = versionOf(schema, async (own) => {
-      source ??= this.#bundler.bundle(config.module);
-      source.catch(() => {
-        source = null;
-      });
-      return { source: await source, schemas: grants.schemas(own), grants: await grants.forInstance() };
+    const code = new DomainCode({
+      id,
+      name,
+      config,
+      store: this.#store,
+      log: this.#log,
+      now: () => this.#clock.now(),
+      bundle: (module) => this.#bundler.bundle(module),
+      program: async (source, own) => ({
+        source,
+        schemas: grants.schemas(own),
+        grants: await grants.forInstance(),
+      }),
     });
     const domain = new Domain({
       id,
       name,
       config,
-      version,
+      version: await code.initial(schema),
       supervisor: this.#supervisor,
       entrance: this.#entrance,
       lines,
@@ -296,7 +317,7 @@ export class Broker {
     });
     this.#domains.set(name, domain);
     this.#homes.set(id, domain);
-    this.#given.set(domain, grants);
+    this.#code.set(domain, code);
     return grants;
   }
 
@@ -308,9 +329,10 @@ export class Broker {
       store: this.#store,
       bundle: (file) => this.#bundler.bundle(file),
     });
-    return upgrades.upgrade(domain, this.#given.get(domain)!, {
+    return upgrades.upgrade(domain, this.#code.get(domain)!, {
       module: module === '' ? config.module : module,
       schema: schema === '' ? config.schema : schema,
+      isConfigured: module === '' && schema === '',
       interface: config.interface,
       drain: drain === 0 ? UPGRADE_DRAIN : drain,
       peer,

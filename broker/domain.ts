@@ -35,7 +35,7 @@ import { type ClientPace, DomainPace, Lane } from './pace.js';
 import { Restarts } from './restarts.js';
 import type { Placement, Supervisor } from './supervisor.js';
 import type { Tier } from './tier.js';
-import type { Version } from './version.js';
+import type { Code, Version } from './version.js';
 import { WakingCapability } from './waking.js';
 
 /** Calls that each client may have in flight here in any case. */
@@ -134,6 +134,7 @@ export class Domain implements Home {
     idleMillis: bigint;
     tier: Tier;
     limits: LimitInUse[];
+    code: { program: string; origin: Code['origin']; since: bigint };
   } {
     const state = this.#state;
     const idleness = state.is === 'running' ? state.instance.idleness : null;
@@ -149,6 +150,16 @@ export class Domain implements Home {
       idleMillis: BigInt(idleness?.idleMillis ?? 0),
       tier: this.#options.config.tier,
       limits: this.#limits(),
+      code: this.#code(),
+    };
+  }
+
+  #code(): { program: string; origin: Code['origin']; since: bigint } {
+    const { program, origin, since } = this.#version.code;
+    return {
+      program: program === null ? '' : Buffer.from(program).toString('hex'),
+      origin,
+      since: BigInt(since),
     };
   }
 
@@ -375,9 +386,14 @@ export class Domain implements Home {
   /**
    * Has the domain run another version. Whoever restores an object of it, or calls one that has an id, waits meanwhile. Calls that
    * are under way at the instance that runs may go on for so many milliseconds; then those that are left are cut, as soon as the
-   * new instance is there: `cut` of them. Rejects where that cannot be started: then everything goes on as before.
+   * new instance is there: `cut` of them. When it is, and before it is sent anything, `commit` is called. Rejects where it cannot be
+   * started, or that fails: then everything goes on as before.
    */
-  async upgrade(version: Version, drainMillis: number): Promise<{ cut: number }> {
+  async upgrade(
+    version: Version,
+    drainMillis: number,
+    commit: (cut: number) => Promise<void>,
+  ): Promise<{ cut: number }> {
     if (this.#closing) throw this.#unavailable('the broker stops');
     if (this.#upgrading !== null) {
       throw new RpcError('failed', `domain ${this.name} is being upgraded already`, {
@@ -391,14 +407,19 @@ export class Domain implements Home {
     const end = new AbortController();
     this.#upgrading = { over, end };
     try {
-      return await this.#replace(version, drainMillis, end.signal);
+      return await this.#replace(version, drainMillis, commit, end.signal);
     } finally {
       this.#upgrading = null;
       done();
     }
   }
 
-  async #replace(version: Version, drainMillis: number, end: AbortSignal): Promise<{ cut: number }> {
+  async #replace(
+    version: Version,
+    drainMillis: number,
+    commit: (cut: number) => Promise<void>,
+    end: AbortSignal,
+  ): Promise<{ cut: number }> {
     const running = this.#state.is === 'running' ? this.#state.instance : null;
     const handOver =
       running === null
@@ -414,6 +435,10 @@ export class Domain implements Home {
       cut = (await handOver?.drained(drainMillis, end)) ?? 0;
       this.#upgrades++;
       next = await this.#start(version, end, () => {});
+      await commit(cut).catch(async (error) => {
+        await discard(next, `domain ${this.name} was not upgraded`);
+        throw error;
+      });
     } catch (error) {
       handOver?.giveBack();
       throw error;
@@ -426,11 +451,7 @@ export class Domain implements Home {
     // In this turn: what has woken before is found again at the new instance, and so is what waits.
     for (const waker of this.#wakers.values()) if (!waker.isGone && !waker.isWaking) waker.sleep();
     handOver?.passOn((identity) => this.#waker(identity));
-    if (running !== null) {
-      running.idleness?.stop();
-      running.session.close(`domain ${this.name} was upgraded`);
-      await running.placement.terminate('it was upgraded').catch(() => {});
-    }
+    if (running !== null) await discard(running, `domain ${this.name} was upgraded`);
     this.#log.info({ cut }, 'domain upgraded');
     return { cut };
   }
@@ -572,4 +593,11 @@ export class Domain implements Home {
       cause,
     });
   }
+}
+
+/** Ends an instance that is none of a domain's life. */
+async function discard({ idleness, session, placement }: Instance, reason: string): Promise<void> {
+  idleness?.stop();
+  session.close(reason);
+  await placement.terminate(reason).catch(() => {});
 }

@@ -1,5 +1,5 @@
 /** The broker, for programs that run one themselves. The command line is in cli/. */
-export { Broker } from './broker.js';
+export { Broker, type BrokerOptions } from './broker.js';
 export { type Clock, SYSTEM_CLOCK } from './clock.js';
 export {
   type Config,
@@ -10,4 +10,5 @@ export {
   parseConfig,
 } from './config.js';
 export { createLogger, type LogOptions } from './log.js';
+export type { Resolve } from './powers/http.js';
 export { StartupError } from './startup-error.js';

@@ -1,19 +1,19 @@
 /**
  * The upgrade of a domain, as the operator asks for it: what is new is looked at as a whole before anything of the old stops. Its
  * schema has to be one that clients of the old go on with, every grant to the domain has to mean what it meant, and its program has to
- * be one. Only then the domain takes it, and keeps what it has where the new does not start.
+ * be one. Only then the domain takes it, and keeps what it has where the new does not start. What it takes is written down when the
+ * new has started, before anything is sent there: a broker that is killed on the way runs the old or the new when it is started again.
  */
 import { RpcError } from '../rpc/index.js';
 import { incompatibilities } from '../schema/compatibility.js';
-import { SchemaGraph, sturdySchemaBytes } from '../schema/index.js';
+import { SchemaGraph } from '../schema/index.js';
 import type { Domain } from './domain.js';
-import type { DomainGrants } from './domain-grants.js';
+import type { DomainCode } from './domain-code.js';
 import type { Grants } from './grants.js';
-import type { Program } from './instance.js';
 import { type Peer, peerNote } from './peer.js';
 import { checkedPolicy } from './policy/checked-policy.js';
 import type { Store } from './store/store.js';
-import { readSchema, versionOf } from './version.js';
+import { graphOf, readSchema } from './version.js';
 
 /** How long calls may go on that are under way, at most, in milliseconds. */
 export const LONGEST_UPGRADE_DRAIN = 600_000;
@@ -29,6 +29,8 @@ export interface UpgradeRequest {
   readonly module: string;
   /** The file of the schema. */
   readonly schema: string;
+  /** Both are those of the configuration. */
+  readonly isConfigured: boolean;
   /** The interface of the main object. */
   readonly interface: string;
   /** How long calls may go on that are under way, in milliseconds. */
@@ -43,41 +45,36 @@ export interface UpgradeServices {
 }
 
 /** How far an upgrade came that came to nothing: for the audit log, which has no word of a guest's in it. */
-type Stage = 'the schema' | 'the grants' | 'the program' | 'the start';
+type Stage = 'the schema' | 'the grants' | 'the program' | 'the start' | 'the store';
 
 export class Upgrades {
   constructor(private readonly services: UpgradeServices) {}
 
   /** Resolves when `domain` runs it, with how many calls were cut. Rejects with why not; then nothing has changed. */
-  async upgrade(domain: Domain, given: DomainGrants, request: UpgradeRequest): Promise<{ cut: number }> {
+  async upgrade(domain: Domain, code: DomainCode, request: UpgradeRequest): Promise<{ cut: number }> {
     let stage: Stage = 'the schema';
     let outcome: { cut: number };
     try {
-      const { drain } = request;
+      const { drain, isConfigured } = request;
       if (drain > LONGEST_UPGRADE_DRAIN)
         throw refused(`drain: ${drain} ms; at most ${LONGEST_UPGRADE_DRAIN} are waited`);
       const schema = await this.#schema(domain, request);
-      const source = { is: '' };
-      const version = versionOf(
-        schema,
-        async (own): Promise<Program> => ({
-          source: source.is,
-          schemas: given.schemas(own),
-          grants: await given.forInstance(),
-        }),
-      );
       stage = 'the grants';
-      this.#checkGrants(domain, version.graph);
+      this.#checkGrants(domain, graphOf(schema));
       stage = 'the program';
-      source.is = await this.#program(domain, request.module);
+      const source = await this.#program(domain, request.module);
+      const { version, kept } = await code.upgraded(source, schema, isConfigured);
       stage = 'the start';
-      outcome = await domain.upgrade(version, drain);
+      outcome = await domain.upgrade(version, drain, (cut) => {
+        stage = 'the store';
+        return code.keep(kept, { ...noteOf(request), ...(cut > 0 && { detail: `${cut} calls cut` }) });
+      });
     } catch (error) {
-      await this.#audit(domain, request, `not done: ${stage}`);
+      // A store that does not take the one takes nothing else.
+      if ((stage as Stage) !== 'the store') await this.#auditFailure(domain, request, stage);
       throw error;
     }
     this.services.grants.rebind(domain);
-    await this.#audit(domain, request, outcome.cut === 0 ? '' : `${outcome.cut} calls cut`);
     return outcome;
   }
 
@@ -90,7 +87,7 @@ export class Upgrades {
     }
     if (Buffer.compare(schema, domain.schema) === 0) return schema;
     // What it had from the public protocol is there whether it refers to it any more or not.
-    const after = SchemaGraph.load([schema, sturdySchemaBytes()]);
+    const after = graphOf(schema);
     const faults = incompatibilities(SchemaGraph.load(domain.schema), after);
     if (faults.length === 0) return schema;
     throw new RpcError(
@@ -140,10 +137,19 @@ export class Upgrades {
     }
   }
 
-  #audit({ name }: Domain, { peer }: UpgradeRequest, detail: string): Promise<void> {
-    const event = { action: 'domain.upgrade', domain: name, by: 'operator', ...peerNote(peer) };
-    return this.services.store.appendAudit(detail === '' ? event : { ...event, detail });
+  #auditFailure({ name }: Domain, request: UpgradeRequest, stage: Stage): Promise<void> {
+    const detail = `not done: ${stage}`;
+    return this.services.store.appendAudit({
+      action: 'domain.upgrade',
+      domain: name,
+      detail,
+      ...noteOf(request),
+    });
   }
+}
+
+function noteOf({ peer }: UpgradeRequest) {
+  return { by: 'operator', ...peerNote(peer) };
 }
 
 function refused(message: string, cause?: unknown): RpcError {

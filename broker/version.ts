@@ -3,10 +3,20 @@ import { readFile } from 'node:fs/promises';
 import { SchemaGraph, sturdySchemaBytes } from '../schema/index.js';
 import type { Program } from './instance.js';
 
+/** Which code it is, for the operator. */
+export interface Code {
+  /** The SHA-256 of the program's text; null: it was not made yet. */
+  readonly program: Uint8Array | null;
+  readonly origin: 'configuration' | 'upgrade';
+  /** When the domain was upgraded to it, or it was made; 0: it was not yet. */
+  readonly since: number;
+}
+
 export interface Version {
   /** Of its schema and the public protocol. */
   readonly graph: SchemaGraph;
   readonly schema: Uint8Array;
+  readonly code: Code;
   /** The program and the grants for a new instance. */
   program(): Promise<Program>;
 }
@@ -51,8 +61,19 @@ export class SchemaFileError extends Error {
   }
 }
 
-/** `program` makes it of its schema, for each instance. */
-export function versionOf(schema: Uint8Array, program: (schema: Uint8Array) => Promise<Program>): Version {
-  const graph = SchemaGraph.load([schema, sturdySchemaBytes()]);
-  return { graph, schema, program: () => program(schema) };
+/** Of a schema of a domain's own, and the public protocol. */
+export function graphOf(schema: Uint8Array): SchemaGraph {
+  return SchemaGraph.load([schema, sturdySchemaBytes()]);
+}
+
+/** `program` makes it for each instance. */
+export function versionOf(schema: Uint8Array, code: () => Code, program: () => Promise<Program>): Version {
+  return {
+    graph: graphOf(schema),
+    schema,
+    get code() {
+      return code();
+    },
+    program,
+  };
 }

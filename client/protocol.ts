@@ -202,6 +202,16 @@ export interface DomainInfo {
   readonly tier: string;
   /** Its limits, each in the unit of its name, with what is used of them where that is known. */
   readonly limits: readonly LimitInUse[];
+  /** What it runs, or will when it is started. */
+  readonly code: DomainCode;
+}
+
+export interface DomainCode {
+  /** The SHA-256 of its program, in hexadecimal; empty: it was not made yet. */
+  readonly program: string;
+  readonly origin: 'configuration' | 'upgrade';
+  /** When it was upgraded to it, or its program was made; 0: it was not yet. */
+  readonly since: bigint;
 }
 
 export type LimitInUse = { readonly name: string; readonly limit: number } & (

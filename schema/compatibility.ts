@@ -2,6 +2,10 @@
  * Whether one schema can take the place of another while programs that know the old one go on: what was there stays where it was and
  * means what it meant, and there may be more. Names count as well as numbers, for policies and JavaScript go by them. It needs Node, and
  * so is no part of what index.ts gives to every platform.
+ *
+ * What is compared is what a message can have in it: whatever an interface reaches by params and results. Where that is an AnyPointer
+ * anywhere, it can be any struct, for whoever reads one says which (AnyPointer.as), and so all of them are compared. Else a type that
+ * no interface reaches is nobody's: what is stored for a domain is bytes of its own program's, and an object's id is text.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { decodeConstant } from './codec.js';
@@ -31,6 +35,10 @@ class Comparison {
   readonly #seen = new Set<string>();
   /** How many brands of two nodes were compared. */
   readonly #brands = new Map<string, number>();
+  /** Whether there was an AnyPointer in what was compared. */
+  #isOpen = false;
+  /** What is compared is what an AnyPointer can be, which is read without brands: those that come up below it need not all be. */
+  #isInAny = false;
 
   run(before: SchemaGraph, after: SchemaGraph): string[] {
     for (const id of before.interfaceIds()) {
@@ -38,7 +46,17 @@ class Comparison {
       if (!after.hasInterface(id)) this.#fault(`interface ${type.name} was removed`);
       else this.#interface(type, after.interface(id));
     }
+    if (this.#isOpen) this.#structs(before, after);
     return [...this.#faults].slice(0, MOST_TOLD);
+  }
+
+  #structs(before: SchemaGraph, after: SchemaGraph): void {
+    this.#isInAny = true;
+    for (const id of before.structIds()) {
+      const type = before.struct(id);
+      if (!after.hasStruct(id)) this.#fault(`struct ${type.name} was removed, and an AnyPointer can be one`);
+      else this.#struct(`struct ${type.name}`, type, after.struct(id));
+    }
   }
 
   #fault(text: string): void {
@@ -53,7 +71,8 @@ class Comparison {
     const nodes = `${before.id} ${after.id}`;
     const brands = (this.#brands.get(nodes) ?? 0) + 1;
     this.#brands.set(nodes, brands);
-    if (brands > MOST_BRANDS) this.#fault(`${before.name} has more brands than can be compared`);
+    if (brands > MOST_BRANDS && !this.#isInAny)
+      this.#fault(`${before.name} has more brands than can be compared`);
     return brands <= MOST_BRANDS;
   }
 
@@ -123,6 +142,7 @@ class Comparison {
 
   /** Whether the one is the other, as far as the bytes of a message go; what differs inside of it is told here. */
   #type(where: string, before: ValueType, after: ValueType): boolean {
+    if (before.kind === 'anyPointer') this.#isOpen = true;
     if (before.kind === 'struct' && after.kind === 'struct') {
       this.#struct(`struct ${before.struct.name}`, before.struct, after.struct);
       return true;

@@ -462,6 +462,17 @@ export class SchemaGraph {
     return [...this.#kinds].flatMap(([id, kind]) => (kind === 'interface' ? [id] : []));
   }
 
+  hasStruct(id: bigint): boolean {
+    return this.#kinds.get(id) === 'struct';
+  }
+
+  /** Of those that a program can name: not of what methods declare in place, which has no scope. */
+  structIds(): bigint[] {
+    return [...this.#kinds].flatMap(([id, kind]) =>
+      kind === 'struct' && this.#node(id).getScopeId() !== 0n ? [id] : [],
+    );
+  }
+
   /** The names of everything of this kind. */
   names(kind: Kind = 'interface'): string[] {
     return [...this.#ids[kind]].flatMap(([name, ids]) => ids.map(() => name)).sort();

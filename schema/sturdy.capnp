@@ -359,7 +359,8 @@ interface Operator {
   # `drain` milliseconds at most (0: 10000; never more than 600000), and the new instance is ready;
   # those that have not returned by then are cut, and `cut` counts them. References stay good, and so do live
   # capabilities to objects that have an id. Where the new instance does not start, the old one goes on.
-  # Until the broker is started again, which goes by the configuration.
+  # What it was upgraded to is kept, and runs when the broker is started again, unless the program, the schema or
+  # the interface of the configuration is another than it was by then: then the configuration is what runs.
 }
 
 struct AuditEntry {
@@ -425,6 +426,21 @@ struct DomainInfo {
   tier @8 :Text;
   # How it is isolated: thread, process or sandbox.
   limits @9 :List(LimitInUse);
+  code @10 :Code;
+  # What it runs, or will when it is started.
+
+  struct Code {
+    program @0 :Text;
+    # The SHA-256 of its program, as it was made of its module, in hexadecimal; empty: it was not made yet.
+    origin @1 :Origin;
+    since @2 :Int64;
+    # When it was upgraded to it, or its program was made; 0: it was not yet.
+
+    enum Origin {
+      configuration @0;
+      upgrade @1;
+    }
+  }
 }
 
 struct LimitInUse {
@@ -542,8 +558,8 @@ interface Secret {
 
 interface Http {
   request @0 (request :Request) -> (response :Response);
-  # One request, and its whole response. What was refused by the policy of the configuration, or went wrong
-  # before there was a response, is an exception that names it.
+  # One request, and its response: whole, or as far as its headers (`Request.stream`). What was refused by the
+  # policy of the configuration, or went wrong before there was a response, is an exception that names it.
 
   struct Request {
     method @0 :Text = "GET";
@@ -553,6 +569,22 @@ interface Http {
     body @3 :Data;
     redirects @4 :UInt32;
     # How many may be followed; each is checked like a request. 0: a redirect is the response.
+    stream @5 :Bool;
+    # The body of the response is read in chunks: this returns with the headers, and `Response.stream`.
+    source @6 :Body;
+    # In place of `body`: where the broker reads the body of the request, as it is sent, chunk by chunk. A
+    # redirect that would have it sent again is an exception. When the response is there, no more of it is read.
+    length @7 :UInt64;
+    # How many bytes `source` gives: told to the other end, and kept to. 0: it is not known, and the body is
+    # sent in the chunks of HTTP/1.1.
+  }
+  interface Body {
+    # A body that is read once, from its beginning. Letting go of it ends it, and what it comes from.
+
+    read @0 (maxBytes :UInt32) -> (chunk :Data, end :Bool);
+    # The next bytes, as soon as there are any: at least one, unless this is the end, and at most `maxBytes`
+    # (0: 65536; never more). `end`: there is nothing behind them. Reads are answered in their order. What went
+    # wrong, now or since the last read, is an exception, and then the body is over.
   }
   struct Header {
     name @0 :Text;
@@ -568,6 +600,8 @@ interface Http {
     body @2 :Data;
     url @3 :Text;
     # What was answered: not what was asked for, where redirects were followed.
+    stream @4 :Body;
+    # Where it was asked for: the body, and `body` is empty. Nobody waits for long whether it is read.
   }
   struct Field {
     name @0 :Text;

@@ -1,7 +1,7 @@
 /** `sturdy domains`: the domains of the broker; to start, to stop and to upgrade them. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { DomainInfo, Operator } from '../../client/index.js';
+import type { DomainCode, DomainInfo, Operator } from '../../client/index.js';
 import { asOperator, type GlobalOptions, patience } from './operator.js';
 import { millisOf } from './policy-options.js';
 import { printAnswer, table, UsageError } from './print.js';
@@ -71,17 +71,26 @@ function addUpgrade(domains: Command): void {
 
 function listing(domains: readonly DomainInfo[]): string {
   return table(
-    ['NAME', 'TIER', 'STATE', 'STARTS', 'WAKES', 'HOST', 'DETAIL'],
-    domains.map(({ name, tier, state, starts, wakes, hostPid, detail }) => [
+    ['NAME', 'TIER', 'STATE', 'STARTS', 'WAKES', 'HOST', 'CODE', 'DETAIL'],
+    domains.map(({ name, tier, state, starts, wakes, hostPid, code, detail }) => [
       name,
       tier,
       state,
       `${starts}`,
       `${wakes}`,
       hostPid === 0 ? '-' : `${hostPid}`,
+      codeShown(code),
       detail,
     ]),
   );
+}
+
+/** As much of the digest as tells one program from another to a person. */
+const DIGEST_SHOWN = 12;
+
+function codeShown({ program, origin, since }: DomainCode): string {
+  const digest = program === '' ? '-' : program.slice(0, DIGEST_SHOWN);
+  return origin === 'configuration' ? digest : `${digest} upgraded ${new Date(Number(since)).toISOString()}`;
 }
 
 /** Does `action` to one domain, and prints what it is then. */

@@ -8,8 +8,8 @@
  * Exit codes: 0 done; 1 refused or failed, with the reason; 2 the command line is wrong; 3 nobody answers, or the connection
  * was lost.
  */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { release } from '../release.js';
 import { addAudit } from './audit.js';
 import { addCall } from './call.js';
 import { addDomains } from './domains.js';
@@ -21,22 +21,11 @@ import { addServe } from './serve.js';
 import { addStore } from './store.js';
 import { addTiers } from './tiers.js';
 
-function version(): string {
-  for (const up of ['../../', '../../../']) {
-    try {
-      return JSON.parse(readFileSync(new URL(`${up}package.json`, import.meta.url), 'utf8')).version;
-    } catch {
-      // Run from the sources, or from dist/.
-    }
-  }
-  return 'unknown';
-}
-
 const program = new Command('sturdy')
   .description(
     'A capability broker: run code that you do not trust with exactly the authority that you hand it.',
   )
-  .version(version())
+  .version(release())
   .option('--json', 'print answers and errors as JSON')
   .option(
     '--operator <file>',

@@ -1,13 +1,16 @@
 /**
- * One request over HTTP/1.1 and its whole response, on a connection of its own to an address that was chosen before: no name is looked
+ * One request over HTTP/1.1 and its response, on a connection of its own to an address that was chosen before: no name is looked
  * up here, no redirect is followed, nothing is decompressed, no cookie is kept, and no proxy is asked, whatever the environment says.
  *
- * The other end is hostile too: whatever it sends is bounded, and so is the time that it may take (by `signal`).
+ * The other end is hostile too: whatever it sends is bounded, and so is the time that it may take.
  */
 import { Agent, type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps, Agent as TlsAgent } from 'node:https';
 import { isIP } from 'node:net';
-import { RpcError } from '../../rpc/index.js';
+import type { Deadline } from './http-deadline.js';
+import { told, tooLarge, unreachable } from './http-errors.js';
+import { type Source, type SourceLimits, send } from './http-request-body.js';
+import { ResponseBody, type ResponseBodyLimits } from './http-response-body.js';
 
 export interface Exchange {
   readonly url: URL;
@@ -16,53 +19,79 @@ export interface Exchange {
   readonly method: string;
   /** By their names in lower case. Checked. */
   readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly body: Uint8Array;
+  readonly body: Uint8Array | Source;
   readonly limits: ExchangeLimits;
   /** In PEM; null: those of Node. */
   readonly authorities: string | null;
-  readonly signal: AbortSignal;
+  /** Ends the exchange, its body included. It stands still while the body of the request is sent chunk by chunk. */
+  readonly deadline: Deadline;
 }
 
-export interface ExchangeLimits {
-  readonly maxResponseBytes: number;
+export interface ExchangeLimits extends ResponseBodyLimits {
   readonly maxHeaders: number;
   readonly maxHeaderBytes: number;
+  /** Of a body that is sent chunk by chunk. */
+  readonly source: SourceLimits;
 }
 
-export interface Answer {
+/** A response as far as its headers. */
+export interface Head {
   readonly status: number;
   readonly headers: readonly { readonly name: string; readonly value: string }[];
-  readonly body: Uint8Array;
+  /** Owned: it is read to its end, or closed. */
+  readonly body: ResponseBody;
 }
 
 /** Methods whose request has a body, even where it is empty. */
 const WITH_BODY: readonly string[] = ['POST', 'PUT', 'PATCH'];
 
-export function exchange(asked: Exchange): Promise<Answer> {
+export function exchange(asked: Exchange): Promise<Head> {
   return new Promise((resolve, reject) => {
-    const { url, signal, limits } = asked;
+    const { url, limits, deadline } = asked;
+    const { signal } = deadline;
     if (signal.aborted) {
       reject(signal.reason);
       return;
     }
     const request = opened(asked);
-    const end = (error: Error | null, answer?: Answer) => {
-      signal.removeEventListener('abort', abort);
+    const over = new AbortController();
+    let body: ResponseBody | null = null;
+    const fail = (error: Error) => {
       request.destroy();
-      if (error === null) resolve(answer!);
-      else reject(error);
+      if (body === null) reject(error);
+      else body.close(error);
     };
-    const abort = () => end(signal.reason);
+    const abort = () => fail(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
+    request.on('close', () => {
+      signal.removeEventListener('abort', abort);
+      over.abort(new Error('the request is over'));
+    });
     // There may be more than one, and after the end, too.
-    request.on('error', (error: NodeJS.ErrnoException) => end(told(error, url, limits)));
-    request.on('response', (response) => receive(response, asked, end));
+    request.on('error', (error: NodeJS.ErrnoException) => fail(told(error, url, limits)));
+    request.on('response', (response) => {
+      const headers = headersOf(response);
+      if (headers.length > limits.maxHeaders) {
+        fail(tooLarge(url, `more than ${limits.maxHeaders} headers came back (powers.http.maxHeaders)`));
+        return;
+      }
+      body = new ResponseBody(request, response, url, limits);
+      resolve({ status: response.statusCode ?? 0, headers, body });
+    });
     // A switch of protocols was never asked for.
     request.on('upgrade', (_response, socket) => {
       socket.destroy();
-      end(unreachable(url, 'it answered with another protocol'));
+      fail(unreachable(url, 'it answered with another protocol'));
     });
-    request.end(asked.body.length > 0 ? asked.body : undefined);
+    if (asked.body instanceof Uint8Array) {
+      request.end(asked.body.length > 0 ? asked.body : undefined);
+      return;
+    }
+    deadline.pause();
+    send(request, url, asked.body, limits.source, over.signal).then(
+      () => deadline.restart(),
+      (error) => fail(told(error, url, limits)),
+    );
   });
 }
 
@@ -98,52 +127,14 @@ function opened({ url, address, method, headers, body, limits, authorities }: Ex
   for (const [header, [first = '', ...more]] of values)
     request.setHeader(header, more.length === 0 ? first : [first, ...more]);
   if (!values.has('accept-encoding')) request.setHeader('accept-encoding', 'identity');
-  if (body.length > 0 || WITH_BODY.includes(method)) request.setHeader('content-length', body.length);
+  if (body.length === null) request.setHeader('transfer-encoding', 'chunked');
+  else if (body.length > 0 || WITH_BODY.includes(method)) request.setHeader('content-length', body.length);
   return request;
 }
 
-function receive(
-  response: IncomingMessage,
-  { url, limits }: Exchange,
-  end: (error: Error | null, answer?: Answer) => void,
-): void {
-  const { rawHeaders, statusCode: status = 0 } = response;
+function headersOf({ rawHeaders }: IncomingMessage): Head['headers'] {
   const headers: { name: string; value: string }[] = [];
   for (let i = 0; i + 1 < rawHeaders.length; i += 2)
     headers.push({ name: rawHeaders[i]!.toLowerCase(), value: rawHeaders[i + 1]! });
-  if (headers.length > limits.maxHeaders) {
-    return end(tooLarge(url, `more than ${limits.maxHeaders} headers came back (powers.http.maxHeaders)`));
-  }
-  const over = `its response has more than ${limits.maxResponseBytes} bytes (powers.http.maxResponseBytes)`;
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  response.on('data', (chunk: Buffer) => {
-    bytes += chunk.length;
-    if (bytes > limits.maxResponseBytes) end(tooLarge(url, over));
-    else chunks.push(chunk);
-  });
-  response.on('error', (error: NodeJS.ErrnoException) => end(told(error, url, limits)));
-  response.on('end', () => {
-    if (!response.complete) end(unreachable(url, 'its response was cut short'));
-    else end(null, { status, headers, body: new Uint8Array(Buffer.concat(chunks)) });
-  });
-}
-
-function tooLarge({ origin }: URL, why: string): RpcError {
-  return new RpcError('failed', `${origin}: ${why}`, { code: 'ERR_HTTP_RESPONSE_SIZE' });
-}
-
-export function unreachable({ origin }: URL, why: string, cause?: unknown): RpcError {
-  return new RpcError('disconnected', `${origin}: ${why}`, { code: 'ERR_HTTP_UNREACHABLE', cause });
-}
-
-/** Only the code of it: the message may name addresses that are the broker's affair. */
-function told(error: NodeJS.ErrnoException, url: URL, limits: ExchangeLimits): Error {
-  if (error instanceof RpcError) return error;
-  if (error.code === 'HPE_HEADER_OVERFLOW')
-    return tooLarge(
-      url,
-      `its headers have more than ${limits.maxHeaderBytes} bytes (powers.http.maxHeaderBytes)`,
-    );
-  return unreachable(url, `no response (${error.code ?? 'unknown'})`, error);
+  return headers;
 }

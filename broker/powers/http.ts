@@ -3,15 +3,20 @@
  *
  * A request is let out by its origin and its method, at every hop of a redirect again. The name in it is resolved once, every address
  * that it has is checked, and the connection is made to one of those: a name that answers differently the next time is not asked
- * again. Whatever the guest sends is checked before anything is sent; whatever comes back is bounded.
+ * again. Whatever the guest sends is checked before it is sent; whatever comes back is bounded. A body can be streamed, either way.
  */
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { type CallContext, RpcError } from '../../rpc/index.js';
+import { type CallContext, RpcError, type Stub, serve } from '../../rpc/index.js';
+import { sturdySchema } from '../../schema/index.js';
 import { unlessAborted } from '../unless-aborted.js';
 import { AddressRules } from './address-rules.js';
-import { type Answer, exchange, unreachable } from './http-exchange.js';
+import { Deadline } from './http-deadline.js';
+import { tooLate, unreachable } from './http-errors.js';
+import { type ExchangeLimits, exchange, type Head } from './http-exchange.js';
 import { checkedHeaders, type Header, type WrittenHeader, withSecrets } from './http-headers.js';
+import type { BodyStub, Source } from './http-request-body.js';
+import { HttpStream } from './http-stream.js';
 import type { SecretUses } from './secret-uses.js';
 import type { HttpSettings } from './settings.js';
 
@@ -25,6 +30,17 @@ export interface HttpRequest {
   readonly headers: readonly WrittenHeader[];
   readonly body: Uint8Array;
   readonly redirects: number;
+  readonly stream: boolean;
+  readonly source: BodyStub | null;
+  readonly length: bigint;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: Head['headers'];
+  readonly url: string;
+  readonly body: Uint8Array;
+  readonly stream?: Stub;
 }
 
 export interface HttpPowerOptions {
@@ -40,8 +56,10 @@ interface Hop {
   readonly url: URL;
   readonly method: string;
   readonly headers: readonly Header[];
-  readonly body: Uint8Array;
+  readonly body: Uint8Array | Source;
 }
+
+type Answer = Head & { readonly url: URL };
 
 const NOTHING = new Uint8Array();
 
@@ -49,6 +67,8 @@ export class HttpPower {
   readonly #options: HttpPowerOptions;
   readonly #addresses: AddressRules;
   #underWay = 0;
+  /** Bodies of responses that are read in chunks. */
+  #open = 0;
 
   constructor(options: HttpPowerOptions) {
     this.#options = options;
@@ -57,44 +77,53 @@ export class HttpPower {
 
   async request(
     { request }: { request: HttpRequest | null },
-    { signal }: CallContext,
-  ): Promise<{ response: Answer & { url: string } }> {
+    context: CallContext,
+  ): Promise<{ response: HttpResponse }> {
     const { maxConcurrent, timeoutMillis } = this.#options.settings;
     if (request === null) throw refused('ERR_HTTP_REQUEST', 'request: missing');
     const first = this.#checked(request);
-    if (this.#underWay >= maxConcurrent) {
-      throw new RpcError(
-        'overloaded',
-        `${maxConcurrent} requests are under way (powers.http.maxConcurrent)`,
-        {
-          code: 'ERR_HTTP_BUSY',
-        },
-      );
-    }
+    if (this.#underWay >= maxConcurrent)
+      throw busy(`${maxConcurrent} requests are under way (powers.http.maxConcurrent)`);
+    const leave = request.stream ? this.#enter() : () => {};
     this.#underWay++;
-    const over = new AbortController();
-    const cancel = () => over.abort(signal.reason);
-    signal.addEventListener('abort', cancel);
-    if (signal.aborted) cancel();
-    const late = `${first.url.origin}: no response within ${timeoutMillis} ms (powers.http.timeoutMillis)`;
-    const timer = setTimeout(
-      () => over.abort(new RpcError('failed', late, { code: 'ERR_HTTP_TIMEOUT' })),
-      timeoutMillis,
-    );
+    const late = `no response within ${timeoutMillis} ms (powers.http.timeoutMillis)`;
+    const deadline = new Deadline(context.signal, timeoutMillis, () => tooLate(first.url, late));
     try {
-      return { response: await this.#follow(first, request.redirects, over.signal) };
+      const answer = await this.#follow(first, request, deadline);
+      if (request.stream) {
+        deadline.lift();
+        return { response: this.#streamed(answer, leave, context) };
+      }
+      const { status, headers, url, body } = answer;
+      const whole = await body.whole(deadline.signal);
+      return { response: { status, headers, url: url.href, body: whole } };
+    } catch (error) {
+      leave();
+      throw error;
     } finally {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', cancel);
-      // Whatever of it is under way still is for nobody.
-      over.abort(new Error('the request is over'));
+      deadline.end();
       this.#underWay--;
     }
   }
 
+  /** One more body that is open; gives what is to be called, once, when it is not any more. */
+  #enter(): () => void {
+    const { maxBodies } = this.#options.settings;
+    if (this.#open >= maxBodies) throw busy(`${maxBodies} bodies are open (powers.http.maxBodies)`);
+    this.#open++;
+    return () => this.#open--;
+  }
+
+  #streamed({ status, headers, url, body }: Answer, leave: () => void, context: CallContext): HttpResponse {
+    const stream = new HttpStream(body, url, this.#options.settings.bodyIdleMillis, leave);
+    const served = serve<Stub>(sturdySchema().interface('Http.Body'), stream);
+    return { status, headers, url: url.href, body: NOTHING, stream: context.use(served) };
+  }
+
   /** All that can be said of it before anything is sent. */
-  #checked({ method, url: text, headers, body, redirects }: HttpRequest): Hop {
-    const { maxRequestBytes, maxRedirects } = this.#options.settings;
+  #checked(request: HttpRequest): Hop {
+    const { method, url: text, headers, redirects } = request;
+    const { maxRedirects } = this.#options.settings;
     const url = URL.canParse(text) ? new URL(text) : null;
     if (url === null)
       throw refused('ERR_HTTP_URL', 'url: expected an absolute URL, such as https://example.com/');
@@ -106,14 +135,7 @@ export class HttpPower {
       );
     }
     this.#letOut(url, method, 'url');
-    if (body.length > maxRequestBytes) {
-      throw refused(
-        'ERR_HTTP_REQUEST_SIZE',
-        `body: ${body.length} bytes; at most ${maxRequestBytes} are sent (powers.http.maxRequestBytes)`,
-      );
-    }
-    if (body.length > 0 && (method === 'GET' || method === 'HEAD'))
-      throw refused('ERR_HTTP_REQUEST', `body: a request of the method ${method} has none`);
+    const body = this.#checkedBody(request);
     if (redirects > maxRedirects) {
       throw refused(
         'ERR_HTTP_REDIRECTS',
@@ -121,6 +143,59 @@ export class HttpPower {
       );
     }
     return { url, method, headers: checkedHeaders(headers, this.#options.settings), body };
+  }
+
+  #checkedBody({ method, body, source, length }: HttpRequest): Uint8Array | Source {
+    const { maxRequestBytes } = this.#options.settings;
+    const { maxBytes, setting } = this.#limits.source;
+    if ((body.length > 0 || source !== null) && (method === 'GET' || method === 'HEAD'))
+      throw refused('ERR_HTTP_REQUEST', `body: a request of the method ${method} has none`);
+    if (source === null) {
+      if (length !== 0n)
+        throw refused('ERR_HTTP_REQUEST', 'length: it is that of a source, and there is none');
+      if (body.length <= maxRequestBytes) return body;
+      throw refused(
+        'ERR_HTTP_REQUEST_SIZE',
+        `body: ${body.length} bytes; at most ${maxRequestBytes} are sent (powers.http.maxRequestBytes)`,
+      );
+    }
+    if (body.length > 0)
+      throw refused('ERR_HTTP_REQUEST', 'body: there is a source, too; expected one of them');
+    if (length > BigInt(maxBytes)) {
+      throw refused(
+        'ERR_HTTP_REQUEST_SIZE',
+        `length: ${length} bytes; at most ${maxBytes} are sent (${setting})`,
+      );
+    }
+    return { stub: source, length: length === 0n ? null : Number(length) };
+  }
+
+  /** Of a response that is read whole. */
+  get #limits(): ExchangeLimits {
+    const { settings } = this.#options;
+    const { maxHeaders, maxHeaderBytes, maxResponseBytes, bodyIdleMillis } = settings;
+    const { maxRequestBytes, maxStreamedRequestBytes } = settings;
+    return {
+      maxHeaders,
+      maxHeaderBytes,
+      maxBytes: maxResponseBytes,
+      setting: 'powers.http.maxResponseBytes',
+      source: {
+        maxBytes: maxStreamedRequestBytes ?? maxRequestBytes,
+        setting: `powers.http.${maxStreamedRequestBytes === undefined ? 'maxRequestBytes' : 'maxStreamedRequestBytes'}`,
+        idleMillis: bodyIdleMillis,
+      },
+    };
+  }
+
+  get #streamLimits(): ExchangeLimits {
+    const { maxStreamedResponseBytes } = this.#options.settings;
+    if (maxStreamedResponseBytes === undefined) return this.#limits;
+    return {
+      ...this.#limits,
+      maxBytes: maxStreamedResponseBytes,
+      setting: 'powers.http.maxStreamedResponseBytes',
+    };
   }
 
   /** What was granted, of a request and of each redirect. */
@@ -142,33 +217,31 @@ export class HttpPower {
     }
   }
 
-  async #follow(first: Hop, redirects: number, signal: AbortSignal): Promise<Answer & { url: string }> {
+  async #follow(
+    first: Hop,
+    { redirects, stream }: Pick<HttpRequest, 'redirects' | 'stream'>,
+    deadline: Deadline,
+  ): Promise<Answer> {
+    const { authorities, uses } = this.#options;
+    const limits = stream ? this.#streamLimits : this.#limits;
     let hop = first;
     for (let left = redirects; ; left--) {
-      const { settings, authorities, uses } = this.#options;
       const { url, method, body } = hop;
-      const headers = await withSecrets(hop.headers, url.origin, uses, signal);
-      const address = await this.#addressOf(url, signal);
-      const answer = await exchange({
-        url,
-        address,
-        method,
-        headers,
-        body,
-        limits: settings,
-        authorities,
-        signal,
-      });
-      const location = answer.headers.find(({ name }) => name === 'location')?.value;
-      if (redirects === 0 || location === undefined || !REDIRECTS.includes(answer.status))
-        return { ...answer, url: url.href };
+      const headers = await withSecrets(hop.headers, url.origin, uses, deadline.signal);
+      const address = await this.#addressOf(url, deadline.signal);
+      const head = await exchange({ url, address, method, headers, body, limits, authorities, deadline });
+      const location = head.headers.find(({ name }) => name === 'location')?.value;
+      if (redirects === 0 || location === undefined || !REDIRECTS.includes(head.status))
+        return { ...head, url };
+      // What it says besides is read by nobody.
+      head.body.close();
       if (left === 0) {
         throw refused(
           'ERR_HTTP_REDIRECTS',
           `${first.url.origin}: more than ${redirects} redirects; so many were to be followed`,
         );
       }
-      hop = this.#next(hop, answer.status, location);
+      hop = this.#next(hop, head.status, location);
     }
   }
 
@@ -179,6 +252,12 @@ export class HttpPower {
     to.hash = '';
     const what = `the redirect from ${url.origin}`;
     const isGet = status === 303 ? method !== 'HEAD' : status < 303 && method === 'POST';
+    if (!isGet && !(body instanceof Uint8Array)) {
+      throw refused(
+        'ERR_HTTP_REDIRECTS',
+        `${url.origin}: it redirects, and the body would be sent again; that of a source is read once`,
+      );
+    }
     const next: Hop = {
       url: to,
       method: isGet ? 'GET' : method,
@@ -223,4 +302,8 @@ const CREDENTIALS: readonly string[] = ['authorization', 'cookie'];
 
 function refused(code: string, message: string): RpcError {
   return new RpcError('failed', message, { code });
+}
+
+function busy(message: string): RpcError {
+  return new RpcError('overloaded', message, { code: 'ERR_HTTP_BUSY' });
 }

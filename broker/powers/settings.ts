@@ -78,6 +78,21 @@ const http = z.strictObject({
   maxHeaderBytes: z.int().min(256).max(262_144).default(16_384),
   /** From the call to the whole response, with all redirects. */
   timeoutMillis: z.int().min(1).max(600_000).default(30_000),
+  /** Of responses that are read in chunks: how many may be open. */
+  maxBodies: z.int().min(1).max(1024).default(16),
+  /** How long a body that is streamed may stand still, either way. */
+  bodyIdleMillis: z.int().min(1).max(600_000).default(30_000),
+  /** Of a body that is streamed. Default: as of one that is not. */
+  maxStreamedRequestBytes: z
+    .int()
+    .min(0)
+    .max(2 ** 50)
+    .optional(),
+  maxStreamedResponseBytes: z
+    .int()
+    .min(0)
+    .max(2 ** 50)
+    .optional(),
   policy,
 });
 

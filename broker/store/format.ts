@@ -12,7 +12,7 @@ import type { LmdbTables, Transaction } from './lmdb-tables.js';
 import type { Root } from './root-record.js';
 import { StoreError } from './store.js';
 
-export const STORE_FORMAT = 2;
+export const STORE_FORMAT = 3;
 
 export interface Migration {
   /** The format it begins from; it leads to the next. */
@@ -30,8 +30,14 @@ export interface Migration {
  */
 const RESERVED_AND_AMENDMENTS: Migration = { from: 1, migrate: () => {} };
 
+/**
+ * Format 3 has the table `upgrades`: a version that knows nothing of it would run older code than what was upgraded to, on what that has
+ * stored. A store without it has no records in it.
+ */
+const UPGRADES: Migration = { from: 2, migrate: () => {} };
+
 /** One for each format before this one, in their order. */
-export const MIGRATIONS: readonly Migration[] = [RESERVED_AND_AMENDMENTS];
+export const MIGRATIONS: readonly Migration[] = [RESERVED_AND_AMENDMENTS, UPGRADES];
 
 export interface Formats {
   readonly current: number;

@@ -44,6 +44,7 @@ import {
   type Store,
   StoreError,
   type TreeRange,
+  type UpgradedCode,
 } from './store.js';
 import { examineFolder, markClosed, openRoot, STORE_FILE } from './store-folder.js';
 
@@ -362,6 +363,25 @@ export class LmdbStore implements Store {
         writeRoot(transaction, root);
       }
       transaction.put('configured', key, text(grantId));
+    });
+  }
+
+  upgradedCode(domainId: string): UpgradedCode | null {
+    const payload = this.#tables.get('upgrades', keyOf(domainId));
+    return payload === undefined ? null : unpack<UpgradedCode>(payload);
+  }
+
+  setUpgradedCode(domainId: string, code: UpgradedCode | null, event: Omit<AuditEvent, 'at'>): Promise<void> {
+    return this.#tables.transact((transaction) => {
+      domainOf(transaction, domainId);
+      const key = text(domainId);
+      const root = rootOf(transaction);
+      const before = transaction.get('upgrades', key) === undefined ? 0 : 1;
+      if (code !== null) transaction.put('upgrades', key, pack(code));
+      else if (before === 1) transaction.remove('upgrades', key);
+      root.counts.upgrades += (code === null ? 0 : 1) - before;
+      appendEntry(transaction, root, { at: this.#now(), ...event });
+      writeRoot(transaction, root);
     });
   }
 

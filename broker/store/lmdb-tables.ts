@@ -26,6 +26,7 @@ export const TABLES = [
   'domainNames',
   'domains',
   'configured',
+  'upgrades',
   'storage',
   'audit',
 ] as const;

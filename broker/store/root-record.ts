@@ -42,6 +42,7 @@ const NO_RECORDS: Readonly<Record<Counted, number>> = {
   domainNames: 0,
   domains: 0,
   configured: 0,
+  upgrades: 0,
   audit: 0,
 };
 
@@ -51,7 +52,7 @@ export function readRoot(source: {
   const payload = source.get('root', ROOT_KEY);
   if (payload === undefined) return undefined;
   const root = unpack<Root>(payload);
-  // The first stores of format 1 were written before the root named a format; and format 1 has fewer tables.
+  // The first stores of format 1 were written before the root named a format; and formats 1 and 2 have fewer tables.
   return { ...root, format: root.format ?? 1, counts: { ...NO_RECORDS, ...root.counts } };
 }
 

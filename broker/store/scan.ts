@@ -15,7 +15,13 @@ import { TABLES, type Table } from './lmdb-tables.js';
 import { unpack, unseal } from './record.js';
 import { type Counted, type Root, readRoot } from './root-record.js';
 import { Snapshot } from './snapshot.js';
-import { AMENDING_ACTIONS, type AuditEntry, MAX_GRANT_DEPTH, type StoreError } from './store.js';
+import {
+  AMENDING_ACTIONS,
+  type AuditEntry,
+  MAX_GRANT_DEPTH,
+  type StoreError,
+  type UpgradedCode,
+} from './store.js';
 
 /** So many findings are told; of more, how many there were. */
 const MAX_FINDINGS = 20;
@@ -225,6 +231,14 @@ class Scan {
     configured: (_key, payload) => {
       if (!this.snapshot.has('grants', payload))
         this.#found(`the grant ${payload} of the configuration is missing`);
+    },
+    upgrades: (key, payload) => {
+      if (!this.snapshot.has('domains', key)) this.#found(`the domain ${key} was upgraded, and is missing`);
+      const { source, schema, since, configured } = unpack<Partial<UpgradedCode>>(payload);
+      const isWhole =
+        typeof source === 'string' && schema instanceof Uint8Array && Number.isSafeInteger(since);
+      if (!isWhole || typeof configured?.interface !== 'string')
+        this.#found(`what the domain ${key} was upgraded to is no program with a schema`);
     },
     storage: (key, payload) => this.#stored(key, payload),
   };

@@ -133,6 +133,30 @@ export interface DomainRow {
   readonly created: number;
 }
 
+/** What the configuration has a domain run: to see whether it is another. Digests are SHA-256. */
+export interface ConfiguredCode {
+  /** Of the text of the program; null: it could not be made. */
+  readonly program: Uint8Array | null;
+  /** Of the file of the schema; null: it could not be read. */
+  readonly schema: Uint8Array | null;
+  /** Of the main object. */
+  readonly interface: string;
+  /** What made the program: another may make another of the same module. */
+  readonly bundler: string;
+}
+
+/** What a domain was upgraded to, and runs until it is upgraded again or the configuration has another code. */
+export interface UpgradedCode {
+  /** The text of the program. */
+  readonly source: string;
+  /** A CodeGeneratorRequest. */
+  readonly schema: Uint8Array;
+  /** When it was upgraded. */
+  readonly since: number;
+  /** What the configuration had by then. */
+  readonly configured: ConfiguredCode;
+}
+
 /** Who does it, for the audit entry of a mint, an amendment or a revoke. */
 export interface AuditNote {
   /** The authority behind it: the operator, a grant, the broker itself and why. */
@@ -271,6 +295,11 @@ export interface Store {
   /** The id of the grant that stands for a grant of the configuration, by the domain that holds it and its name there. */
   configuredGrant(domainId: string, name: string): string | null;
   setConfiguredGrant(domainId: string, name: string, grantId: string): Promise<void>;
+
+  /** Null: the domain runs what the configuration has it run. */
+  upgradedCode(domainId: string): UpgradedCode | null;
+  /** Puts it in the place of what was there, and the entry into the audit log, at one instant. */
+  setUpgradedCode(domainId: string, code: UpgradedCode | null, event: Omit<AuditEvent, 'at'>): Promise<void>;
 
   readStorage(domainId: string, key: string): Uint8Array | null;
   /**

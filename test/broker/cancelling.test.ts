@@ -90,7 +90,11 @@ beforeEach(async () => {
     id: await store.domainId('slow'),
     name: 'slow',
     config: domains['slow']!,
-    version: versionOf(schema, async () => ({ source: '', schemas: [], grants: [] })),
+    version: versionOf(
+      schema,
+      () => ({ program: null, origin: 'configuration', since: 0 }),
+      async () => ({ source: '', schemas: [], grants: [] }),
+    ),
     supervisor: { start: enter } as Partial<Supervisor> as Supervisor,
     entrance,
     lines: new LineRate(100, Date.now),

@@ -487,6 +487,9 @@ describe('sturdy domains and health', () => {
       err: '',
     });
     expect(JSON.parse((await sturdy(['call', ref, 'balance'])).out)).toEqual({ cents: '42' });
+    expect((await asOperator('domains')).out).toMatch(
+      /^NAME .* CODE .*\nledger .* [0-9a-f]{12} upgraded \d{4}-\d\d-\d\dT[0-9:.]+Z$/m,
+    );
     for (const [args, code, reason] of [
       [['--module', 'nothing.ts'], 1, 'the program of domain ledger cannot be made'],
       [['--schema', 'next.ts'], 1, 'next.ts is not a CodeGeneratorRequest'],

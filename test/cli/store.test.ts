@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { COMES_BACK } from '../../broker/store/backup.js';
+import { STORE_FORMAT } from '../../broker/store/format.js';
 import { CLI } from '../../examples/ledger/place.js';
 import { asDelegable, Running } from '../broker/running.js';
 
@@ -78,7 +79,10 @@ describe('sturdy store', { timeout: 120_000 }, () => {
     await stop();
     expect((await sturdy(['store', 'check', ...DATA])).out).toMatch(whole);
     const json = await sturdy(['store', 'check', ...DATA, '--json']);
-    expect(JSON.parse(json.out)).toMatchObject({ format: 2, records: { grants: 2, revocations: 1 } });
+    expect(JSON.parse(json.out)).toMatchObject({
+      format: STORE_FORMAT,
+      records: { grants: 2, revocations: 1 },
+    });
   });
 
   it('says what is damaged, and so does a broker, which does not start and names the way out', async () => {

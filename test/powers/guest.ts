@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
-import { Broker, type ConfigInput, parseConfig } from 'sturdy/broker';
+import { Broker, type BrokerOptions, type ConfigInput, parseConfig } from 'sturdy/broker';
 import { SturdyRef } from 'sturdy/client';
 import { connectSocket, type Session } from 'sturdy/rpc';
 import { type InterfaceType, SchemaGraph, sturdySchema } from 'sturdy/schema';
@@ -37,11 +37,14 @@ export class Guest {
   restore!: (secret: Uint8Array, type: InterfaceType) => Promise<AnyStub>;
   readonly #domains = new Map<string, AnyStub>();
 
-  private constructor(readonly folder: string) {}
+  private constructor(
+    readonly folder: string,
+    private readonly options: BrokerOptions,
+  ) {}
 
   /** A broker with these domains. */
-  static async start(domains: Domains, folder?: string): Promise<Guest> {
-    const guest = new Guest(folder ?? (await mkdtemp(join(tmpdir(), 'sturdy-powers-'))));
+  static async start(domains: Domains, folder?: string, options: BrokerOptions = {}): Promise<Guest> {
+    const guest = new Guest(folder ?? (await mkdtemp(join(tmpdir(), 'sturdy-powers-'))), options);
     await guest.#begin(domains);
     return guest;
   }
@@ -66,7 +69,7 @@ export class Guest {
       this.folder,
     );
     const log = pino({ level: 'trace' }, { write: (line: string) => this.lines.push(line) });
-    this.#broker = await Broker.start(config, { log });
+    this.#broker = await Broker.start(config, { ...this.options, log });
     this.#session = await connectSocket({ path: join(this.folder, 'broker.sock') });
     const gate = this.#session.bootstrap<AnyStub>(sturdySchema().interface('Gate'));
     this.restore = async (secret, type) =>

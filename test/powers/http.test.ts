@@ -147,6 +147,9 @@ const request = (wanted: Partial<HttpRequest> & { url: string }, domain = 'guest
     domain,
   );
 
+/** Nothing of it is streamed. */
+const PLAIN = { stream: false, source: null, length: 0n };
+
 const text = (name: string, value: string) => ({ name, text: value });
 
 describe('a request of a domain', () => {
@@ -410,7 +413,7 @@ describe('a name', () => {
     const resolve: Resolve = async () =>
       (answers[questions++] ?? answers.at(-1)!).map((address) => ({ address }));
     const http = new HttpPower({ settings, authorities: null, uses: new SecretUses(), resolve });
-    const wanted = { method: 'GET', headers: [], body: new Uint8Array(), redirects: 0 };
+    const wanted = { method: 'GET', headers: [], body: new Uint8Array(), redirects: 0, ...PLAIN };
     const url = 'http://name.example:8/';
     const code = await http.request({ request: { ...wanted, url } }, context).then(
       () => 'none',
@@ -467,7 +470,7 @@ describe('a name', () => {
     const resolve: Resolve = async () => answers[questions++]!.map((address) => ({ address }));
     const granted = powers.parse({ http: { origins: [origin], addresses: ['127.0.0.0/8'] } }).http!;
     const http = new HttpPower({ settings: granted, authorities: null, uses: new SecretUses(), resolve });
-    const wanted = { method: 'GET', headers: [], body: new Uint8Array(), redirects: 0 };
+    const wanted = { method: 'GET', headers: [], body: new Uint8Array(), redirects: 0, ...PLAIN };
     const { response } = await http.request({ request: { ...wanted, url: `${origin}/first` } }, context);
     expect(response.status).toBe(200);
     expect(questions).toBe(1);
@@ -485,7 +488,7 @@ describe('a name', () => {
   it('that is never resolved is waited for no longer than a response', async () => {
     const resolve: Resolve = () => new Promise(() => {});
     const http = new HttpPower({ settings, authorities: null, uses: new SecretUses(), resolve });
-    const wanted = { method: 'GET', headers: [], body: new Uint8Array(), redirects: 0 };
+    const wanted = { method: 'GET', headers: [], body: new Uint8Array(), redirects: 0, ...PLAIN };
     await expect(
       http.request({ request: { ...wanted, url: 'http://name.example:8/' } }, context),
     ).rejects.toMatchObject({ code: 'ERR_HTTP_TIMEOUT' });

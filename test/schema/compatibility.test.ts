@@ -353,6 +353,43 @@ describe.skipIf(toolMissing !== null)('a schema', () => {
     expect(faultsOf(...edits).sort()).toEqual([...faults].sort());
   });
 
+  describe('with a type that no interface reaches', () => {
+    const shelf = (value: string, types: string) => `@0xf0c2a57b3e9d184a;
+      interface Shelf { put @0 (value :${value}); take @1 (many :UInt32) -> (value :Text); }
+      ${types}`;
+    const NOTE = 'struct Note { text @0 :Text; kind @1 :Kind; } enum Kind { plain @0; loud @1; }';
+    const between = (before: string, after: string) => incompatibilities(graphOf(before), graphOf(after));
+
+    it.each(['AnyPointer', 'List(Holder)', 'Box'])(
+      'keeps it where a message can have it in it: as %s',
+      (value) => {
+        const more = 'struct Holder { any @0 :AnyPointer; } struct Box(T) { value @0 :T; }';
+        const from = shelf(value, `${NOTE} ${more}`);
+        expect(between(from, from)).toEqual([]);
+        expect(between(from, from.replace('kind @1', 'more @2 :Text; kind @1'))).toEqual([]);
+        expect(between(from, from.replace('text @0 :Text', 'text @0 :Data'))).toEqual([
+          'struct Note: field text was Text and is Data',
+        ]);
+        expect(between(from, from.replace('loud @1', 'quiet @1'))).toEqual(['enum Kind: loud was removed']);
+        expect(between(from, from.replace(/struct Note \{.*?\}/, ''))).toEqual([
+          'struct Note was removed, and an AnyPointer can be one',
+        ]);
+      },
+    );
+
+    it('lets go of it where none can', () => {
+      const from = shelf('Text', NOTE);
+      expect(between(from, from.replace('text @0 :Text', 'text @0 :Data'))).toEqual([]);
+      expect(between(from, from.replace(/struct Note \{.*?\}/, ''))).toEqual([]);
+    });
+
+    it('does not take params that are declared in place for one', () => {
+      const from = shelf('AnyPointer', NOTE);
+      const named = from.replace('(many :UInt32)', 'Many');
+      expect(between(from, `${named} struct Many { many @0 :UInt32; }`)).toEqual([]);
+    });
+  });
+
   it('whose brands grow without end is not compared without end, nor allowed', () => {
     const growing = (more: string) =>
       graphOf(`@0xf0c2a57b3e9d1848;

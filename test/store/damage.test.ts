@@ -27,6 +27,9 @@ beforeEach(async () => {
   await store.revokeSubtree(child.id, BY);
   await store.reserve(root.id, 'calls', 3, 10);
   await store.writeStorage(domain, [{ key: 'balance', put: Buffer.from('a hundred') }]);
+  const configured = { program: null, schema: null, interface: 'Ledger', bundler: 'x' };
+  const code = { source: 'a program', schema: Buffer.from('a schema'), since: 7, configured };
+  await store.setUpgradedCode(domain, code, { ...BY, action: 'domain.upgrade' });
   await store.close();
 });
 afterEach(() => rmSync(folder, { recursive: true }));
@@ -61,6 +64,7 @@ async function readAll(): Promise<void> {
     store.reserved(root.id);
     store.domains();
     store.readStorage(domain, 'balance');
+    store.upgradedCode(domain);
     store.audit(0, 1000);
     await store.domainId('ledger');
   } finally {
@@ -77,6 +81,7 @@ const TABLES = [
   'amendments',
   'domainNames',
   'domains',
+  'upgrades',
   'storage',
   'audit',
 ];

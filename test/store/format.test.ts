@@ -152,6 +152,23 @@ describe('a store of an older format', { timeout: 120_000 }, () => {
     await again.close();
   });
 
+  it('is opened where it is of format 2, which had no table of upgrades', async () => {
+    await become(2, ({ upgrades: _upgrades, ...fewer }) => fewer);
+    const store = await LmdbStore.open(folder);
+    expect(store.grant(grants[1]!.id)!.revoked).toBeTypeOf('number');
+    expect(store.audit(3, 10)).toMatchObject([
+      { action: 'store.migrate', detail: `from format 2 to ${STORE_FORMAT}` },
+    ]);
+    const domain = await store.domainId('ledger');
+    expect(store.upgradedCode(domain)).toBe(null);
+    const configured = { program: null, schema: null, interface: 'Ledger', bundler: 'x' };
+    const code = { source: 'x', schema: Buffer.from('y'), since: 7, configured };
+    await store.setUpgradedCode(domain, code, { ...BY, action: 'domain.upgrade' });
+    await store.close();
+    expect(await scanStore(join(folder, 'store.mdb'))).toMatchObject({ records: { upgrades: 1 } });
+    expect((await scanStore(join(folder, 'store.format-2.mdb'))).format).toBe(2);
+  });
+
   it('is one without a format in its root record, too: the first ones had none', async () => {
     await becomeFormat1({ named: false });
     const store = await LmdbStore.open(folder);
@@ -162,19 +179,32 @@ describe('a store of an older format', { timeout: 120_000 }, () => {
   });
 });
 
-/** The root record counts what there was in format 1; `named`: and says that it is that. The two tables are empty. */
-async function becomeFormat1({ named }: { named: boolean }): Promise<void> {
+/** `named`: the root record says that it is of format 1. */
+const becomeFormat1 = ({ named }: { named: boolean }) =>
+  become(
+    named ? 1 : undefined,
+    ({ reserved: _reserved, amendments: _amendments, upgrades: _upgrades, ...fewer }) => fewer,
+  );
+
+/** The root record has this format, and counts what there was in it. The tables that it had not are empty. */
+async function become(
+  format: number | undefined,
+  counted: (counts: Root['counts']) => Partial<Root['counts']>,
+): Promise<void> {
   const { LmdbTables } = await import('./built.js');
   const tables = new LmdbTables(join(folder, 'store.mdb'));
   await tables.transact((transaction) => {
     const key = Buffer.from('root');
     const { format: _format, counts, ...rest } = unpack<Root>(transaction.get('root', key)!);
-    const { reserved: _reserved, amendments: _amendments, ...fewer } = counts;
-    transaction.put('root', key, pack({ ...rest, counts: fewer, ...(named && { format: 1 }) }));
+    const root = { ...rest, counts: counted(counts), ...(format !== undefined && { format }) };
+    transaction.put('root', key, pack(root));
   });
   await tables.close();
   // It was not closed by a store; the marker names its format all the same.
-  writeFileSync(join(folder, 'store.json'), JSON.stringify({ ...marker(), format: 1, closed: null }));
+  writeFileSync(
+    join(folder, 'store.json'),
+    JSON.stringify({ ...marker(), format: format ?? 1, closed: null }),
+  );
 }
 
 describe('a store of a newer format', { timeout: 120_000 }, () => {

@@ -26,6 +26,13 @@ import { LmdbStore, LmdbTables, scanFolder } from './built.js';
 import { grantOf } from './new-grant.js';
 
 const BY = { by: 'test' };
+const UPGRADED = {
+  source: 'a program',
+  schema: Buffer.from('a schema'),
+  since: 7,
+  configured: { program: null, schema: null, interface: 'Ledger', bundler: 'x' },
+};
+
 const MODULE = new URL('../../dist/broker/store/lmdb-store.js', import.meta.url).href;
 
 let folder: string;
@@ -231,6 +238,22 @@ describe('a scan finds, though every record is whole and counted,', { timeout: 1
       'a grant of the configuration that there is not',
       (transaction) => transaction.put('configured', Buffer.from(`${domain}account`), Buffer.from(domain)),
       /the grant \w+ of the configuration is missing/,
+    ],
+    [
+      'the upgrade of a domain that there is not',
+      (transaction, record) => {
+        transaction.put('upgrades', Buffer.from(root.id), pack(UPGRADED));
+        record.counts.upgrades += 1;
+      },
+      /the domain \w+ was upgraded, and is missing/,
+    ],
+    [
+      'an upgrade to what is no program',
+      (transaction, record) => {
+        transaction.put('upgrades', Buffer.from(domain), pack({ ...UPGRADED, source: 7 }));
+        record.counts.upgrades += 1;
+      },
+      /what the domain \w+ was upgraded to is no program with a schema/,
     ],
     [
       'storage that is missing',

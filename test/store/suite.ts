@@ -42,6 +42,8 @@ const VERBS: Record<keyof Store, true> = {
   domains: true,
   configuredGrant: true,
   setConfiguredGrant: true,
+  upgradedCode: true,
+  setUpgradedCode: true,
   readStorage: true,
   writeStorage: true,
   storageUse: true,
@@ -449,6 +451,32 @@ export function storeSuite(name: string, opening: OpenStore): void {
       expect(store.configuredGrant(domain, 'account')).toBe(two.id);
       expect(store.configuredGrant(domain, 'accoun')).toBe(null);
       await expect(store.setConfiguredGrant(domain, 'x', 'nothing')).rejects.toMatchObject({
+        code: 'ERR_STORE_NOT_FOUND',
+      });
+    });
+
+    it('remembers what a domain was upgraded to, with an entry in the audit log, until it is said to be nothing', async () => {
+      const event = { action: 'domain.upgrade', domain: 'ledger', ...BY };
+      const configured = { program: digestOf(mintSecret()), schema: null, interface: 'Ledger', bundler: 'x' };
+      const code = { source: 'a program', schema: Buffer.from('a schema'), since: 7, configured };
+      expect(store.upgradedCode(domain)).toBe(null);
+      await store.setUpgradedCode(domain, { ...code, source: 'x'.repeat(3 << 20) }, event);
+      await store.setUpgradedCode(domain, code, { ...event, detail: 'again' });
+      await reopen();
+      expect(store.upgradedCode(domain)).toEqual({
+        ...code,
+        configured: { ...configured, program: Buffer.from(configured.program) },
+      });
+      expect(store.upgradedCode(await store.domainId('other'))).toBe(null);
+      await store.setUpgradedCode(domain, null, { ...event, detail: 'ended' });
+      await store.setUpgradedCode(domain, null, { ...event, detail: 'ended twice' });
+      await reopen();
+      expect(store.upgradedCode(domain)).toBe(null);
+      const entries = store.audit(0, 10).map(({ action, detail }) => [action, detail]);
+      expect(entries).toEqual(
+        [undefined, 'again', 'ended', 'ended twice'].map((detail) => ['domain.upgrade', detail]),
+      );
+      await expect(store.setUpgradedCode('nobody', code, event)).rejects.toMatchObject({
         code: 'ERR_STORE_NOT_FOUND',
       });
     });
