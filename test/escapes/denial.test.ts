@@ -3,7 +3,7 @@
  * client of another domain is answered before, during and after. An attempt is made in all tiers at once.
  */
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type AnyStub, type Client, type Domains, Running } from '../broker/running.js';
 import { filedDenials } from './harness/classes.js';
 import type { Limits, Stopped, Told } from './harness/denial-class.js';
@@ -22,13 +22,13 @@ const gaps: Record<string, Record<Phase, Latency>> = {};
 let running: Running;
 let client: Client;
 let operator: AnyStub;
-let steady: AnyStub;
+/** The connection of the steady client. */
+let bystander: Client;
 beforeAll(async () => {
   running = await Running.start(domains());
   client = await running.connect();
   operator = await running.operator(client);
-  steady = (await Wall.to('steady', 'thread', await running.connect(), operator, running)).main;
-  await steady['echo']({});
+  bystander = await running.connect();
 }, 180_000);
 afterAll(async () => {
   const longest = (phase: Phase) => Math.max(0, ...Object.values(gaps).map((each) => each[phase].longest));
@@ -42,7 +42,7 @@ afterAll(async () => {
 
 /** One domain for each tier and each set of limits: whoever is stopped is started again for the next attempt. */
 const limitsOf = ({ limits }: Stopped | Told): Limits => ({
-  turnMillis: 400,
+  turnMillis: 1000,
   heapMiB: 32,
   restartsPerMinute: 1000,
   ...limits,
@@ -57,10 +57,13 @@ const kinds = [
 const domainOf = (tier: Tier, attempt: Stopped | Told): string =>
   `${tier}-${kinds.indexOf(JSON.stringify(limitsOf(attempt)))}`;
 
+/** Of those that are not attacked: what else the machine does must not end them. */
+const PATIENT: Limits = { turnMillis: 20_000 };
+
 function domains(): Domains {
-  const all: Domains = { steady: probeDomain() };
+  const all: Domains = { steady: probeDomain({ limits: PATIENT }) };
   for (const tier of tiers) {
-    all[`neighbour-${tier}`] = probeDomain();
+    all[`neighbour-${tier}`] = probeDomain({ limits: PATIENT });
     kinds.forEach((limits, kind) => {
       all[`${tier}-${kind}`] = probeDomain({
         tier,
@@ -81,9 +84,12 @@ describe.each(filed.map((each) => [each.class.name, each] as const))(
     const waits: Record<string, Record<Phase, Latency>> = {};
 
     beforeAll(async () => {
+      // Anew: where it was lost in an attack, that is what fails.
+      const steady = (await Wall.to('steady', 'thread', bystander, operator, running)).main;
+      await steady['echo']({});
       for (const [name, attempt] of Object.entries(each.attempts)) {
         const among = tiers.filter((tier) => missing(attempt, tier) === undefined);
-        const attack = await attacked(among, attempt);
+        const attack = await attacked(among, attempt, steady);
         among.forEach((tier, i) => {
           outcomes.get(tier)!.set(name, attack.outcomes[i]!);
         });
@@ -134,6 +140,7 @@ const missing = (attempt: Stopped | Told, tier: Tier): string | undefined =>
 async function attacked(
   among: readonly Tier[],
   attempt: Stopped | Told,
+  steady: AnyStub,
 ): Promise<{ outcomes: PromiseSettledResult<string>[]; waited: Record<Phase, Latency> }> {
   const walls = await Promise.all(
     among.map(async (tier) => {
@@ -162,9 +169,8 @@ async function attacked(
 async function held(wall: Wall, attempt: Stopped | Told): Promise<string> {
   if ('stopped' in attempt) {
     const answer = await wall.escapes(attempt.body);
-    await expect
-      .poll(async () => (await wall.info()).state, { timeout: 20_000, message: answer })
-      .toBe('failed');
+    const failed = async () => expect((await wall.info()).state, answer).toBe('failed');
+    await vi.waitFor(failed, { timeout: 20_000, interval: 50 });
     return (await wall.info()).detail;
   }
   const connect = () => running.connect();
