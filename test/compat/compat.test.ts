@@ -93,20 +93,11 @@ describe.skipIf(!installed)(`a package of npm in a domain${SKIPPED}`, () => {
 
   it('does its work as it does in plain Node, or says why it cannot', { timeout: 600_000 }, async () => {
     const wrong: string[] = [];
-    const programs = Object.entries(reference);
-    const outcomes = programs.map(() => '' as string | Error);
-    const left = programs.map(([program], i) => ({ program, i }));
-    // One is bundled while another is run.
-    const runner = async (): Promise<void> => {
-      for (let next = left.shift(); next !== undefined; next = left.shift())
-        outcomes[next.i] = await inDomain(next.program).catch((error: Error) => error);
-    };
-    await Promise.all([runner(), runner()]);
-    for (const [i, [program, { what, outcome }]] of programs.entries()) {
+    for (const [program, { what, outcome }] of Object.entries(reference)) {
       const name = PACKAGES[program] ?? program;
       const { version } = JSON.parse(readFileSync(here(`./node_modules/${name}/package.json`), 'utf8'));
       const [says, why] = CANNOT[program] === undefined ? [null, null] : LACKING[CANNOT[program]];
-      const got = outcomes[i]!;
+      const got = await inDomain(program).catch((error: Error) => error);
       const expected =
         got instanceof Error ? says?.test(got.message) === true : says === null && got === outcome;
       if (!expected) wrong.push(`${program}: ${got instanceof Error ? got.message : `gave ${got}`}`);
