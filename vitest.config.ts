@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Tests that say how long something may hold up somebody else, or how much memory that takes: they run by themselves. */
 const ALONE = [
@@ -8,6 +9,27 @@ const ALONE = [
   'test/escapes/denial.test.ts',
   'test/bench/**/*.test.ts',
 ];
+
+/** What takes a minute or more, the longest first: one that began as the last would leave the other worker idle. */
+const LONGEST = [
+  'interop/peers',
+  'cli/commands',
+  'escapes/versions',
+  'escapes/denial-harm',
+  'compat/compat',
+  'broker/activation',
+  'escapes/escapes',
+  'conformance/envelope',
+].map((name) => fileURLToPath(new URL(`test/${name}.test.ts`, import.meta.url)));
+
+class LongestFirst extends BaseSequencer {
+  /** All of them are run together with others, before those that run alone. */
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rest = await super.sort(files);
+    const first = LONGEST.flatMap((path) => rest.filter(({ moduleId }) => moduleId === path));
+    return [...first, ...rest.filter((each) => !first.includes(each))];
+  }
+}
 
 export default defineConfig({
   resolve: {
@@ -25,6 +47,7 @@ export default defineConfig({
     // No secret of a reference may be seen anywhere: every file's processes are recorded, and looked at.
     globalSetup: 'test/secrets/run.ts',
     setupFiles: 'test/secrets/look.ts',
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true,

@@ -1,68 +1,48 @@
 /**
  * Every class of denial of service, in every tier: the domain is stopped or told, its operator can read why, and a steady
- * client of another domain is answered before, during and after.
+ * client of another domain is answered before, during and after. An attempt is made in all tiers at once.
  */
 
-import { basename } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type AnyStub, type Client, type Domains, Running } from '../broker/running.js';
-import { Bare } from './harness/bare.js';
 import { filedDenials } from './harness/classes.js';
 import type { Limits, Stopped, Told } from './harness/denial-class.js';
-import { asProgram } from './harness/escape-class.js';
 import { Findings } from './harness/findings.js';
 import { type Latency, type Phase, SteadyClient } from './harness/steady-client.js';
-import { ASKED, refusals, type Tier, WHOLE, WITHOUT_WALLS } from './harness/tiers.js';
+import { ASKED, refusals, type Tier } from './harness/tiers.js';
 import { infoOf, NEIGHBOUR, probeDomain, Wall } from './harness/wall.js';
 
 const refused = refusals();
 const findings = new Findings('denial');
-const bare = new Bare();
-/** What the suite has time for; the matrix has them all. */
-const SAMPLE: ReadonlySet<string> = new Set([
-  'buffers-off-the-heap',
-  'catastrophic-regular-expressions',
-  'deep-nesting',
-  'endless-loops',
-  'endless-microtasks',
-  'floods-of-log-lines',
-  'floods-of-messages',
-  'growth-by-arrays',
-]);
-const filed = (await filedDenials()).filter(({ file }) => WHOLE || SAMPLE.has(basename(file, '.ts')));
+const filed = await filedDenials();
+const tiers = ASKED.filter((tier) => refused.get(tier) === null);
+/** By attempt. */
 const gaps: Record<string, Record<Phase, Latency>> = {};
 
 let running: Running;
 let client: Client;
 let operator: AnyStub;
-let steady: AnyStub;
+/** The connection of the steady client. */
+let bystander: Client;
 beforeAll(async () => {
   running = await Running.start(domains());
   client = await running.connect();
   operator = await running.operator(client);
-  steady = (await Wall.to('steady', 'thread', await running.connect(), operator, running)).main;
-  await steady['echo']({});
+  bystander = await running.connect();
 }, 180_000);
 afterAll(async () => {
   const longest = (phase: Phase) => Math.max(0, ...Object.values(gaps).map((each) => each[phase].longest));
   const told = { before: longest('before'), during: longest('during'), after: longest('after') };
   console.log(
-    `a steady client's longest wait, in milliseconds: ${told.before} before, ${told.during} during, ${told.after} after ${Object.keys(gaps).length} attacks`,
+    `a steady client's longest wait, in milliseconds: ${told.before} before, ${told.during} during, ${told.after} after ${Object.keys(gaps).length} attacks, each in ${tiers.length} tiers at once`,
   );
   findings.write();
-  bare.end();
   await running?.stop();
 }, 60_000);
 
-/** In the suite, the tiers above the thread have the first attempt of each class; the matrix makes them all. */
-function made(tier: Tier, attempts: Readonly<Record<string, Stopped | Told>>): [string, Stopped | Told][] {
-  const all = Object.entries(attempts);
-  return WHOLE || tier === 'thread' ? all : all.slice(0, 1);
-}
-
 /** One domain for each tier and each set of limits: whoever is stopped is started again for the next attempt. */
 const limitsOf = ({ limits }: Stopped | Told): Limits => ({
-  turnMillis: 400,
+  turnMillis: 1000,
   heapMiB: 32,
   restartsPerMinute: 1000,
   ...limits,
@@ -77,14 +57,18 @@ const kinds = [
 const domainOf = (tier: Tier, attempt: Stopped | Told): string =>
   `${tier}-${kinds.indexOf(JSON.stringify(limitsOf(attempt)))}`;
 
+/** Of those that are not attacked: what else the machine does must not end them. */
+const PATIENT: Limits = { turnMillis: 20_000 };
+
 function domains(): Domains {
-  const all: Domains = { steady: probeDomain(), neighbour: probeDomain() };
-  for (const tier of ASKED.filter((each) => refused.get(each) === null)) {
+  const all: Domains = { steady: probeDomain({ limits: PATIENT }) };
+  for (const tier of tiers) {
+    all[`neighbour-${tier}`] = probeDomain({ limits: PATIENT });
     kinds.forEach((limits, kind) => {
       all[`${tier}-${kind}`] = probeDomain({
         tier,
         powers: { log: true, storage: true },
-        grants: { neighbour: NEIGHBOUR },
+        grants: { neighbour: { ...NEIGHBOUR, domain: `neighbour-${tier}` } },
         limits: JSON.parse(limits) as Limits,
       });
     });
@@ -92,20 +76,26 @@ function domains(): Domains {
   return all;
 }
 
-filed.forEach(({ file, class: each }) => {
-  describe(`Denial of service: ${each.name}`, () => {
-    it.runIf(WITHOUT_WALLS)(
-      'does harm without the wall',
-      async () => {
-        const harmless: Record<string, string> = {};
-        for (const [name, attempt] of Object.entries(each.attempts)) {
-          const harm = await without(attempt);
-          if (harm !== attempt.bare) harmless[name] = harm;
-        }
-        expect(harmless, 'attempts that do no harm prove nothing').toEqual({});
-      },
-      120_000,
-    );
+describe.each(filed.map((each) => [each.class.name, each] as const))(
+  'Denial of service: %s',
+  (_name, { file, class: each }) => {
+    /** By tier and attempt: what the operator reads, or what the attempt is told; what went wrong before there was any. */
+    const outcomes = new Map(tiers.map((tier) => [tier, new Map<string, PromiseSettledResult<string>>()]));
+    const waits: Record<string, Record<Phase, Latency>> = {};
+
+    beforeAll(async () => {
+      // Anew: where it was lost in an attack, that is what fails.
+      const steady = (await Wall.to('steady', 'thread', bystander, operator, running)).main;
+      await steady['echo']({});
+      for (const [name, attempt] of Object.entries(each.attempts)) {
+        const among = tiers.filter((tier) => missing(attempt, tier) === undefined);
+        const attack = await attacked(among, attempt, steady);
+        among.forEach((tier, i) => {
+          outcomes.get(tier)!.set(name, attack.outcomes[i]!);
+        });
+        waits[name] = gaps[`${each.name}: ${name}`] = attack.waited;
+      }
+    }, 300_000);
 
     for (const tier of ASKED) {
       const { name, from, rules } = each;
@@ -116,73 +106,78 @@ filed.forEach(({ file, class: each }) => {
         it.skip(`not applicable in the tier ${tier}: ${why}`);
         continue;
       }
-      it(`is stopped or told in the tier ${tier}, and others are answered`, async () => {
+      it(`is stopped or told in the tier ${tier}, and others are answered`, () => {
         const reasons: Record<string, string> = {};
         const wrong: Record<string, string> = {};
-        const waits: Record<string, Record<Phase, Latency>> = {};
-        const attempts = made(tier, each.attempts);
+        const attempts = Object.entries(each.attempts);
         for (const [name, attempt] of attempts) {
-          const missing = 'stopped' in attempt ? attempt.notIn?.[tier] : undefined;
-          if (missing !== undefined) {
-            reasons[name] = `not applicable: ${missing}`;
+          const lacking = missing(attempt, tier);
+          if (lacking !== undefined) {
+            reasons[name] = `not applicable: ${lacking}`;
             continue;
           }
-          const { outcome, waited } = await attacked(tier, attempt);
-          reasons[name] = outcome;
-          waits[name] = waited;
-          gaps[`${tier}: ${each.name}: ${name}`] = waited;
+          const outcome = outcomes.get(tier)!.get(name)!;
+          if (outcome.status === 'rejected') throw outcome.reason;
+          reasons[name] = outcome.value;
           const wanted = 'stopped' in attempt ? attempt.stopped : attempt.told;
-          if (!wanted.test(reasons[name])) wrong[name] = reasons[name];
+          if (!wanted.test(outcome.value)) wrong[name] = outcome.value;
         }
         const outcome = Object.keys(wrong).length === 0 ? 'held' : 'out';
-        findings.add({ ...common, outcome, attempts: attempts.length, reasons, waits });
+        const waited = Object.fromEntries(
+          Object.entries(waits).filter(([name]) => outcomes.get(tier)!.has(name)),
+        );
+        findings.add({ ...common, outcome, attempts: attempts.length, reasons, waits: waited });
         expect(wrong).toEqual({});
-      }, 180_000);
+      });
     }
-  });
-});
+  },
+);
 
-async function without(attempt: Stopped | Told): Promise<string> {
-  const body = attempt.body ?? '';
-  if (attempt.bare !== 'gets') return bare.harm(asProgram(body), attempt.bare);
-  // What only clients do is held by nothing where nobody counts.
-  if (body === '') return 'gets';
-  return (await bare.escapes(body)) === 'out' ? 'gets' : 'does not get all';
-}
+const missing = (attempt: Stopped | Told, tier: Tier): string | undefined =>
+  'stopped' in attempt ? attempt.notIn?.[tier] : undefined;
 
-/** Makes an attempt while a steady client goes on; what the operator reads, or what the attempt is told. */
+/** Makes an attempt in those tiers at once, while a steady client goes on, which has to be answered; and how it went in each. */
 async function attacked(
-  tier: Tier,
+  among: readonly Tier[],
   attempt: Stopped | Told,
-): Promise<{ outcome: string; waited: Record<Phase, Latency> }> {
-  const domain = domainOf(tier, attempt);
-  // Whoever asks for too much may be cut: not the connection that the other attempts are made on.
-  const caller = 'stopped' in attempt ? client : await running.connect();
-  const wall = await Wall.to(domain, tier, caller, operator, running);
+  steady: AnyStub,
+): Promise<{ outcomes: PromiseSettledResult<string>[]; waited: Record<Phase, Latency> }> {
+  const walls = await Promise.all(
+    among.map(async (tier) => {
+      // Whoever asks for too much may be cut: not the connection that the other attempts are made on.
+      const caller = 'stopped' in attempt ? client : await running.connect();
+      return Wall.to(domainOf(tier, attempt), tier, caller, operator, running);
+    }),
+  );
   const others = new SteadyClient(steady);
   await others.lasts(250);
   others.phase = 'during';
-  let outcome: string;
-  if ('stopped' in attempt) {
-    const answer = await wall.escapes(attempt.body);
-    await expect
-      .poll(async () => (await wall.info()).state, { timeout: 20_000, message: answer })
-      .toBe('failed');
-    outcome = (await wall.info()).detail;
-  } else {
-    const connect = () => running.connect();
-    outcome = await (attempt.drive?.({ main: wall.main, operator, connect }) ??
-      wall.escapes(attempt.body ?? ''));
-    expect(await infoOf(operator, domain)).toMatchObject({ state: 'running', detail: '' });
-    const again = await Wall.to(domain, tier, client, operator, running);
-    expect(await again.outcome(`return 'still here'`)).toBe('still here');
-  }
+  const outcomes = await Promise.allSettled(walls.map((wall) => held(wall, attempt)));
   others.phase = 'after';
   await others.lasts(250);
   // One that was stopped by its operator is started again at once.
-  await operator['stop']({ domain });
-  expect((await infoOf(operator, domain)).state).toBe('stopped');
+  for (const { domain } of walls) {
+    await operator['stop']({ domain });
+    expect((await infoOf(operator, domain)).state).toBe('stopped');
+  }
   const waited = await others.end();
   expect(others.failures).toEqual([]);
-  return { outcome, waited };
+  return { outcomes, waited };
+}
+
+/** Makes an attempt: what the operator reads, or what it is told. */
+async function held(wall: Wall, attempt: Stopped | Told): Promise<string> {
+  if ('stopped' in attempt) {
+    const answer = await wall.escapes(attempt.body);
+    const failed = async () => expect((await wall.info()).state, answer).toBe('failed');
+    await vi.waitFor(failed, { timeout: 20_000, interval: 50 });
+    return (await wall.info()).detail;
+  }
+  const connect = () => running.connect();
+  const outcome = await (attempt.drive?.({ main: wall.main, operator, connect }) ??
+    wall.escapes(attempt.body ?? ''));
+  expect(await infoOf(operator, wall.domain)).toMatchObject({ state: 'running', detail: '' });
+  const again = await Wall.to(wall.domain, wall.tier, client, operator, running);
+  expect(await again.outcome(`return 'still here'`)).toBe('still here');
+  return outcome;
 }

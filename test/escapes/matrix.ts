@@ -25,6 +25,11 @@ import { TIERS, type Tier } from './harness/tiers.js';
 
 const VITEST = join(ROOT, 'node_modules/vitest/vitest.mjs');
 const PARTS = ['escapes', 'denial', 'crawler'] as const;
+const FILES = {
+  escapes: ['escapes.test.ts'],
+  denial: ['denial.test.ts', 'denial-harm.test.ts'],
+  crawler: ['crawler.test.ts'],
+} as const;
 
 interface Piece {
   readonly major: Major;
@@ -103,10 +108,17 @@ function run({ major, tier, part }: Piece): void {
   const began = performance.now();
   const { status } = spawnSync(
     install(major),
-    [VITEST, 'run', '--root', ROOT, '--no-file-parallelism', `test/escapes/${part}.test.ts`],
+    [
+      VITEST,
+      'run',
+      '--root',
+      ROOT,
+      '--no-file-parallelism',
+      ...FILES[part].map((file) => `test/escapes/${file}`),
+    ],
     {
       stdio: 'inherit',
-      env: { ...process.env, ESCAPES: 'whole', ESCAPES_TIERS: tier, ESCAPES_FINDINGS: folder },
+      env: { ...process.env, ESCAPES_TIERS: tier, ESCAPES_FINDINGS: folder },
     },
   );
   record.add(folder);

@@ -10,7 +10,6 @@ import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../examples/ledger/place.js';
 import { CHAPTERS } from './harness/classes.js';
 import { installed, MAJORS } from './harness/node-versions.js';
-import { WHOLE } from './harness/tiers.js';
 
 const run = promisify(execFile);
 const VITEST = join(ROOT, 'node_modules/vitest/vitest.mjs');
@@ -23,7 +22,7 @@ async function tiersOn(binary: string): Promise<string[]> {
   return stdout.split('\n').filter((line) => /^\w+: /.test(line));
 }
 
-describe.skipIf(WHOLE)('the walls on other versions of Node', () => {
+describe('the walls on other versions of Node', () => {
   for (const major of MAJORS) {
     const binary = installed(major);
     if (binary === process.execPath) continue;

@@ -24,6 +24,7 @@ export interface LookedAt {
 const TAKEN_OUT = '[secret]';
 
 const AT_ONCE = 4 << 20;
+const buffer = Buffer.allocUnsafe(AT_ONCE);
 
 export function secretsIn(notes: string): Uint8Array[] {
   const file = join(notes, SECRETS);
@@ -76,21 +77,20 @@ function placeOf(file: string): Place {
 
 function spelledIn(file: string, scan: SecretScan): Set<string> {
   const spelled = new Set<string>();
-  const buffer = Buffer.allocUnsafe(AT_ONCE);
   const descriptor = openSync(file, 'r');
   try {
     let kept = 0;
-    for (let read = 1; read > 0; ) {
-      read = readSync(descriptor, buffer, kept, AT_ONCE - kept, null);
+    for (;;) {
+      const read = readSync(descriptor, buffer, kept, AT_ONCE - kept, null);
+      if (read === 0) return spelled;
       const part = buffer.subarray(0, kept + read);
       for (const { secret, spelling } of scan.find(part)) spelled.add(`secret ${secret}, as ${spelling}`);
-      kept = Math.min(part.length, 4 * scan.longest);
+      kept = Math.min(part.length, scan.longest);
       buffer.copyWithin(0, part.length - kept, part.length);
     }
   } finally {
     closeSync(descriptor);
   }
-  return spelled;
 }
 
 function filesIn(folder: string): string[] {

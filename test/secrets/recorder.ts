@@ -9,12 +9,14 @@
 
 import childProcess, { type ChildProcess } from 'node:child_process';
 import crypto from 'node:crypto';
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { basename, join } from 'node:path';
 import process from 'node:process';
 import type { Readable } from 'node:stream';
-import { SECRET_BYTES } from '../../client/sturdyref.js';
+
+/** How long a secret is. Said again, since every process that a test starts loads this module first, and would load all that the other stands on. */
+const SECRET_BYTES = 33;
 
 /** The name of the file of secrets. */
 export const SECRETS = 'secrets';
@@ -30,8 +32,8 @@ export interface Place {
 
 interface Recorder {
   folder: string;
-  /** Files of this process, by place. */
-  readonly files: Map<string, string>;
+  /** Files of this process, by place, open: a log has many lines. */
+  readonly files: Map<string, number>;
 }
 
 /** One for a process, however often this module is loaded. */
@@ -47,6 +49,7 @@ export function record(folder: string): void {
     syncBuiltinESMExports();
   }
   kept[KEPT].folder = folder;
+  for (const file of kept[KEPT].files.values()) closeSync(file);
   kept[KEPT].files.clear();
 }
 
@@ -54,18 +57,17 @@ export function record(folder: string): void {
 export function note(where: string, seen: string | Uint8Array): void {
   const recorder = kept[KEPT];
   if (recorder === undefined) return;
-  appendFileSync(fileOf(recorder, where), seen);
   // What was noted by itself is not one text with what comes next.
-  if (typeof seen === 'string') appendFileSync(fileOf(recorder, where), '\0');
+  appendFileSync(fileOf(recorder, where), typeof seen === 'string' ? `${seen}\0` : seen);
 }
 
-function fileOf({ folder, files }: Recorder, where: string): string {
+function fileOf({ folder, files }: Recorder, where: string): number {
   const place: Place = { where, test: process.env[TEST_VARIABLE] ?? '' };
   const header = `${JSON.stringify(place)}\n`;
   const known = files.get(header);
   if (known !== undefined) return known;
-  const file = join(folder, `seen-${process.pid}-${files.size}`);
-  writeFileSync(file, header, { mode: 0o600 });
+  const file = openSync(join(folder, `seen-${process.pid}-${files.size}`), 'a', 0o600);
+  writeSync(file, header);
   files.set(header, file);
   return file;
 }

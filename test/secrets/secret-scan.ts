@@ -1,135 +1,127 @@
 /**
- * Finds secrets in bytes: of each secret it knows pieces, in every spelling in which one could get there, so that one that was
- * cut is found as well. It looks everywhere: at any byte, within any word.
+ * Finds secrets in bytes: of each secret it knows pieces, and looks for them in the bytes and in all that they spell, so that one
+ * that was cut is found as well. It looks everywhere: at any byte, within any word.
  */
+
+import { DENSE, SPELLINGS, withoutBlanks, withoutEscapes, withoutPercents } from './spellings.js';
 
 /** The length of a piece, in bytes of the secret. Nobody guesses so much by chance, or gains much by less. */
 const PIECE = 12;
 
-/** The bytes by which a spelling is looked up, and how many such numbers a first look tells apart: it has to be quick. */
-const KEY = 4;
-const FIRST_LOOK = 1 << 22;
+/** From one piece of a secret to the next, in bytes. */
+const STEP = 2;
 
-type Spelling = (piece: Uint8Array) => readonly Buffer[];
+/** How often a text may have been escaped by one who writes JSON. */
+const ESCAPED_TIMES = 2;
 
-const text = (...spelled: readonly string[]): readonly Buffer[] =>
-  spelled.map((each) => Buffer.from(each, 'latin1'));
-
-const hex = (byte: number) => byte.toString(16).padStart(2, '0');
-
-/** How a piece of a secret is spelled, whatever stands around it. */
-export const SPELLINGS: Readonly<Record<string, Spelling>> = {
-  'raw bytes': (piece) => [Buffer.from(piece)],
-  // In a longer text it may begin at any of three places of a group; what depends on its neighbours is left out.
-  'base64 and base64url': (piece) =>
-    [0, 1, 2].flatMap((before) => {
-      const whole = Buffer.concat([Buffer.alloc(before), piece]).toString('base64');
-      const from = Math.ceil((before * 8) / 6);
-      const inner = whole.slice(from, Math.floor(((before + piece.length) * 8) / 6));
-      return text(inner, inner.replaceAll('+', '-').replaceAll('/', '_'));
-    }),
-  hex: (piece) => {
-    const digits = Buffer.from(piece).toString('hex');
-    return text(digits, digits.toUpperCase());
-  },
-  'bytes in hex, as util.inspect prints a Buffer': (piece) => text([...piece].map(hex).join(' ')),
-  'numbers, as JSON prints bytes': (piece) =>
-    text([...piece].join(','), [...piece].join(', '), [...piece].join(',\n')),
-  'numbers, as util.inspect prints bytes': (piece) =>
-    // In columns: the blanks are taken out of what is looked at.
-    text([...piece].join(',')),
-  'numbered, as JSON prints a Uint8Array': (piece) =>
-    Array.from({ length: 33 - PIECE + 1 }, (_, first) =>
-      Buffer.from([...piece].map((byte, i) => `"${first + i}":${byte}`).join(',')),
-    ),
-  'escapes of JSON': (piece) => {
-    const printed = JSON.stringify(Buffer.from(piece).toString('latin1')).slice(1, -1);
-    const escaped = [...piece].map((byte) => `\\u00${hex(byte)}`).join('');
-    return [Buffer.from(printed), ...text(escaped, [...piece].map((byte) => `\\x${hex(byte)}`).join(''))];
-  },
-  'escapes of a URL': (piece) => {
-    const upper = [...piece].map((byte) => `%${hex(byte).toUpperCase()}`).join('');
-    return text(upper, upper.toLowerCase(), encodeURIComponent(Buffer.from(piece).toString('latin1')));
-  },
-};
+/** The bits of the first look for each piece: it has to be quick, and to let little through. */
+const FIRST_LOOK_BITS = 32;
 
 export interface Finding {
   /** Which of the secrets. */
   readonly secret: number;
   readonly spelling: string;
-  /** In the bytes, or in what is left of them without blanks. */
+  /** Where what spells it begins, in the bytes or in what is left of them without escapes or blanks. */
   readonly at: number;
 }
 
-interface Needle {
-  readonly secret: number;
-  readonly spelling: string;
-  readonly bytes: Buffer;
-}
-
-/** Where in the table of the first look a number is. */
-const placeOf = (key: number): number => Math.imul(key, 0x9e3779b1) >>> 10;
-
 export class SecretScan {
-  /** By the number that the first bytes of a needle make. */
-  readonly #needles = new Map<number, Needle[]>();
-  readonly #first = new Uint8Array(FIRST_LOOK);
-  /** The length of the longest spelling of a piece: whoever looks at a text in parts lets them overlap by as much. */
-  longest = 0;
+  /** The pieces, one after the other, and the secret that each is of. */
+  readonly #pieces: Uint8Array;
+  readonly #secretOf: number[] = [];
+  /** By some bits of the number that its first bytes make: the last such piece; and of each piece the one before, or -1. */
+  readonly #last: Int32Array;
+  readonly #before: number[] = [];
+  readonly #first: Int32Array;
+  readonly #shift: number;
+  /** No spelling of a piece is longer, with what may stand between its bytes: whoever looks at a text in parts lets them overlap by as much. */
+  readonly longest = 4096;
 
   constructor(secrets: readonly Uint8Array[]) {
+    const places = secrets.map((bytes) => Math.max(0, Math.floor((bytes.length - 1 - PIECE) / STEP) + 1));
+    const pieces = places.reduce((sum, each) => sum + each, 0);
+    const bits = Math.max(16, Math.ceil(Math.log2(pieces * FIRST_LOOK_BITS)));
+    this.#pieces = new Uint8Array(pieces * PIECE);
+    this.#shift = 32 - bits;
+    this.#first = new Int32Array(2 ** (bits - 5));
+    this.#last = new Int32Array(2 ** (bits - 5)).fill(-1);
     for (const [secret, bytes] of secrets.entries()) {
       // The first byte is the same in all of them.
-      for (let from = 1; from + PIECE <= bytes.length; from += 2) {
-        const piece = bytes.subarray(from, from + PIECE);
-        for (const [spelling, spell] of Object.entries(SPELLINGS)) {
-          for (const needle of spell(piece)) this.#add({ secret, spelling, bytes: needle });
-        }
-      }
+      for (let from = 1; from + PIECE <= bytes.length; from += STEP)
+        this.#add(secret, bytes.subarray(from, from + PIECE));
     }
   }
 
-  #add(needle: Needle): void {
-    if (needle.bytes.length < KEY)
-      throw new Error(`the spelling ${needle.spelling} is too short to be found`);
-    this.longest = Math.max(this.longest, needle.bytes.length);
-    const key = needle.bytes.readUInt32BE(0);
-    this.#first[placeOf(key)] = 1;
-    const known = this.#needles.get(key);
-    if (known === undefined) this.#needles.set(key, [needle]);
-    else known.push(needle);
+  #add(secret: number, bytes: Uint8Array): void {
+    const piece = this.#secretOf.push(secret) - 1;
+    this.#pieces.set(bytes, piece * PIECE);
+    const place = this.#placeOf((bytes[0]! << 24) | (bytes[1]! << 16) | (bytes[2]! << 8) | bytes[3]!);
+    this.#first[place >>> 5]! |= 1 << (place & 31);
+    this.#before.push(this.#last[place >>> 5]!);
+    this.#last[place >>> 5] = piece;
   }
 
-  /** What is found in `bytes`. */
-  find(bytes: Buffer): Finding[] {
-    const found = [...this.#findIn(bytes)];
+  #placeOf(key: number): number {
+    return Math.imul(key, 0x9e3779b1) >>> this.#shift;
+  }
+
+  /** What is found in `bytes`: of each secret and spelling the first. */
+  find(bytes: Uint8Array): Finding[] {
+    const found = new Map<string, Finding>();
+    const look = (text: Uint8Array, readings: typeof SPELLINGS, around: string): void => {
+      for (const [name, read] of Object.entries(readings)) {
+        read(text, PIECE, (spelled, length, at) => {
+          for (const secret of this.#findIn(spelled, length)) {
+            const spelling = `${name}${around}`;
+            const key = `${secret} ${spelling}`;
+            if (!found.has(key)) found.set(key, { secret, spelling, at });
+          }
+        });
+      }
+    };
+    const lookAt = (text: Uint8Array, around: string): void => {
+      look(text, SPELLINGS, around);
+      const dense = withoutBlanks(text);
+      if (dense !== text) look(dense, DENSE, `, with blanks${around}`);
+    };
+    lookAt(bytes, '');
     const dense = withoutBlanks(bytes);
-    return dense.length === bytes.length ? found : [...found, ...this.#findIn(dense)];
+    for (const text of dense === bytes ? [bytes] : [bytes, dense]) {
+      let plain = withoutEscapes(text);
+      for (let times = 1; plain !== undefined; times++) {
+        lookAt(plain, ', with escapes of JSON');
+        plain = times < ESCAPED_TIMES ? withoutEscapes(plain) : undefined;
+      }
+      plain = withoutPercents(text);
+      if (plain !== undefined) lookAt(plain, ', with escapes of a URL');
+    }
+    return [...found.values()];
   }
 
-  *#findIn(bytes: Buffer): Iterable<Finding> {
+  /** The secrets of which a piece stands in the first `length` bytes. */
+  #findIn(bytes: Uint8Array, length: number): readonly number[] {
+    let found = NOTHING;
     const first = this.#first;
+    const shift = this.#shift;
     let key = 0;
-    for (let end = 0; end < bytes.length; end++) {
+    for (let end = 0; end < length; end++) {
       key = (key << 8) | bytes[end]!;
-      if (first[placeOf(key)] === 0 || end < KEY - 1) continue;
-      const at = end - KEY + 1;
-      for (const { secret, spelling, bytes: needle } of this.#needles.get(key >>> 0) ?? []) {
-        if (bytes.compare(needle, 0, needle.length, at, Math.min(at + needle.length, bytes.length)) === 0) {
-          yield { secret, spelling, at };
-        }
+      const place = Math.imul(key, 0x9e3779b1) >>> shift;
+      if ((first[place >>> 5]! & (1 << (place & 31))) === 0) continue;
+      const at = end - 3;
+      if (at < 0 || at + PIECE > length) continue;
+      for (let piece = this.#last[place >>> 5]!; piece !== -1; piece = this.#before[piece]!) {
+        if (this.#isAt(piece, bytes, at)) found = [...found, this.#secretOf[piece]!];
       }
     }
+    return found;
+  }
+
+  #isAt(piece: number, bytes: Uint8Array, at: number): boolean {
+    const from = piece * PIECE;
+    for (let i = 0; i < PIECE; i++) if (this.#pieces[from + i] !== bytes[at + i]) return false;
+    return true;
   }
 }
 
-function withoutBlanks(bytes: Buffer): Buffer {
-  const dense = Buffer.allocUnsafe(bytes.length);
-  let length = 0;
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at]!;
-    // A blank, or what ends or indents a line.
-    if (byte !== 0x20 && (byte < 0x09 || byte > 0x0d)) dense[length++] = byte;
-  }
-  return dense.subarray(0, length);
-}
+const NOTHING: readonly number[] = [];

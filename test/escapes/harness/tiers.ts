@@ -23,6 +23,3 @@ export const ASKED: readonly Tier[] = TIERS.filter((tier) =>
   (process.env['ESCAPES_TIERS'] ?? TIERS.join()).split(',').includes(tier),
 );
 export const WITHOUT_WALLS = ASKED.includes('thread');
-
-/** Whether the whole is asked for, and not the sample of it that the suite has time for. */
-export const WHOLE = process.env['ESCAPES'] === 'whole';
