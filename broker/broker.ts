@@ -417,7 +417,7 @@ export class Broker {
       flow: this.#flow,
     });
     const accounts = this.#budgets.accounts();
-    const transport = new StreamTransport(stream, CLIENT_LIMITS, accounts.bytes, pace);
+    const transport = new StreamTransport(stream, CLIENT_LIMITS, { account: accounts.bytes, throttle: pace });
     const session = new Session(transport, {
       ...entry,
       limits: CLIENT_LIMITS,

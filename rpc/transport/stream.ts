@@ -40,6 +40,19 @@ const soon = Promise.resolve();
 /** How long a closed stream waits for its peer to read what was sent, in milliseconds. */
 const LINGER = 5_000;
 
+export interface StreamOptions {
+  /** Charged with the bytes that are held here. */
+  readonly account?: Account;
+  /** Whether messages may come in. */
+  readonly throttle?: Throttle;
+  /**
+   * As soon as so much is collected it is written, in the turn that sends it; default 16 KiB. With Infinity nothing below 64 KiB is
+   * written while something is sent, but only behind it: for a sender that may have used up the stack, in which a stream must not be
+   * written.
+   */
+  readonly writeBytes?: number;
+}
+
 export class StreamTransport implements Transport, Flow {
   readonly #stream: Duplex;
   readonly #limits: ConnectionLimits;
@@ -58,17 +71,17 @@ export class StreamTransport implements Transport, Flow {
   #received = 0;
   #sent = 0;
 
-  /**
-   * Takes over `stream`. `account` is charged with the bytes that are held here. With `writeBytes` Infinity nothing below 64 KiB is written
-   * while something is sent, but only behind it: for a sender that may have used up the stack, in which a stream must not be written.
-   */
+  readonly #throttle: Throttle;
+  readonly #writeBytes: number;
+
+  /** Takes over `stream`. */
   constructor(
     stream: Duplex,
     limits: Partial<ConnectionLimits> = {},
-    account: Account = NO_BUDGET.bytes,
-    private readonly throttle: Throttle = NO_THROTTLE,
-    private readonly writeBytes = WRITE_BYTES,
+    { account = NO_BUDGET.bytes, throttle = NO_THROTTLE, writeBytes = WRITE_BYTES }: StreamOptions = {},
   ) {
+    this.#throttle = throttle;
+    this.#writeBytes = writeBytes;
     this.#stream = stream;
     this.#handsOver = stream instanceof Socket;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
@@ -135,7 +148,7 @@ export class StreamTransport implements Transport, Flow {
       end += segments[i]!.length;
     }
     this.#batched = end;
-    if (end >= this.writeBytes) this.#flush();
+    if (end >= this.#writeBytes) this.#flush();
   }
 
   #begin(): Buffer {
@@ -199,7 +212,7 @@ export class StreamTransport implements Transport, Flow {
     let violation: ProtocolViolation | null = null;
     try {
       this.#frames.push(chunk, (segments) => {
-        if (handled >= this.#limits.messagesPerTurn || this.throttle.isFull) {
+        if (handled >= this.#limits.messagesPerTurn || this.#throttle.isFull) {
           handled = Number.POSITIVE_INFINITY;
           this.#waiting.push(segments);
           return;
@@ -219,7 +232,7 @@ export class StreamTransport implements Transport, Flow {
 
   #goOnLater(violation: ProtocolViolation | null): void {
     const goOn = () => setImmediate(() => this.#goOn(violation));
-    if (this.throttle.isFull) this.throttle.whenRoom(goOn);
+    if (this.#throttle.isFull) this.#throttle.whenRoom(goOn);
     else goOn();
   }
 
@@ -228,7 +241,7 @@ export class StreamTransport implements Transport, Flow {
     const waiting = this.#waiting;
     const most = Math.min(waiting.length, this.#limits.messagesPerTurn);
     let handled = 0;
-    while (handled < most && this.#state === 'open' && !this.throttle.isFull)
+    while (handled < most && this.#state === 'open' && !this.#throttle.isFull)
       this.#receiver!.message(waiting[handled++]!);
     if (this.#state !== 'open') return;
     waiting.splice(0, handled);

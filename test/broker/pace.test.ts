@@ -103,7 +103,7 @@ describe('a transport whose messages have to wait', () => {
     const got: number[] = [];
     let most = 0;
     const limits = { ...DEFAULT_LIMITS, messagesPerTurn: 50 };
-    new StreamTransport(stream, limits, undefined, client).start({
+    new StreamTransport(stream, limits, { throttle: client }).start({
       message([segment]) {
         got.push(new DataView(segment!.buffer, segment!.byteOffset).getUint32(0, true));
         enter(lane, 1);
