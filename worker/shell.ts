@@ -137,7 +137,7 @@ async function pass(door: Door): Promise<Session> {
       : await connect(door.socket);
   if ('inherited' in door) dropNetwork();
   // A guest may call at the very end of its stack: nothing is written on it.
-  const stream = new StreamTransport(socket, {}, { writeBytes: Number.POSITIVE_INFINITY });
+  const stream = new StreamTransport(socket, {}, { writeMessages: Number.POSITIVE_INFINITY });
   return new Session(new PacedTransport(stream, socket));
 }
 

@@ -1,7 +1,7 @@
 /**
  * Messages over a byte stream: a unix or TCP socket, TLS, an inherited descriptor, or a WebSocket as a stream.
  *
- * Writes are coalesced: what is sent in one turn goes out as one write, or as one for each 16 KiB. Reads are never paused for a slow reader elsewhere;
+ * Writes are coalesced: what is sent in one turn goes out as one write, or as one for each 64 messages or 64 KiB. Reads are never paused for a slow reader elsewhere;
  * a peer that does not read is cut instead (limit `bytesQueued`).
  */
 import { Buffer } from 'node:buffer';
@@ -22,10 +22,10 @@ import type { Transport, TransportReceiver } from './transport.js';
 const BATCH_BYTES = 64 * 1024;
 
 /**
- * As soon as so much is collected it is written, in the same turn: the peer works on it while this side goes on, where both
- * would otherwise wait for each other in turn.
+ * As soon as so many messages are collected they are written, in the same turn: the peer works on them while this side goes on,
+ * where both would otherwise wait for each other in turn.
  */
-const WRITE_BYTES = 16 * 1024;
+const WRITE_MESSAGES = 64;
 
 /** Buffers for what is collected, that nobody uses now: for the streams of this thread that write in one turn. */
 const SPARE_BATCHES = 4;
@@ -46,11 +46,11 @@ export interface StreamOptions {
   /** Whether messages may come in. */
   readonly throttle?: Throttle;
   /**
-   * As soon as so much is collected it is written, in the turn that sends it; default 16 KiB. With Infinity nothing below 64 KiB is
-   * written while something is sent, but only behind it: for a sender that may have used up the stack, in which a stream must not be
-   * written.
+   * How many messages are collected before they are written in the turn that sends them; default 64. With Infinity nothing below
+   * 64 KiB is written while something is sent, but only behind it: for a sender that may have used up the stack, in which a stream
+   * must not be written.
    */
-  readonly writeBytes?: number;
+  readonly writeMessages?: number;
 }
 
 export class StreamTransport implements Transport, Flow {
@@ -65,6 +65,8 @@ export class StreamTransport implements Transport, Flow {
   #receiver: TransportReceiver | null = null;
   #batch: Buffer | null = null;
   #batched = 0;
+  /** How many messages that is. */
+  #messages = 0;
   /** Whether the stream needs the bytes of a write no more once the write is done: one of the kernel's. */
   readonly #handsOver: boolean;
   #state: 'open' | 'closing' | 'closed' = 'open';
@@ -72,16 +74,16 @@ export class StreamTransport implements Transport, Flow {
   #sent = 0;
 
   readonly #throttle: Throttle;
-  readonly #writeBytes: number;
+  readonly #writeMessages: number;
 
   /** Takes over `stream`. */
   constructor(
     stream: Duplex,
     limits: Partial<ConnectionLimits> = {},
-    { account = NO_BUDGET.bytes, throttle = NO_THROTTLE, writeBytes = WRITE_BYTES }: StreamOptions = {},
+    { account = NO_BUDGET.bytes, throttle = NO_THROTTLE, writeMessages = WRITE_MESSAGES }: StreamOptions = {},
   ) {
     this.#throttle = throttle;
-    this.#writeBytes = writeBytes;
+    this.#writeMessages = writeMessages;
     this.#stream = stream;
     this.#handsOver = stream instanceof Socket;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
@@ -148,7 +150,7 @@ export class StreamTransport implements Transport, Flow {
       end += segments[i]!.length;
     }
     this.#batched = end;
-    if (end >= this.#writeBytes) this.#flush();
+    if (++this.#messages >= this.#writeMessages) this.#flush();
   }
 
   #begin(): Buffer {
@@ -180,6 +182,7 @@ export class StreamTransport implements Transport, Flow {
     this.#batch = null;
     const bytes = batch.subarray(0, this.#batched);
     this.#batched = 0;
+    this.#messages = 0;
     // What has to wait is kept for as long as the peer likes: no more than its own bytes, but for the first of it.
     const waits = this.#stream.writableLength > 0;
     this.#write(waits ? Buffer.from(bytes) : bytes);
