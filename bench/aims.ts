@@ -4,6 +4,7 @@
  */
 
 import {
+  type EarlierRun,
   type Figure,
   PLACEMENT_TITLES,
   PLACEMENTS,
@@ -159,6 +160,31 @@ export function outcome(aim: Aim, run: Run | null, placement: Placement): Outcom
     aim.sense === 'at least' ? measured.median >= bound : measured.median <= bound;
   const { aim: wanted, beyond } = aim.bounds[placement];
   return { ratio: measured, verdict: reaches(beyond) ? 'beyond' : reaches(wanted) ? 'met' : 'missed' };
+}
+
+/** How many runs are kept besides the last. */
+const EARLIER = 2;
+
+/** What is kept of `run`, which was the last, and of those before it. */
+export function earlierRuns(run: Run): readonly EarlierRun[] {
+  const ratios = AIMS.map(({ name, over, under }) => {
+    const measured = PLACEMENTS.map((placement) => [placement, ratio(run, placement, over, under)] as const);
+    const found = measured.filter(([, figure]) => figure !== null);
+    return [
+      name,
+      Object.fromEntries(found.map(([placement, figure]) => [placement, figure!.median])),
+    ] as const;
+  });
+  const { date, machine } = run;
+  const { loadBefore, node, versions } = machine;
+  const last = {
+    date,
+    sturdy: versions['sturdy'] ?? '',
+    node,
+    loadBefore,
+    ratios: Object.fromEntries(ratios),
+  };
+  return [last, ...(run.earlier ?? [])].slice(0, EARLIER);
 }
 
 /** For the terminal: a line for each aim and placement that was measured. */

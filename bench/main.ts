@@ -12,10 +12,10 @@
  *   --profile FOLDER have every process in Node write a CPU profile there when it ends (it slows them down)
  */
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { aimLines } from './aims.js';
+import { aimLines, earlierRuns } from './aims.js';
 import { thisMachine } from './machine.js';
 import { nodeFlags } from './node-processes.js';
 import { available } from './peers.js';
@@ -44,12 +44,16 @@ const { values: options } = parseArgs({
   },
 });
 
-const run =
-  options.report === undefined ? await newRun() : (JSON.parse(readFileSync(options.report, 'utf8')) as Run);
+const run = options.report === undefined ? await newRun() : readRun(options.report);
+if (run === null) throw new Error(`--report: there is no ${options.report}`);
 write(options.out, run);
 if (options.publish) {
-  write(join(BENCH, 'results'), run);
-  writeFileSync(join(ROOT, 'docs/performance.md'), markdownPage(run));
+  const results = join(BENCH, 'results');
+  const before = readRun(join(results, 'run.json'));
+  const published =
+    before === null || before.date === run.date ? run : { ...run, earlier: earlierRuns(before) };
+  write(results, published);
+  writeFileSync(join(ROOT, 'docs/performance.md'), markdownPage(published));
 }
 for (const line of aimLines(run)) console.log(line);
 for (const problem of run.problems) console.error(`not measured: ${problem}`);
@@ -57,6 +61,11 @@ console.log(
   `the run is in ${join(options.out, 'run.json')}, its charts in ${join(options.out, 'index.html')}`,
 );
 if (run.problems.length > 0) process.exitCode = 1;
+
+/** The run in this file; null where there is no such file. */
+function readRun(file: string): Run | null {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Run) : null;
+}
 
 async function newRun(): Promise<Run> {
   const rounds = positive('rounds', options.rounds ?? (options.quick ? '1' : '3'));

@@ -27,6 +27,18 @@ export interface Run {
   readonly profiles?: readonly Profile[];
   /** What was not measured, and why. */
   readonly problems: readonly string[];
+  /** What came out of the runs that were published before it, the last first. */
+  readonly earlier?: readonly EarlierRun[];
+}
+
+export interface EarlierRun {
+  readonly date: string;
+  /** The version of Sturdy, and of Node. */
+  readonly sturdy: string;
+  readonly node: string;
+  readonly loadBefore: number;
+  /** The median ratio of each aim, by its name, on each placement; those that were measured. */
+  readonly ratios: Readonly<Record<string, Partial<Record<Placement, number>>>>;
 }
 
 export interface Result {

@@ -14,6 +14,7 @@ export function markdownPage(run: Run | null): string {
     INTRODUCTION,
     machineSection(run),
     aimsSection(run),
+    run === null ? '' : earlierSection(run),
     run === null ? '' : PLACEMENTS.map((placement) => figuresSection(run, placement)).join(''),
     run === null ? '' : layersSection(run),
     subjectsSection(),
@@ -76,6 +77,29 @@ says so.
 
 ${table(['what', 'beside', 'aim', 'beyond', ...titles], rows)}
 ${AIMS.map(({ what, beside, meaning }) => `- **${what}**, beside ${beside}: ${meaning}\n`).join('')}
+`;
+}
+
+function earlierSection({ earlier = [] }: Run): string {
+  if (earlier.length === 0) return '';
+  const rows = AIMS.flatMap((aim) =>
+    PLACEMENTS.map((placement) => {
+      const ratios = earlier.map(({ ratios }) => {
+        const ratio = ratios[aim.name]?.[placement];
+        return ratio === undefined ? '' : short(ratio);
+      });
+      return [aim.what, PLACEMENT_TITLES[placement], boundText(aim, 'aim'), ...ratios];
+    }),
+  );
+  const titles = earlier.map(
+    ({ date, loadBefore, sturdy, node }) =>
+      `${date.slice(0, 16).replace('T', ' ')}, load ${loadBefore}, sturdy ${sturdy}, Node ${node}`,
+  );
+  return `### The runs before it
+
+The same ratios, in the runs that were published before the last one.
+
+${table(['what', 'where', 'aim', ...titles], rows)}
 `;
 }
 

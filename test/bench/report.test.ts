@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { AIMS, outcome } from '../../bench/aims.js';
+import { AIMS, earlierRuns, outcome } from '../../bench/aims.js';
 import { markdownPage } from '../../bench/report/markdown.js';
 import { type Result, type Run, ratio, type Sample } from '../../bench/run.js';
 import { SUBJECTS } from '../../bench/subjects/all.js';
@@ -51,6 +51,22 @@ describe('the report of a run', () => {
     // The machine was slow in the second round: the medians of the sides would give another ratio.
     const run = sides(DIRECT, [400, 30, 330], [100, 10, 100]);
     expect(ratio(run, 'cores', DIRECT.over, DIRECT.under)).toEqual({ median: 3.3, low: 3, high: 4 });
+  });
+
+  it('shows the ratios of the two runs that were published before it', () => {
+    const runs = [410, 420, 430].map((rate, day) => ({
+      ...sides(DIRECT, [rate], [100]),
+      date: `2020-01-0${day + 1}T00:00:00.000Z`,
+    }));
+    const last = runs.reduce((before, run) => ({ ...run, earlier: earlierRuns(before) }));
+    expect(last.earlier!.map(({ date, ratios }) => [date.slice(0, 10), ratios[DIRECT.name]])).toEqual([
+      ['2020-01-02', { cores: 4.2 }],
+      ['2020-01-01', { cores: 4.1 }],
+    ]);
+    expect(earlierRuns(last)).toHaveLength(2);
+    const page = markdownPage(last);
+    expect(page).toMatch(/\| 2020-01-02 00:00, load 0, sturdy 0, Node v0 \| 2020-01-01/);
+    expect(page).toMatch(/\| rpc direct[^|]*\| all cores +\| at least 2 +\| 4\.20 +\| 4\.10 +\|/);
   });
 
   it('leaves out a round in which one side was not measured', () => {
