@@ -20,8 +20,8 @@ import type { Placement, Supervisor } from './supervisor.js';
 /** How long a domain may take from when it has a thread to its `ready`, in milliseconds. */
 const START_LIMIT = 30_000;
 
-/** How long to wait for the reason of a thread's end, when its connection has ended already. In milliseconds. */
-export const END_REASON_WAIT = 500;
+/** How long to wait for the reason of a thread's end, when its connection has ended already: on a busy machine its host is slow to say it. In milliseconds. */
+export const END_REASON_WAIT = 2_000;
 
 /** What the shell is given: Program of schema/domain.capnp. The stubs in `grants` are this instance's own. */
 export interface Program {
