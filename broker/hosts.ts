@@ -70,7 +70,7 @@ export class Hosts {
 
   /** A host that no domain gets: to see whether there can be one. The caller kills it. */
   trial(tier: Tier): Host {
-    return this.#spawn({ tier, heapMebibytes: 16, offHeapMebibytes: 16 });
+    return this.#spawn({ tier, heapMebibytes: 32, offHeapMebibytes: 32 });
   }
 
   leave(host: Host): void {
