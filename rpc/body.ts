@@ -19,6 +19,7 @@ import {
   CONTENT,
   erase,
   HEADROOM,
+  NOWHERE,
   type PlainEnvelope,
   rewriteCall,
   rewriteReturn,
@@ -105,20 +106,17 @@ export interface ReadingLimits {
   readonly nesting: number;
 }
 
-/** Whose envelope is not of the usual shape, or was written over. */
-const NOWHERE = -1;
-
 /** A message of a peer's, and the content in it. */
 export class ReceivedMessage implements Body {
   #reader: MessageReader | null = null;
   /** Where the content is: the slot of a pointer to it. */
   #segment = 0;
   #word = NOWHERE;
-  /** Where the parts of an envelope of the usual shape begin, as long as what they say still stands there. */
+  /** Where the parts of an envelope of the usual shape begin, as long as what they say still stands there; a Return has no target. */
   #head = NOWHERE;
   #target = NOWHERE;
-  /** Whether the envelope may be written over. */
-  #reusable = false;
+  #disjoint = false;
+  /** Whether the envelope was written over. */
   #reused = false;
   #interfaceId = 0n;
   #methodId = 0;
@@ -135,7 +133,7 @@ export class ReceivedMessage implements Body {
     this.#word = plain.content;
     this.#head = plain.head;
     this.#target = plain.target;
-    this.#reusable = plain.disjoint;
+    this.#disjoint = plain.disjoint;
     this.#interfaceId = plain.interfaceId;
     this.#methodId = plain.methodId;
   }
@@ -174,13 +172,6 @@ export class ReceivedMessage implements Body {
     writeFar(this.segments[0]!, 0, this.segments.length, 0);
   }
 
-  /** Whether the envelope is written over now: once. */
-  #reuse(): boolean {
-    if (this.#head === NOWHERE || !this.#reusable) return false;
-    this.#reused = true;
-    return true;
-  }
-
   reuseForCall(
     call: CallTerms,
     interfaceId: bigint,
@@ -188,15 +179,24 @@ export class ReceivedMessage implements Body {
     importedCapId: number,
   ): readonly Uint8Array[] | null {
     const isSame = this.#methodId === methodId && this.#interfaceId === interfaceId;
-    if (!isSame || this.#target === NOWHERE || !this.#reuse()) return null;
+    if (!this.#isReusable || this.#target === NOWHERE || !isSame) return null;
     rewriteCall(this.segments[this.#segment]!, this.#head, this.#target, call, importedCapId);
-    this.#head = NOWHERE;
-    return this.segments;
+    return this.#rewritten();
   }
 
   reuseForReturn(answerId: number, noFinishNeeded: boolean): readonly Uint8Array[] | null {
-    if (this.#target !== NOWHERE || !this.#reuse()) return null;
+    if (!this.#isReusable || this.#target !== NOWHERE) return null;
     rewriteReturn(this.segments[this.#segment]!, this.#head, answerId, noFinishNeeded);
+    return this.#rewritten();
+  }
+
+  /** What the envelope said stands there still, and no part of it lies over another. */
+  get #isReusable(): boolean {
+    return this.#disjoint && this.#head !== NOWHERE;
+  }
+
+  #rewritten(): readonly Uint8Array[] {
+    this.#reused = true;
     this.#head = NOWHERE;
     return this.segments;
   }

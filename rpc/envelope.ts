@@ -156,6 +156,9 @@ export function writeFar(bytes: Uint8Array, at: number, segment: number, word: n
   writeU32(bytes, at * 8 + 4, segment);
 }
 
+/** The place of what is not there: the target of a Return. */
+export const NOWHERE = -1;
+
 // ---- reading ------------------------------------------------------------------------------------------------------
 
 /** What a Call says besides its target and params. */
@@ -191,7 +194,7 @@ export class PlainEnvelope implements CallHead, ReturnHead {
   segment = 0;
   /** The words where its parts begin: the Call or Return, the target of a Call, and the slot of the content. */
   head = 0;
-  target = NO_TARGET;
+  target = NOWHERE;
   content = 0;
   /** Whether its parts lie side by side: each can be written over, and the others stay what they are. */
   disjoint = false;
@@ -268,7 +271,7 @@ export class PlainEnvelope implements CallHead, ReturnHead {
     this.keepParamCaps = (flags & KEEP_PARAM_CAPS) !== 0;
     this.noFinishNeeded = (flags & NO_FINISH_NEEDED) !== 0;
     this.head = return_;
-    this.target = NO_TARGET;
+    this.target = NOWHERE;
     this.content = payload + layout.Payload.content;
     this.disjoint = this.#areDisjoint(message, return_, RETURN_WORDS, payload);
     return true;
@@ -321,9 +324,6 @@ export class PlainEnvelope implements CallHead, ReturnHead {
     return readU32(this.#bytes, word * 8) === 0 && readU32(this.#bytes, word * 8 + 4) === 0;
   }
 }
-
-/** Of a Return. */
-const NO_TARGET = -1;
 
 const wordsOf = ({ words, pointers }: { words: number; pointers: number }): number => words + pointers;
 const MESSAGE_WORDS = wordsOf(layout.Message);

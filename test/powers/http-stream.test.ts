@@ -249,24 +249,25 @@ describe('the body of a response that is streamed', () => {
     }
   });
 
-  it('ends with the domain', async () => {
-    const come = takes('/ended');
-    const opened = run(`self.stream = (await open('/ended')).stream; return null;`, 'ended');
+  /** Has a domain hold a body of which a byte has come; `over` is when its connection is gone. */
+  async function keptOpen(path: string, domain: string): Promise<{ over: Promise<unknown> }> {
+    const come = takes(path);
+    const opened = run(`self.stream = (await open('${path}')).stream; return null;`, domain);
     const there = await come;
     const over = closed(there);
     there.response.write('x');
     await opened;
+    return { over };
+  }
+
+  it('ends with the domain', async () => {
+    const { over } = await keptOpen('/ended', 'ended');
     await guest.operator.stop({ domain: 'ended' });
     await over;
   });
 
   it('ends with the grant', async () => {
-    const come = takes('/revoked');
-    const opened = run(`self.stream = (await open('/revoked')).stream; return null;`, 'cut');
-    const there = await come;
-    const over = closed(there);
-    there.response.write('x');
-    await opened;
+    const { over } = await keptOpen('/revoked', 'cut');
     const id = await guest.grantOf('http', 'cut');
     await guest.revoke('http', 'cut');
     await over;
