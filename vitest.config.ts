@@ -44,6 +44,8 @@ export default defineConfig({
   test: {
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // What comes to be in the end may take its time on a busy machine.
+    expect: { poll: { timeout: 20_000 } },
     // No secret of a reference may be seen anywhere: every file's processes are recorded, and looked at.
     globalSetup: 'test/secrets/run.ts',
     setupFiles: 'test/secrets/look.ts',

@@ -27,7 +27,7 @@ import { CpuShare } from './cpu-share.js';
 import { HandOver } from './hand-over.js';
 import type { Home, Identity } from './home.js';
 import { Idleness } from './idleness.js';
-import { END_REASON_WAIT, type Instance, StartFailure, startInstance, startReason } from './instance.js';
+import { endReasonWait, type Instance, StartFailure, startInstance, startReason } from './instance.js';
 import { inConfiguration, type LimitInUse, limitsInUse } from './limits-in-use.js';
 import type { LineRate } from './line-rate.js';
 import { ownership } from './ownership.js';
@@ -302,7 +302,7 @@ export class Domain implements Home {
     this.#placement = instance.placement;
     this.#state = { is: 'running', instance };
     this.#detail = '';
-    void instance.session.closed.then((reason) => this.#disconnected(instance, reason.message));
+    void instance.session.closed.then((reason) => this.#disconnected(instance, reason));
     this.#log.info({ starts: this.#starts, host: instance.placement.hostPid }, 'domain started');
   }
 
@@ -483,13 +483,13 @@ export class Domain implements Home {
     }
   }
 
-  /** The connection of the running instance is gone: its host says why in a moment, or nothing. */
-  #disconnected(instance: Instance, reason: string): void {
+  /** The connection of the running instance is gone, for this reason if its host knows no better one. */
+  #disconnected(instance: Instance, reason: RpcError): void {
     if (this.#state.is !== 'running' || this.#state.instance !== instance) return;
     const { placement } = instance;
     const { promise: told, fulfil: resolve } = deferred<string>();
     this.#endReason = resolve;
-    const timer = setTimeout(() => resolve(`its connection ended: ${reason}`), END_REASON_WAIT);
+    const timer = setTimeout(() => resolve(`its connection ended: ${reason.message}`), endReasonWait(reason));
     const ended = told.then(async (why) => {
       clearTimeout(timer);
       this.#endReason = null;

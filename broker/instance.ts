@@ -20,8 +20,16 @@ import type { Placement, Supervisor } from './supervisor.js';
 /** How long a domain may take from when it has a thread to its `ready`, in milliseconds. */
 const START_LIMIT = 30_000;
 
-/** How long to wait for the reason of a thread's end, when its connection has ended already: on a busy machine its host is slow to say it. In milliseconds. */
-export const END_REASON_WAIT = 2_000;
+/** How long a host may take to say why its thread has ended, on a busy machine, in milliseconds. */
+const END_REASON_WAIT = 2_000;
+
+/** How long to wait for a better reason of an instance's end than that of its connection's end, in milliseconds. */
+export function endReasonWait(reason: RpcError): number {
+  // A link that is gone says nothing, and its host knows more in a moment. What one end has against the other is the reason.
+  for (let error: unknown = reason; error instanceof RpcError; error = causeOf(error))
+    if (error.type !== 'disconnected') return 0;
+  return END_REASON_WAIT;
+}
 
 /** What the shell is given: Program of schema/domain.capnp. The stubs in `grants` are this instance's own. */
 export interface Program {
@@ -176,9 +184,11 @@ interface Entering {
 /** What the thread is given that has shown its token. */
 function admission(options: StartOptions, { session, line, program, enter, refuse }: Entering) {
   let loaded = false;
-  // Its host knows better why, and says so in a moment.
   void session.closed.then((reason) =>
-    setTimeout(() => refuse(new Error(`its connection ended: ${reason.message}`)), END_REASON_WAIT).unref(),
+    setTimeout(
+      () => refuse(new Error(`its connection ended: ${reason.message}`)),
+      endReasonWait(reason),
+    ).unref(),
   );
   return {
     load: async () => {

@@ -51,7 +51,7 @@ async function connected(which: 'sink' | 'caller', options: SessionOptions = {})
 /** Nothing is held any more, on this side and so on the other. */
 async function isEmpty(session: Session): Promise<void> {
   await expect
-    .poll(() => session.connection.tables, { timeout: 5000 })
+    .poll(() => session.connection.tables)
     .toEqual({ questions: 0, answers: 0, exports: 0, imports: 0, embargoes: 0 });
   expect(session.connection.closedBy).toBeNull();
   session.close();
