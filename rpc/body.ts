@@ -15,10 +15,12 @@
  */
 import { MessageBuilder, MessageReader, type PointerReader, readU32, writeU32 } from '../schema/index.js';
 import {
+  type CallPlaces,
   type CallTerms,
   CONTENT,
   erase,
   HEADROOM,
+  NO_STEPS,
   NOWHERE,
   type PlainEnvelope,
   rewriteCall,
@@ -27,6 +29,7 @@ import {
 } from './envelope.js';
 import { MIN_TRAVERSAL_WORDS } from './limits.js';
 import * as layout from './protocol.js';
+import type { Address } from './remote.js';
 
 /** Content that was passed on so often that its message has more segments than this is copied into one. */
 const MAX_RELAYED_SEGMENTS = 8;
@@ -50,14 +53,14 @@ export interface Body {
    */
   compose(): Composition;
   /**
-   * The message that it came in, with the envelope of this Call to an import written over its own, if that can be; it goes
-   * on as it is then. Null: nothing was done.
+   * The message that it came in, with the envelope of this Call written over its own, if that can be; it goes on as it is
+   * then. Null: nothing was done.
    */
   reuseForCall(
     call: CallTerms,
     interfaceId: bigint,
     methodId: number,
-    importedCapId: number,
+    to: Address,
   ): readonly Uint8Array[] | null;
   /** The same with the envelope of a Return with results. */
   reuseForReturn(answerId: number, noFinishNeeded: boolean): readonly Uint8Array[] | null;
@@ -107,14 +110,17 @@ export interface ReadingLimits {
 }
 
 /** A message of a peer's, and the content in it. */
-export class ReceivedMessage implements Body {
+export class ReceivedMessage implements Body, CallPlaces {
   #reader: MessageReader | null = null;
   /** Where the content is: the slot of a pointer to it. */
   #segment = 0;
   #word = NOWHERE;
   /** Where the parts of an envelope of the usual shape begin, as long as what they say still stands there; a Return has no target. */
-  #head = NOWHERE;
-  #target = NOWHERE;
+  head = NOWHERE;
+  target = NOWHERE;
+  promised = NOWHERE;
+  steps = NOWHERE;
+  path: readonly number[] = NO_STEPS;
   #disjoint = false;
   /** Whether the envelope was written over. */
   #reused = false;
@@ -131,8 +137,11 @@ export class ReceivedMessage implements Body {
   enclosedBy(plain: PlainEnvelope): void {
     this.#segment = plain.segment;
     this.#word = plain.content;
-    this.#head = plain.head;
-    this.#target = plain.target;
+    this.head = plain.head;
+    this.target = plain.target;
+    this.promised = plain.promised;
+    this.steps = plain.steps;
+    this.path = plain.path;
     this.#disjoint = plain.disjoint;
     this.#interfaceId = plain.interfaceId;
     this.#methodId = plain.methodId;
@@ -147,7 +156,7 @@ export class ReceivedMessage implements Body {
 
   get reader(): MessageReader {
     if (this.#reader === null) {
-      if (this.#head !== NOWHERE) this.#erase();
+      if (this.head !== NOWHERE) this.#erase();
       const { nesting } = this.limits;
       const traversalWords = Math.min(this.limits.traversalWords, MIN_TRAVERSAL_WORDS + this.bytes);
       this.#reader = new MessageReader(this.segments, { traversalWords, nesting });
@@ -161,10 +170,11 @@ export class ReceivedMessage implements Body {
 
   #erase(): void {
     const bytes = this.segments[this.#segment]!;
-    const isCall = this.#target !== NOWHERE;
-    erase(bytes, this.#head, isCall ? layout.Call.words : layout.Return.words);
-    if (isCall) erase(bytes, this.#target, layout.MessageTarget.words);
-    this.#head = NOWHERE;
+    const isCall = this.target !== NOWHERE;
+    erase(bytes, this.head, isCall ? layout.Call.words : layout.Return.words);
+    if (isCall) erase(bytes, this.target, layout.MessageTarget.words);
+    if (this.promised !== NOWHERE) erase(bytes, this.promised, layout.PromisedAnswer.words);
+    this.head = NOWHERE;
     this.#detach();
   }
 
@@ -176,34 +186,33 @@ export class ReceivedMessage implements Body {
     call: CallTerms,
     interfaceId: bigint,
     methodId: number,
-    importedCapId: number,
+    to: Address,
   ): readonly Uint8Array[] | null {
     const isSame = this.#methodId === methodId && this.#interfaceId === interfaceId;
-    if (!this.#isReusable || this.#target === NOWHERE || !isSame) return null;
-    rewriteCall(this.segments[this.#segment]!, this.#head, this.#target, call, importedCapId);
-    return this.#rewritten();
+    if (!this.#isReusable || this.target === NOWHERE || !isSame) return null;
+    return rewriteCall(this.segments[this.#segment]!, this, call, to) ? this.#rewritten() : null;
   }
 
   reuseForReturn(answerId: number, noFinishNeeded: boolean): readonly Uint8Array[] | null {
-    if (!this.#isReusable || this.#target !== NOWHERE) return null;
-    rewriteReturn(this.segments[this.#segment]!, this.#head, answerId, noFinishNeeded);
+    if (!this.#isReusable || this.target !== NOWHERE) return null;
+    rewriteReturn(this.segments[this.#segment]!, this.head, answerId, noFinishNeeded);
     return this.#rewritten();
   }
 
   /** What the envelope said stands there still, and no part of it lies over another. */
   get #isReusable(): boolean {
-    return this.#disjoint && this.#head !== NOWHERE;
+    return this.#disjoint && this.head !== NOWHERE;
   }
 
   #rewritten(): readonly Uint8Array[] {
     this.#reused = true;
-    this.#head = NOWHERE;
+    this.head = NOWHERE;
     return this.segments;
   }
 
   compose(): Composition {
     const { segments } = this;
-    if (this.#head !== NOWHERE) this.#erase();
+    if (this.head !== NOWHERE) this.#erase();
     // The message that it went on as may be on its way still, and must not be written over.
     if (this.#reused || segments.length >= MAX_RELAYED_SEGMENTS) return copied(this.content);
     const envelope = new MessageBuilder(HEADROOM.words, HEADROOM);

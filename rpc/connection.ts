@@ -29,11 +29,14 @@ import {
 } from './capability.js';
 import { CapabilityTable } from './capability-table.js';
 import {
-  CALL_START,
   type CallHead,
+  finishMessage,
+  NOWHERE,
   PlainEnvelope,
-  RETURN_START,
   type ReturnHead,
+  releaseMessage,
+  returnMessage,
+  START,
   TABLE,
   writeCall,
   writeReturn,
@@ -127,7 +130,7 @@ export class Connection {
     this.#bootstrap = options.bootstrap?.retain() ?? null;
     this.#capabilities = new CapabilityTable(this, this.limits, {
       sendResolve: (promiseId, resolution) => this.#sendResolve(promiseId, resolution),
-      sendRelease: (id, count) => this.#sendRelease(id, count),
+      sendRelease: (id, count) => this.#put([releaseMessage(id, count)]),
       answerCapability: (questionId, path) => this.#answers.get(questionId)?.referenceAt(path) ?? null,
     });
   }
@@ -238,13 +241,13 @@ export class Connection {
 
   #sendCall(question: Question, { interfaceId, methodId, params }: Call, to: Address): void {
     const { body, capabilities } = params;
-    if (to.kind === 'imported' && capabilities.length === 0) {
-      const reused = body.reuseForCall(question, interfaceId, methodId, to.id);
+    if (capabilities.length === 0) {
+      const reused = body.reuseForCall(question, interfaceId, methodId, to);
       if (reused !== null) return this.#put(reused);
     }
     const message = body.compose();
-    writeCall(message.envelope, question, interfaceId, methodId, to);
-    question.paramExports = this.#post(message, CALL_START, capabilities);
+    const start = writeCall(message.envelope, question, interfaceId, methodId, to);
+    question.paramExports = this.#post(message, start, capabilities);
   }
 
   /** "Vat B sends a `Return` for bar() with `takeFromOtherQuestion` set in place of the results." */
@@ -305,13 +308,8 @@ export class Connection {
     if (returned || question.id >= PIPELINE_ONLY) this.#forget(question);
     else question.state = 'cancelled';
     if (question.finishNeeded) {
-      this.#transmit((message) => {
-        const finish = begin(message, layout.Message.finish, layout.Finish);
-        finish.setU32(layout.Finish.questionId, question.id);
-        // Results that came are ours, and go by Release; those that did not come yet are the peer's to let go of.
-        finish.setBool(layout.Finish.keepResultCaps, returned);
-        finish.setBool(layout.Finish.noEarlyCancellationWorkaround, true);
-      });
+      // Results that came are ours, and go by Release; those that did not come yet are the peer's to let go of.
+      this.#put([finishMessage(question.id, returned)]);
     }
     this.#noticeQuiet();
   }
@@ -377,14 +375,6 @@ export class Connection {
       this.#sendResolve(promiseId, broken);
       broken.release();
     }
-  }
-
-  #sendRelease(id: number, referenceCount: number): void {
-    this.#transmit((message) => {
-      const release = begin(message, layout.Message.release, layout.Release);
-      release.setU32(layout.Release.id, id);
-      release.setU32(layout.Release.referenceCount, referenceCount);
-    });
   }
 
   // ---- sending ------------------------------------------------------------------------------------------------
@@ -485,14 +475,21 @@ export class Connection {
     const plain = this.#plain;
     switch (plain.take(message.segments)) {
       case 'call': {
-        const target = this.#exported(plain.importedCapId);
+        const isPromised = plain.promised !== NOWHERE;
+        const depth = isPromised ? this.#depthOf(plain.questionId) : 0;
+        const target = isPromised
+          ? this.#promised(plain.questionId, plain.path)
+          : this.#exported(plain.importedCapId);
         message.enclosedBy(plain);
-        return this.#call(plain, target, 0, new Payload(message), message.bytes);
+        return this.#call(plain, target, depth, new Payload(message), message.bytes);
       }
-      case 'return': {
-        message.enclosedBy(plain);
-        return this.#return(plain, layout.Return.results, null, message);
-      }
+      case 'return':
+        if (plain.tag === layout.Return.results) message.enclosedBy(plain);
+        return this.#return(plain, plain.tag, null, message);
+      case 'finish':
+        return this.#finish(plain.id, plain.keepResultCaps);
+      case 'release':
+        return this.#capabilities.releaseExport(plain.id, plain.referenceCount);
       default:
         return this.#handle(message);
     }
@@ -617,9 +614,12 @@ export class Connection {
     const envelope = [call];
     const addressed = call.pointer(layout.Call.target).struct();
     envelope.push(addressed);
-    if (addressed.u16(layout.MessageTarget.tag) === layout.MessageTarget.promisedAnswer)
-      envelope.push(addressed.pointer(layout.MessageTarget.body).struct());
-    const depth = this.#depthOf(addressed);
+    let depth = 0;
+    if (addressed.u16(layout.MessageTarget.tag) === layout.MessageTarget.promisedAnswer) {
+      const promised = addressed.pointer(layout.MessageTarget.body).struct();
+      envelope.push(promised);
+      depth = this.#depthOf(promised.u32(layout.PromisedAnswer.questionId));
+    }
     const target = this.#target(addressed);
     let params: Payload;
     try {
@@ -722,10 +722,7 @@ export class Connection {
     }
     if (tag === layout.MessageTarget.promisedAnswer) {
       const { questionId, path } = readAddress(target.pointer(layout.MessageTarget.body).struct());
-      const found = this.#answers.get(questionId)?.capabilityAt(path) ?? this.#closedAnswer(questionId);
-      if (found === null)
-        throw new ProtocolViolation(`a message is addressed to question ${questionId}, which does not exist`);
-      return found;
+      return this.#promised(questionId, path);
     }
     throw new ProtocolViolation(`a message target of the unknown kind ${tag}`);
   }
@@ -738,6 +735,14 @@ export class Connection {
     return designation.capability.retain();
   }
 
+  /** What a place in the results of a question of the peer's stands for: a new reference. */
+  #promised(questionId: number, path: readonly number[]): Capability {
+    const found = this.#answers.get(questionId)?.capabilityAt(path) ?? this.#closedAnswer(questionId);
+    if (found === null)
+      throw new ProtocolViolation(`a message is addressed to question ${questionId}, which does not exist`);
+    return found;
+  }
+
   /** What a place in the results of a question is that was closed before its Finish: broken. Null if there is none. */
   #closedAnswer(questionId: number): Capability | null {
     if (!this.#closedEarly.has(questionId) && !this.#closedForgotten) return null;
@@ -748,11 +753,9 @@ export class Connection {
     );
   }
 
-  /** How many calls in a row have to return until a message to `target` arrives. */
-  #depthOf(target: StructReader): number {
-    if (target.u16(layout.MessageTarget.tag) !== layout.MessageTarget.promisedAnswer) return 0;
-    const promised = target.pointer(layout.MessageTarget.body).struct();
-    const answer = this.#answers.get(promised.u32(layout.PromisedAnswer.questionId));
+  /** How many calls in a row have to return until a message to what this question returns arrives. */
+  #depthOf(questionId: number): number {
+    const answer = this.#answers.get(questionId);
     return answer?.state === 'running' ? answer.depth + 1 : 0;
   }
 
@@ -802,7 +805,7 @@ export class Connection {
     }
     const message = body.compose();
     writeReturn(message.envelope, answer.id, noFinishNeeded);
-    answer.exports = this.#post(message, RETURN_START, capabilities);
+    answer.exports = this.#post(message, START.return, capabilities);
   }
 
   /** The peer was told that it need not finish `answer`. */
@@ -837,9 +840,7 @@ export class Connection {
   }
 
   #sendReturn(answer: Answer, tag: number): void {
-    this.#transmit((message) => {
-      this.#beginReturn(message, answer, tag);
-    });
+    this.#put([returnMessage(answer.id, tag)]);
   }
 
   #beginReturn(message: MessageBuilder, answer: Answer, tag: number): StructBuilder {
@@ -876,7 +877,10 @@ export class Connection {
   }
 
   #handleFinish(finish: StructReader): void {
-    const id = finish.u32(layout.Finish.questionId);
+    this.#finish(finish.u32(layout.Finish.questionId), finish.bool(layout.Finish.keepResultCaps));
+  }
+
+  #finish(id: number, keepResultCaps: boolean): void {
     const answer = this.#answers.get(id);
     if (answer === undefined) {
       // "The caller may still send a `Finish` message if it wants, which will be silently ignored by the callee."
@@ -888,7 +892,7 @@ export class Connection {
     const exports = answer.exports;
     answer.finish();
     if (running && !answer.onlyPipeline) this.#sendReturn(answer, layout.Return.canceled);
-    else if (!finish.bool(layout.Finish.keepResultCaps)) this.#capabilities.releaseExports(exports);
+    else if (!keepResultCaps) this.#capabilities.releaseExports(exports);
   }
 
   #handleReturn(message: StructReader, received: ReceivedMessage): void {
@@ -901,7 +905,7 @@ export class Connection {
     this.#return(head, tag, message, received);
   }
 
-  /** `message` is what was not read yet of it; null: nothing but its results, which are the content of `received`. */
+  /** `message` is what was not read yet of it; null: nothing but results, if it has such, which are the content of `received`. */
   #return(head: ReturnHead, tag: number, message: StructReader | null, received: ReceivedMessage): void {
     const { id, noFinishNeeded } = head;
     const question = this.#questions.get(id);

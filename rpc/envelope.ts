@@ -1,36 +1,48 @@
 /**
- * The envelopes of Call and Return, read and written at fixed offsets: everything around the content of a payload.
+ * The envelopes of Call and Return, read and written at fixed offsets: everything around the content of a payload. And the
+ * messages that are nothing but an envelope, Finish and Release.
  *
  * An envelope of ours has one layout. It stands right before the slot of the content, in the headroom of the message that the
  * content was built in, or in a segment of its own, where it is not a peer's that is used once more (see body.ts):
  *
- *     Call    0 root  1 Message .  3 Call . . . . .  9 MessageTarget .  11 Payload: content, table
- *     Return                5 root  6 Message .  8 Return . .           11 Payload: content, table
+ *     Call, to an import                    4 root   5 Message .   7 Call . . . . .  13 MessageTarget .  15 Payload: content, table
+ *     Call, to a place in an answer   0 root  1 Message .  3 Call . . . . .  9 MessageTarget .
+ *                                           11 PromisedAnswer .  13 the transform and its first step     15 Payload
+ *     Return                                               9 root  10 Message .  12 Return . .           15 Payload
  *
- * An envelope of a peer's that has this shape, wherever its parts stand, is read in place. Every other one is read by the
+ * An envelope of a peer's that has such a shape, wherever its parts stand, is read in place. Every other one is read by the
  * general way, field by field through MessageReader, and comes to the same: see test/conformance/envelope.test.ts.
  */
 import { type MessageBuilder, readU16, readU32, writeU32 } from '../schema/index.js';
-import { writePromisedAnswer } from './message-target.js';
+import { writeSteps } from './message-target.js';
 import * as layout from './protocol.js';
 import type { Address } from './remote.js';
 
 /** The room for an envelope in front of content, and the slot of that content. */
-export const HEADROOM = { words: 13, root: 11 } as const;
+export const HEADROOM = { words: 17, root: 15 } as const;
 
 /** The words of the payload. */
 export const CONTENT = HEADROOM.root;
 export const TABLE = CONTENT + 1;
 
 /** Where the messages begin. */
-export const CALL_START = 0;
-export const RETURN_START = 5;
+export const START = { imported: 4, pipelined: 0, return: 9 } as const;
+
+/** Where the parts of a message stand behind its beginning. */
+const MESSAGE_AT = 1;
+const BODY_AT = 3;
+const TARGET_AT = 9;
+const PROMISED_AT = 11;
 
 const size = ({ words, pointers }: { words: number; pointers: number }): number => words | (pointers << 16);
 const MESSAGE = size(layout.Message);
 const CALL = size(layout.Call);
 const RETURN = size(layout.Return);
+const FINISH = size(layout.Finish);
+const RELEASE = size(layout.Release);
 const TARGET = size(layout.MessageTarget);
+const PROMISED = size(layout.PromisedAnswer);
+const OP = size(layout.Op);
 const PAYLOAD = size(layout.Payload);
 
 /** The flags of a Call and of a Return: where they stand in its data, in bytes, and each of them. */
@@ -40,6 +52,9 @@ const ONLY_PROMISE_PIPELINE = 1 << (layout.Call.onlyPromisePipeline - 8 * CALL_F
 const RETURN_FLAGS = 4;
 const KEEP_PARAM_CAPS = 1 << (layout.Return.keepParamCaps - 8 * RETURN_FLAGS);
 const NO_FINISH_NEEDED = 1 << (layout.Return.noFinishNeeded - 8 * RETURN_FLAGS);
+const FINISH_FLAGS = 4;
+const KEEP_RESULT_CAPS = 1 << (layout.Finish.keepResultCaps - 8 * FINISH_FLAGS);
+const NO_WORKAROUND = 1 << (layout.Finish.noEarlyCancellationWorkaround - 8 * FINISH_FLAGS);
 
 // ---- writing ------------------------------------------------------------------------------------------------------
 
@@ -52,19 +67,21 @@ export interface CallTerms {
   readonly onlyPromisePipeline: boolean;
 }
 
-/** Writes the envelope of a Call into the headroom of `message`, which begins at CALL_START then. */
+/** Writes the envelope of a Call into the headroom of `message`, and gives the word where it begins. */
 export function writeCall(
   message: MessageBuilder,
   call: CallTerms,
   interfaceId: bigint,
   methodId: number,
   to: Address,
-): void {
+): number {
   const { view, base } = message;
-  point(view, base, 0, 1, MESSAGE);
-  view.setUint32(base + 1 * 8, layout.Message.call, true);
-  point(view, base, 2, 3, CALL);
-  const at = base + 3 * 8;
+  const start = START[to.kind];
+  point(view, base, start, start + MESSAGE_AT, MESSAGE);
+  view.setUint32(base + (start + MESSAGE_AT) * 8, layout.Message.call, true);
+  const body = start + BODY_AT;
+  point(view, base, body - 1, body, CALL);
+  const at = base + body * 8;
   view.setUint32(at + layout.Call.questionId, call.id, true);
   view.setUint16(at + layout.Call.methodId, methodId, true);
   view.setUint16(
@@ -74,36 +91,106 @@ export function writeCall(
   );
   view.setBigUint64(at + layout.Call.interfaceId, interfaceId, true);
   view.setUint32(at + CALL_FLAGS, flagsOf(call), true);
-  point(view, base, 6, 9, TARGET);
-  point(view, base, 7, CONTENT, PAYLOAD);
+  const target = start + TARGET_AT;
+  point(view, base, body + layout.Call.words + layout.Call.target, target, TARGET);
+  point(view, base, body + layout.Call.words + layout.Call.params, CONTENT, PAYLOAD);
   if (to.kind === 'imported') {
-    view.setUint32(base + 9 * 8 + layout.MessageTarget.importedCapId, to.id, true);
+    view.setUint32(base + target * 8 + layout.MessageTarget.importedCapId, to.id, true);
   } else {
-    view.setUint16(base + 9 * 8 + layout.MessageTarget.tag, layout.MessageTarget.promisedAnswer, true);
-    writePromisedAnswer(to, message.pointerAt(10));
+    view.setUint16(base + target * 8 + layout.MessageTarget.tag, layout.MessageTarget.promisedAnswer, true);
+    point(view, base, target + layout.MessageTarget.words, PROMISED_AT, PROMISED);
+    view.setUint32(base + PROMISED_AT * 8 + layout.PromisedAnswer.questionId, to.questionId, true);
+    writeTransform(message, to.path);
   }
+  return start;
 }
 
-/** Writes the envelope of a Return with results into the headroom of `message`, which begins at RETURN_START then. */
+/** The transform of a PromisedAnswer of ours. */
+function writeTransform(message: MessageBuilder, path: readonly number[]): void {
+  const slot = PROMISED_AT + layout.PromisedAnswer.words + layout.PromisedAnswer.transform;
+  // Rare: there is no room for it in the headroom.
+  if (path.length > 1) return writeSteps(path, message.pointerAt(slot));
+  if (path.length === 0) return;
+  const { view, base } = message;
+  view.setUint32(base + slot * 8, LIST, true);
+  view.setUint32(base + slot * 8 + 4, STEP_LIST, true);
+  view.setUint32(base + (slot + 1) * 8, 1 << 2, true);
+  view.setUint32(base + (slot + 1) * 8 + 4, OP, true);
+  view.setUint16(base + (slot + 2) * 8 + layout.Op.tag, layout.Op.getPointerField, true);
+  view.setUint16(base + (slot + 2) * 8 + layout.Op.field, path[0]!, true);
+}
+
+/** The kind of a pointer to a list, with the offset 0; and the upper half of one to a list of a single step, behind its tag. */
+const LIST = 1;
+const STEP_LIST = 7 | ((layout.Op.words + layout.Op.pointers) << 3);
+
+/** Writes the envelope of a Return with results into the headroom of `message`, which begins at START.return then. */
 export function writeReturn(message: MessageBuilder, answerId: number, noFinishNeeded: boolean): void {
   const { view, base } = message;
-  point(view, base, 5, 6, MESSAGE);
-  view.setUint32(base + 6 * 8, layout.Message.return, true);
-  point(view, base, 7, 8, RETURN);
-  view.setUint32(base + 8 * 8 + layout.Return.answerId, answerId, true);
+  const start = START.return;
+  point(view, base, start, start + MESSAGE_AT, MESSAGE);
+  view.setUint32(base + (start + MESSAGE_AT) * 8, layout.Message.return, true);
+  const body = start + BODY_AT;
+  point(view, base, body - 1, body, RETURN);
+  view.setUint32(base + body * 8 + layout.Return.answerId, answerId, true);
   const flags = KEEP_PARAM_CAPS | (noFinishNeeded ? NO_FINISH_NEEDED : 0);
-  view.setUint32(base + 8 * 8 + RETURN_FLAGS, flags, true);
-  point(view, base, 10, CONTENT, PAYLOAD);
+  view.setUint32(base + body * 8 + RETURN_FLAGS, flags, true);
+  point(view, base, body + layout.Return.words + layout.Return.body, CONTENT, PAYLOAD);
 }
 
-/** Writes a Call over the one that begins at the word `head`, but for its interface and its method, which stay; and its target. */
-export function rewriteCall(
-  bytes: Uint8Array,
-  head: number,
-  target: number,
-  call: CallTerms,
-  importedCapId: number,
-): void {
+/** A Return without results, of one of the kinds that say nothing more than that: a message. */
+export function returnMessage(answerId: number, tag: number): Uint8Array {
+  const bytes = bare(layout.Message.return, RETURN);
+  const at = BODY_AT * 8;
+  writeU32(bytes, at + layout.Return.answerId, answerId);
+  writeU32(bytes, at + RETURN_FLAGS, KEEP_PARAM_CAPS);
+  bytes[at + layout.Return.tag] = tag;
+  return bytes;
+}
+
+/** A message. */
+export function finishMessage(questionId: number, keepResultCaps: boolean): Uint8Array {
+  const bytes = bare(layout.Message.finish, FINISH);
+  const at = BODY_AT * 8;
+  writeU32(bytes, at + layout.Finish.questionId, questionId);
+  writeU32(bytes, at + FINISH_FLAGS, (keepResultCaps ? KEEP_RESULT_CAPS : 0) | NO_WORKAROUND);
+  return bytes;
+}
+
+/** A message. */
+export function releaseMessage(id: number, referenceCount: number): Uint8Array {
+  const bytes = bare(layout.Message.release, RELEASE);
+  writeU32(bytes, BODY_AT * 8 + layout.Release.id, id);
+  writeU32(bytes, BODY_AT * 8 + layout.Release.referenceCount, referenceCount);
+  return bytes;
+}
+
+/** A message whose body is a struct of this size, zero so far. Not of a slab: so small an array costs less by itself. */
+function bare(tag: number, body: number): Uint8Array {
+  const bytes = new Uint8Array((BODY_AT + (body & 0xffff) + (body >>> 16)) * 8);
+  writeU32(bytes, 4, MESSAGE);
+  bytes[MESSAGE_AT * 8 + layout.Message.tag] = tag;
+  writeU32(bytes, (BODY_AT - 1) * 8 + 4, body);
+  return bytes;
+}
+
+/** Where in its segment the parts of a Call stand that is written over. */
+export interface CallPlaces {
+  readonly head: number;
+  readonly target: number;
+  /** The PromisedAnswer that it is addressed to, and what that says; NOWHERE where it is addressed to an import. */
+  readonly promised: number;
+  readonly steps: number;
+  readonly path: readonly number[];
+}
+
+/**
+ * Writes a Call over the one in these places, but for its interface and its method, which stay; whether that can be: one that
+ * was addressed to an import has no room for a place in an answer.
+ */
+export function rewriteCall(bytes: Uint8Array, places: CallPlaces, call: CallTerms, to: Address): boolean {
+  const { head, target, promised, steps, path } = places;
+  if (to.kind === 'pipelined' && (promised === NOWHERE || !areSame(path, to.path))) return false;
   const at = head * 8;
   writeU32(bytes, at + layout.Call.questionId, call.id);
   bytes[at + layout.Call.sendResultsTo] = call.toYourself ? layout.Call.toYourself : layout.Call.toCaller;
@@ -111,10 +198,24 @@ export function rewriteCall(
   writeU32(bytes, at + CALL_FLAGS, flagsOf(call));
   writeU32(bytes, at + CALL_FLAGS + 4, 0);
   // Of one that is sent to whoever asked it: where else its results could go.
-  erase(bytes, head + 3 + layout.Call.thirdParty, 1);
-  writeU32(bytes, target * 8 + layout.MessageTarget.importedCapId, importedCapId);
-  writeU32(bytes, target * 8 + layout.MessageTarget.tag, layout.MessageTarget.importedCap);
-  erase(bytes, target + 1 + layout.MessageTarget.body, 1);
+  erase(bytes, head + layout.Call.words + layout.Call.thirdParty, 1);
+  erase(bytes, target, layout.MessageTarget.words);
+  if (to.kind === 'imported') {
+    writeU32(bytes, target * 8 + layout.MessageTarget.importedCapId, to.id);
+    erase(bytes, target + layout.MessageTarget.words, layout.MessageTarget.pointers);
+    if (promised !== NOWHERE) erase(bytes, promised, PROMISED_WORDS);
+    if (path.length > 0) erase(bytes, steps, STEP_WORDS);
+  } else {
+    bytes[target * 8 + layout.MessageTarget.tag] = layout.MessageTarget.promisedAnswer;
+    writeU32(bytes, promised * 8 + layout.PromisedAnswer.questionId, to.questionId);
+    writeU32(bytes, promised * 8 + layout.PromisedAnswer.questionId + 4, 0);
+    if (path.length > 0) writeU32(bytes, (steps + 1) * 8 + 4, 0);
+  }
+  return true;
+}
+
+function areSame(a: readonly number[], b: readonly number[]): boolean {
+  return a === b || (a.length === b.length && a.every((step, i) => step === b[i]));
 }
 
 /** Writes a Return with results over the one that begins at the word `head`. */
@@ -178,9 +279,16 @@ export interface ReturnHead {
   readonly noFinishNeeded: boolean;
 }
 
-/** One envelope of the usual shape: a Call to an import, or a Return with results, whose payload has no capabilities. */
-export class PlainEnvelope implements CallHead, ReturnHead {
-  /** Of a Call the question's id; of a Return the answer's. */
+/** Paths of one step are asked for again and again. */
+const STEPS = Object.freeze(Array.from({ length: 16 }, (_, field) => Object.freeze([field])));
+export const NO_STEPS: readonly number[] = Object.freeze([]);
+
+/**
+ * One envelope of the usual shape: a Call or a Return whose payload has no capabilities, where the Call is to an import or to a
+ * place no more than one step into an answer; a Return that was canceled; a Finish or a Release.
+ */
+export class PlainEnvelope implements CallHead, ReturnHead, CallPlaces {
+  /** Of a Call or a Finish the question's id; of a Return the answer's; of a Release the export's. */
   id = 0;
   interfaceId = 0n;
   methodId = 0;
@@ -188,16 +296,30 @@ export class PlainEnvelope implements CallHead, ReturnHead {
   noPromisePipelining = false;
   onlyPromisePipeline = false;
   importedCapId = 0;
+  /** What a Call is addressed to, where `promised` is somewhere. */
+  questionId = 0;
+  path = NO_STEPS;
   keepParamCaps = false;
   noFinishNeeded = false;
+  /** Of a Return: how the call has ended. */
+  tag = 0;
+  keepResultCaps = false;
+  referenceCount = 0;
   /** The segment in which it is, but for a far pointer to it at the beginning of the first. */
   segment = 0;
   /** The words where its parts begin: the Call or Return, the target of a Call, and the slot of the content. */
-  head = 0;
+  head = NOWHERE;
   target = NOWHERE;
-  content = 0;
+  promised = NOWHERE;
+  /** The tag of a list of one step, which stands behind it. */
+  steps = NOWHERE;
+  content = NOWHERE;
   /** Whether its parts lie side by side: each can be written over, and the others stay what they are. */
   disjoint = false;
+  /** Those parts. */
+  readonly #starts = new Int32Array(MOST_PARTS);
+  readonly #lengths = new Int32Array(MOST_PARTS);
+  #parts = 0;
   #bytes: Uint8Array = NOTHING;
   #words = 0;
   #root = 0;
@@ -206,8 +328,13 @@ export class PlainEnvelope implements CallHead, ReturnHead {
   #high = 0;
 
   /** What stands in `segments`, if it has this shape. */
-  take(segments: readonly Uint8Array[]): 'call' | 'return' | null {
+  take(segments: readonly Uint8Array[]): 'call' | 'return' | 'finish' | 'release' | null {
     this.segment = 0;
+    this.target = NOWHERE;
+    this.promised = NOWHERE;
+    this.path = NO_STEPS;
+    this.disjoint = true;
+    this.#parts = 0;
     this.#root = 0;
     if (!this.#enter(segments[0])) return null;
     const low = readU32(this.#bytes, 0);
@@ -218,27 +345,37 @@ export class PlainEnvelope implements CallHead, ReturnHead {
     }
     const message = this.#follow(this.#root, MESSAGE);
     if (message < 0) return null;
+    this.#part(message, MESSAGE_WORDS);
     switch (readU16(this.#bytes, message * 8 + layout.Message.tag)) {
       case layout.Message.call:
-        return this.#takeCall(message, this.#follow(message + 1, CALL)) ? 'call' : null;
+        return this.#takeCall(this.#follow(message + 1, CALL)) ? 'call' : null;
       case layout.Message.return:
-        return this.#takeReturn(message, this.#follow(message + 1, RETURN)) ? 'return' : null;
+        return this.#takeReturn(this.#follow(message + 1, RETURN)) ? 'return' : null;
+      case layout.Message.finish:
+        return this.#takeFinish(this.#follow(message + 1, FINISH)) ? 'finish' : null;
+      case layout.Message.release:
+        return this.#takeRelease(this.#follow(message + 1, RELEASE)) ? 'release' : null;
       default:
         return null;
     }
   }
 
-  #takeCall(message: number, call: number): boolean {
+  #takeCall(call: number): boolean {
     if (call < 0) return false;
-    const target = this.#follow(call + 3 + layout.Call.target, TARGET);
-    const payload = this.#follow(call + 3 + layout.Call.params, PAYLOAD);
+    const target = this.#follow(call + layout.Call.words + layout.Call.target, TARGET);
+    const payload = this.#follow(call + layout.Call.words + layout.Call.params, PAYLOAD);
     if (target < 0 || payload < 0 || !this.#isNull(payload + layout.Payload.capTable)) return false;
     const bytes = this.#bytes;
     const at = call * 8;
     const sendResultsTo = readU16(bytes, at + layout.Call.sendResultsTo);
     if (sendResultsTo > layout.Call.toYourself) return false;
+    this.#part(call, CALL_WORDS);
+    this.#part(target, TARGET_WORDS);
+    this.#part(payload, PAYLOAD_WORDS);
     const tag = readU16(bytes, target * 8 + layout.MessageTarget.tag);
-    if (tag !== layout.MessageTarget.importedCap) return false;
+    if (tag === layout.MessageTarget.promisedAnswer) {
+      if (!this.#takePromised(this.#follow(target + layout.MessageTarget.words, PROMISED))) return false;
+    } else if (tag !== layout.MessageTarget.importedCap) return false;
     this.id = readU32(bytes, at + layout.Call.questionId);
     this.#readInterfaceId(at + layout.Call.interfaceId);
     this.methodId = readU16(bytes, at + layout.Call.methodId);
@@ -250,47 +387,72 @@ export class PlainEnvelope implements CallHead, ReturnHead {
     this.head = call;
     this.target = target;
     this.content = payload + layout.Payload.content;
-    this.disjoint =
-      this.#areDisjoint(message, call, CALL_WORDS, payload) &&
-      areApart(target, TARGET_WORDS, call, CALL_WORDS) &&
-      areApart(target, TARGET_WORDS, message, MESSAGE_WORDS) &&
-      areApart(target, TARGET_WORDS, payload, PAYLOAD_WORDS) &&
-      this.#isBehindRoot(target, TARGET_WORDS);
     return true;
   }
 
-  #takeReturn(message: number, return_: number): boolean {
+  #takePromised(promised: number): boolean {
+    if (promised < 0) return false;
+    const bytes = this.#bytes;
+    const transform = promised + layout.PromisedAnswer.words + layout.PromisedAnswer.transform;
+    this.#part(promised, PROMISED_WORDS);
+    if (!this.#isNull(transform)) {
+      const steps = this.#followSteps(transform);
+      if (steps < 0) return false;
+      const op = (steps + 1) * 8;
+      if (readU16(bytes, op + layout.Op.tag) !== layout.Op.getPointerField) return false;
+      const field = readU16(bytes, op + layout.Op.field);
+      this.#part(steps, STEP_WORDS);
+      this.steps = steps;
+      this.path = STEPS[field] ?? [field];
+    }
+    this.promised = promised;
+    this.questionId = readU32(bytes, promised * 8 + layout.PromisedAnswer.questionId);
+    return true;
+  }
+
+  #takeReturn(return_: number): boolean {
     if (return_ < 0) return false;
     const bytes = this.#bytes;
     const at = return_ * 8;
-    if (readU16(bytes, at + layout.Return.tag) !== layout.Return.results) return false;
-    const payload = this.#follow(return_ + 2 + layout.Return.body, PAYLOAD);
-    if (payload < 0 || !this.#isNull(payload + layout.Payload.capTable)) return false;
+    this.tag = readU16(bytes, at + layout.Return.tag);
+    if (this.tag === layout.Return.results) {
+      const payload = this.#follow(return_ + layout.Return.words + layout.Return.body, PAYLOAD);
+      if (payload < 0 || !this.#isNull(payload + layout.Payload.capTable)) return false;
+      this.#part(return_, RETURN_WORDS);
+      this.#part(payload, PAYLOAD_WORDS);
+      this.content = payload + layout.Payload.content;
+    } else if (this.tag !== layout.Return.canceled) return false;
     this.id = readU32(bytes, at + layout.Return.answerId);
     const flags = readU32(bytes, at + RETURN_FLAGS);
     this.keepParamCaps = (flags & KEEP_PARAM_CAPS) !== 0;
     this.noFinishNeeded = (flags & NO_FINISH_NEEDED) !== 0;
     this.head = return_;
-    this.target = NOWHERE;
-    this.content = payload + layout.Payload.content;
-    this.disjoint = this.#areDisjoint(message, return_, RETURN_WORDS, payload);
     return true;
   }
 
-  #areDisjoint(message: number, head: number, headWords: number, payload: number): boolean {
-    return (
-      areApart(message, MESSAGE_WORDS, head, headWords) &&
-      areApart(message, MESSAGE_WORDS, payload, PAYLOAD_WORDS) &&
-      areApart(head, headWords, payload, PAYLOAD_WORDS) &&
-      this.#isBehindRoot(message, MESSAGE_WORDS) &&
-      this.#isBehindRoot(head, headWords) &&
-      this.#isBehindRoot(payload, PAYLOAD_WORDS)
-    );
+  #takeFinish(at: number): boolean {
+    if (at < 0) return false;
+    this.id = readU32(this.#bytes, at * 8 + layout.Finish.questionId);
+    this.keepResultCaps = (readU32(this.#bytes, at * 8 + FINISH_FLAGS) & KEEP_RESULT_CAPS) !== 0;
+    return true;
   }
 
-  /** Whether so many words from `start` on are neither the pointer to the Message nor a far pointer to that. */
-  #isBehindRoot(start: number, words: number): boolean {
-    return areApart(start, words, this.#root, 1) && (start > 0 || this.segment > 0);
+  #takeRelease(at: number): boolean {
+    if (at < 0) return false;
+    this.id = readU32(this.#bytes, at * 8 + layout.Release.id);
+    this.referenceCount = readU32(this.#bytes, at * 8 + layout.Release.referenceCount);
+    return true;
+  }
+
+  /** Notes a part, of so many words from `start` on: whether it lies apart from the root, a far pointer to that, and the others. */
+  #part(start: number, words: number): void {
+    let apart = areApart(start, words, this.#root, 1) && (start > 0 || this.segment > 0);
+    const parts = this.#parts;
+    for (let i = 0; i < parts; i++) apart &&= areApart(start, words, this.#starts[i]!, this.#lengths[i]!);
+    this.disjoint &&= apart;
+    this.#starts[parts] = start;
+    this.#lengths[parts] = words;
+    this.#parts = parts + 1;
   }
 
   /** Most calls are of the interface that the one before was of: a BigInt of its own for each would cost more than they do. */
@@ -320,6 +482,15 @@ export class PlainEnvelope implements CallHead, ReturnHead {
     return start >= 0 && start + words <= this.#words ? start : -1;
   }
 
+  /** The word where the tag of a list of one Op stands to which the word `at` points, in this segment. -1 otherwise. */
+  #followSteps(at: number): number {
+    const low = readU32(this.#bytes, at * 8) | 0;
+    if ((low & 3) !== LIST || readU32(this.#bytes, at * 8 + 4) !== STEP_LIST) return -1;
+    const tag = at + 1 + (low >> 2);
+    if (tag < 0 || tag + STEP_WORDS > this.#words) return -1;
+    return readU32(this.#bytes, tag * 8) === 1 << 2 && readU32(this.#bytes, tag * 8 + 4) === OP ? tag : -1;
+  }
+
   #isNull(word: number): boolean {
     return readU32(this.#bytes, word * 8) === 0 && readU32(this.#bytes, word * 8 + 4) === 0;
   }
@@ -330,7 +501,13 @@ const MESSAGE_WORDS = wordsOf(layout.Message);
 const CALL_WORDS = wordsOf(layout.Call);
 const RETURN_WORDS = wordsOf(layout.Return);
 const TARGET_WORDS = wordsOf(layout.MessageTarget);
+const PROMISED_WORDS = wordsOf(layout.PromisedAnswer);
+/** A list of one step, with its tag. */
+const STEP_WORDS = 1 + wordsOf(layout.Op);
 const PAYLOAD_WORDS = wordsOf(layout.Payload);
+
+/** Message, Call, MessageTarget, PromisedAnswer, its transform, Payload. */
+const MOST_PARTS = 6;
 
 function areApart(a: number, aWords: number, b: number, bWords: number): boolean {
   return a + aWords <= b || b + bWords <= a;

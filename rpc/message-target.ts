@@ -18,11 +18,12 @@ export function writeTarget(address: Address, into: StructBuilder): void {
 export function writePromisedAnswer(address: Address & { kind: 'pipelined' }, into: PointerBuilder): void {
   const answer = into.struct(layout.PromisedAnswer.words, layout.PromisedAnswer.pointers);
   answer.setU32(layout.PromisedAnswer.questionId, address.questionId);
-  if (address.path.length === 0) return;
-  const transform = answer
-    .pointer(layout.PromisedAnswer.transform)
-    .structList(address.path.length, layout.Op.words, layout.Op.pointers);
-  address.path.forEach((field, i) => {
+  if (address.path.length > 0) writeSteps(address.path, answer.pointer(layout.PromisedAnswer.transform));
+}
+
+export function writeSteps(path: readonly number[], into: PointerBuilder): void {
+  const transform = into.structList(path.length, layout.Op.words, layout.Op.pointers);
+  path.forEach((field, i) => {
     const op = transform.struct(i);
     op.setU16(layout.Op.tag, layout.Op.getPointerField);
     op.setU16(layout.Op.field, field);

@@ -23,7 +23,7 @@ import {
   settled,
 } from '../../rpc/capability.js';
 import { Connection } from '../../rpc/connection.js';
-import { CALL_START, CONTENT, erase, PlainEnvelope, RETURN_START } from '../../rpc/envelope.js';
+import { CONTENT, erase, PlainEnvelope, START } from '../../rpc/envelope.js';
 import { FrameReader } from '../../rpc/frame.js';
 import { DEFAULT_LIMITS } from '../../rpc/limits.js';
 import * as layout from '../../rpc/protocol.js';
@@ -152,7 +152,7 @@ function expectAlike(kind: Kind, reused: readonly Uint8Array[], rebuilt: readonl
   const before = rebuilt.slice(0, -1);
   if (before.length === 0) {
     const slot = (place.content + 1) * 8;
-    const rebuiltSlot = (CONTENT - (kind === 'call' ? CALL_START : RETURN_START) + 1) * 8;
+    const rebuiltSlot = (CONTENT - (kind === 'call' ? START.imported : START.return) + 1) * 8;
     const content = Buffer.from(rebuilt[0]!.subarray(rebuiltSlot - 8, rebuiltSlot));
     return expect(Buffer.from(reused[place.segment]!.subarray(slot - 8, slot))).toEqual(content);
   }
@@ -470,15 +470,16 @@ describe('an envelope that is read at fixed offsets', () => {
       return body;
     };
     const terms = { id: 5, toYourself: false, noPromisePipelining: true, onlyPromisePipeline: false };
+    const to = { kind: 'imported', id: 9 } as const;
     const body = received();
-    const sent = body.reuseForCall(terms, INTERFACE, 3, 9)!;
+    const sent = body.reuseForCall(terms, INTERFACE, 3, to)!;
     const bytes = copyOf(sent);
-    expect(body.reuseForCall(terms, INTERFACE, 3, 9)).toBeNull();
+    expect(body.reuseForCall(terms, INTERFACE, 3, to)).toBeNull();
     expect(body.compose().before).toEqual([]);
     expect(body.content.kind).toBe('null');
     expect(sent).toEqual(bytes);
-    expect(received().reuseForCall(terms, INTERFACE, 4, 9)).toBeNull();
-    expect(received().reuseForCall(terms, INTERFACE + 1n, 3, 9)).toBeNull();
+    expect(received().reuseForCall(terms, INTERFACE, 4, to)).toBeNull();
+    expect(received().reuseForCall(terms, INTERFACE + 1n, 3, to)).toBeNull();
     expect(received().reuseForReturn(5, true)).toBeNull();
   });
 
