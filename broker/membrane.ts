@@ -22,6 +22,7 @@ import {
   Capability,
   capabilityIn,
   hintsPassedOn,
+  type Path,
   Payload,
   type ReturnSink,
   RpcError,
@@ -117,24 +118,26 @@ export class Membrane {
       inner.release();
       return new BrokenCapability(forbidden(null));
     }
-    const left = () => {
-      this.#wrapped[direction].delete(inner);
-      if (!this.inUse) this.idle();
-    };
     const wrapped =
       inner.isPromise && this.crossing?.screens(direction) === true
-        ? this.#screen(inner, direction, left)
-        : new MembranedCapability(this, inner, direction, left);
+        ? this.#screen(inner, direction)
+        : new MembranedCapability(this, inner, direction);
     this.#wrapped[direction].set(inner, wrapped);
     return wrapped;
   }
 
-  #screen(promise: Capability, direction: Direction, left: () => void): ScreenedPromise {
+  /** What wraps `inner` is gone. */
+  left(inner: Capability, direction: Direction): void {
+    this.#wrapped[direction].delete(inner);
+    if (!this.inUse) this.idle();
+  }
+
+  #screen(promise: Capability, direction: Direction): ScreenedPromise {
     const screened: ScreenedPromise = new ScreenedPromise(promise, {
       pass: (resolved) => (direction === 'out' ? this.outward(resolved) : this.inward(resolved)),
       left: () => {
         this.grant.leave(screened);
-        left();
+        this.left(promise, direction);
       },
     });
     this.grant.enter(screened);
@@ -189,20 +192,18 @@ export class MembranedCapability extends Capability implements Cuttable, Passage
   /** Calls on it that wait in the line of the grant. */
   #inLine = 0;
   #resolution: Capability | null = null;
-  #left: (() => void) | null;
+  #hasLeft = false;
   /** Who waits for the resolution of a promise, with the ways to leave it. */
-  readonly #waiting = new Map<() => void, () => void>();
+  #waiting: Map<() => void, () => void> | null = null;
 
   /** Takes over the reference to `inner`. */
   constructor(
     readonly membrane: Membrane,
     inner: Capability,
     readonly direction: Direction,
-    left: () => void,
   ) {
     super();
     this.#inner = inner;
-    this.#left = left;
     const { crossing } = membrane;
     const sources = sourcesOf(inner);
     this.sources = crossing === null ? sources : crossing.sources(sources, direction);
@@ -229,22 +230,24 @@ export class MembranedCapability extends Capability implements Cuttable, Passage
   }
 
   override onResolution(listener: () => void): () => void {
+    this.#waiting ??= new Map();
+    const waiting = this.#waiting;
     const told = () => {
-      if (this.#inLine === 0 && this.#waiting.delete(listener)) listener();
+      if (this.#inLine === 0 && waiting.delete(listener)) listener();
     };
-    this.#waiting.set(listener, () => {});
-    if (this.#inner.resolution === null) this.#waiting.set(listener, this.#inner.onResolution(told));
+    waiting.set(listener, () => {});
+    if (this.#inner.resolution === null) waiting.set(listener, this.#inner.onResolution(told));
     return () => {
-      this.#waiting.get(listener)?.();
-      this.#waiting.delete(listener);
+      waiting.get(listener)?.();
+      waiting.delete(listener);
     };
   }
 
   /** The grant is dead: lets go of what was wrapped, though its holder may hold on to this. */
   cut(reason: RpcError): void {
     const inner = this.#inner;
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
+    const waiting = [...(this.#waiting ?? [])];
+    this.#waiting?.clear();
     this.#leave();
     this.#inner = new BrokenCapability(reason);
     // Of a promise that has not resolved it becomes the resolution; one that has goes through its own wrapper.
@@ -257,11 +260,10 @@ export class MembranedCapability extends Capability implements Cuttable, Passage
   }
 
   #leave(): void {
-    const left = this.#left;
-    this.#left = null;
-    if (left === null) return;
+    if (this.#hasLeft) return;
+    this.#hasLeft = true;
     this.membrane.grant.leave(this);
-    left();
+    this.membrane.left(this.#inner, this.direction);
   }
 
   override call(call: Call, sink: ReturnSink): CallInProgress {
@@ -331,10 +333,9 @@ export class MembranedCapability extends Capability implements Cuttable, Passage
 
   ended(waiting: WaitingCall): void {
     this.membrane.grant.leave(waiting);
-    if (--this.#inLine === 0 && this.#inner.resolution !== null) {
-      const listeners = [...this.#waiting.keys()];
-      for (const listener of listeners) if (this.#waiting.delete(listener)) listener();
-    }
+    const listeners = this.#waiting;
+    if (--this.#inLine === 0 && this.#inner.resolution !== null && listeners !== null)
+      for (const listener of [...listeners.keys()]) if (listeners.delete(listener)) listener();
     this.release();
   }
 
@@ -439,7 +440,7 @@ class MembranedCall implements CallInProgress, Cuttable {
     this.#counted = false;
   }
 
-  pipelined(path: readonly number[]): Capability {
+  pipelined(path: Path): Capability {
     if (this.#error !== null) return new BrokenCapability(this.#error);
     if (this.#inner === null) {
       if (this.#results !== null) return capabilityIn(this.#results, path);

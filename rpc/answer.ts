@@ -20,6 +20,7 @@ import { Designation } from './designation.js';
 import { canceled, RpcError } from './error.js';
 import { MAX_PIPELINE_DEPTH, MAX_PIPELINED_PATHS } from './limits.js';
 import type { Payload } from './payload.js';
+import { type Path, Places } from './places.js';
 import type { Question } from './question.js';
 
 const NO_DESIGNATIONS: readonly (Designation | null)[] = Object.freeze([]);
@@ -45,7 +46,7 @@ export class Answer implements ReturnSink {
   #redirect: Question | null = null;
   #taken = false;
   /** Places that were pipelined on, and the capabilities of the results by their index. */
-  #designations: Map<string, Designation> | null = null;
+  #designations: Places<Designation> | null = null;
   #designated: readonly (Designation | null)[] = NO_DESIGNATIONS;
 
   constructor(
@@ -98,35 +99,34 @@ export class Answer implements ReturnSink {
 
   #tell(): void {
     if (this.#designations === null) return;
-    for (const designation of this.#designations.values()) designation.tell();
+    for (const { value } of this.#designations.entries()) value.tell();
   }
 
   /** Where messages for the place `path` of the results go. A promise before the results are there. */
-  designationAt(path: readonly number[]): Designation | null {
-    const key = path.join();
-    const known = this.#designations?.get(key);
+  designationAt(path: Path): Designation | null {
+    const known = this.#designations?.get(path);
     if (known !== undefined) return known;
     const result = this.#resultAt(path);
     if (result !== null) return result;
-    this.#designations ??= new Map();
+    this.#designations ??= new Places();
     if (this.#designations.size >= MAX_PIPELINED_PATHS) return null;
     const told = this.state !== 'running';
     const designation = new Designation(this.connection, this.#find(path), null, told);
-    this.#designations.set(key, designation);
+    this.#designations.add(path, designation);
     return designation;
   }
 
   /** Where a message to that place goes: a new reference, broken where there is none. */
-  capabilityAt(path: readonly number[]): Capability {
+  capabilityAt(path: Path): Capability {
     return this.#at(path, (designation) => designation.capability.retain());
   }
 
   /** What the peer means when it names that place: likewise. */
-  referenceAt(path: readonly number[]): Capability {
+  referenceAt(path: Path): Capability {
     return this.#at(path, (designation) => designation.reference());
   }
 
-  #at(path: readonly number[], of: (designation: Designation) => Capability): Capability {
+  #at(path: Path, of: (designation: Designation) => Capability): Capability {
     if (this.noPipelining) {
       return new BrokenCapability(
         new RpcError('failed', `question ${this.id} said noPromisePipelining, and was pipelined on`, {
@@ -152,7 +152,7 @@ export class Answer implements ReturnSink {
     );
   }
 
-  #resultAt(path: readonly number[]): Designation | null {
+  #resultAt(path: Path): Designation | null {
     if (this.#results === null) return null;
     try {
       const index = this.#results.indexAt(path);
@@ -163,7 +163,7 @@ export class Answer implements ReturnSink {
     }
   }
 
-  #find(path: readonly number[]): Capability {
+  #find(path: Path): Capability {
     if (this.#error !== null) return new BrokenCapability(this.#error);
     if (this.#call !== null) return this.#call.pipelined(path);
     return capabilityIn(this.#results!, path);
@@ -191,7 +191,8 @@ export class Answer implements ReturnSink {
   /** The peer needs nothing more; with `over`, because the connection has ended. */
   finish(over = false): void {
     this.state = 'finished';
-    if (this.#designations !== null) for (const place of this.#designations.values()) place.release(over);
+    if (this.#designations !== null)
+      for (const { value } of this.#designations.entries()) value.release(over);
     for (const designation of this.#designated) designation?.release(over);
     this.#designations = null;
     this.#designated = NO_DESIGNATIONS;

@@ -20,7 +20,6 @@ import {
   CONTENT,
   erase,
   HEADROOM,
-  NO_STEPS,
   NOWHERE,
   type PlainEnvelope,
   rewriteCall,
@@ -28,6 +27,7 @@ import {
   writeFar,
 } from './envelope.js';
 import { MIN_TRAVERSAL_WORDS } from './limits.js';
+import { NO_STEPS, type Path } from './places.js';
 import * as layout from './protocol.js';
 import type { Address } from './remote.js';
 
@@ -120,7 +120,7 @@ export class ReceivedMessage implements Body, CallPlaces {
   target = NOWHERE;
   promised = NOWHERE;
   steps = NOWHERE;
-  path: readonly number[] = NO_STEPS;
+  path: Path = NO_STEPS;
   #disjoint = false;
   /** Whether the envelope was written over. */
   #reused = false;

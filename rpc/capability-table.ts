@@ -2,6 +2,7 @@
  * The export and import tables of a connection, and the CapDescriptors by which capabilities cross it, with their exact
  * reference counts: a capability sent twice in one message counts twice.
  */
+
 import type { ListReader, StructBuilder, StructReader } from '../schema/index.js';
 import { BrokenCapability, type Capability, settled } from './capability.js';
 import type { Connection } from './connection.js';
@@ -11,6 +12,7 @@ import { IdAllocator } from './id-allocator.js';
 import { IdTable } from './id-table.js';
 import type { ConnectionLimits } from './limits.js';
 import { readAddress, writePromisedAnswer } from './message-target.js';
+import type { Path } from './places.js';
 import * as layout from './protocol.js';
 import { ImportedCapability, ReflectedCapability, RemoteCapability, RemotePromise } from './remote.js';
 
@@ -38,7 +40,7 @@ export interface CapabilityTableUpcalls {
   sendResolve(promiseId: number, resolution: Capability): void;
   sendRelease(id: number, referenceCount: number): void;
   /** The capability that a place of one of the peer's questions stands for: a new reference, or null if there is none. */
-  answerCapability(questionId: number, path: readonly number[]): Capability | null;
+  answerCapability(questionId: number, path: Path): Capability | null;
 }
 
 export class CapabilityTable {

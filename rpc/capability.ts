@@ -8,9 +8,11 @@
  * References are counted, so that the last release can be told to a peer at once. Whoever is given a capability by a
  * function whose name says so (`retain`, `pipelined`) owns one reference; a plain parameter or property is borrowed.
  */
+
 import type { Answer } from './answer.js';
 import { RpcError } from './error.js';
 import type { Payload } from './payload.js';
+import type { Path } from './places.js';
 
 /** One call, as it is handed on from capability to capability. */
 export interface Call {
@@ -53,7 +55,7 @@ export interface ReturnSink {
 /** The caller's end of a call. Owned by the caller, who calls `finish()` once, before or after the return. */
 export interface CallInProgress {
   /** The capability that will stand at `path` in the results: a new reference. Not after `finish()`. */
-  pipelined(path: readonly number[]): Capability;
+  pipelined(path: Path): Capability;
   /**
    * The caller needs nothing more: its sink hears nothing after this, and the results are handed back. A call that still
    * runs is cancelled, as soon as no capability that was pipelined from it is held any more.
@@ -147,7 +149,7 @@ export class BrokenCapability extends Capability {
 }
 
 /** The capability at `path` of `results`: a new reference, broken where there is none. */
-export function capabilityIn(results: Payload, path: readonly number[]): Capability {
+export function capabilityIn(results: Payload, path: Path): Capability {
   try {
     const found = results.capabilityAt(path);
     if (found !== null) return found.retain();

@@ -5,6 +5,7 @@
  * It must never throw because of what a peer sends: a peer that breaks the protocol gets an Abort that says why, and the
  * connection ends. What a peer can make it hold is bounded by its limits.
  */
+
 import {
   ElementSize,
   MessageBuilder,
@@ -48,6 +49,7 @@ import { IdTable } from './id-table.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from './limits.js';
 import { readAddress, writeTarget } from './message-target.js';
 import { Payload } from './payload.js';
+import type { Path } from './places.js';
 import type { QueuedCapability } from './promised.js';
 import * as layout from './protocol.js';
 import { NO_EXPORTS, Question } from './question.js';
@@ -736,7 +738,7 @@ export class Connection {
   }
 
   /** What a place in the results of a question of the peer's stands for: a new reference. */
-  #promised(questionId: number, path: readonly number[]): Capability {
+  #promised(questionId: number, path: Path): Capability {
     const found = this.#answers.get(questionId)?.capabilityAt(path) ?? this.#closedAnswer(questionId);
     if (found === null)
       throw new ProtocolViolation(`a message is addressed to question ${questionId}, which does not exist`);

@@ -15,6 +15,7 @@
  */
 import { type MessageBuilder, readU16, readU32, writeU32 } from '../schema/index.js';
 import { writeSteps } from './message-target.js';
+import { areSame, NO_STEPS, oneStep, type Path } from './places.js';
 import * as layout from './protocol.js';
 import type { Address } from './remote.js';
 
@@ -106,7 +107,7 @@ export function writeCall(
 }
 
 /** The transform of a PromisedAnswer of ours. */
-function writeTransform(message: MessageBuilder, path: readonly number[]): void {
+function writeTransform(message: MessageBuilder, path: Path): void {
   const slot = PROMISED_AT + layout.PromisedAnswer.words + layout.PromisedAnswer.transform;
   // Rare: there is no room for it in the headroom.
   if (path.length > 1) return writeSteps(path, message.pointerAt(slot));
@@ -181,7 +182,7 @@ export interface CallPlaces {
   /** The PromisedAnswer that it is addressed to, and what that says; NOWHERE where it is addressed to an import. */
   readonly promised: number;
   readonly steps: number;
-  readonly path: readonly number[];
+  readonly path: Path;
 }
 
 /**
@@ -212,10 +213,6 @@ export function rewriteCall(bytes: Uint8Array, places: CallPlaces, call: CallTer
     if (path.length > 0) writeU32(bytes, (steps + 1) * 8 + 4, 0);
   }
   return true;
-}
-
-function areSame(a: readonly number[], b: readonly number[]): boolean {
-  return a === b || (a.length === b.length && a.every((step, i) => step === b[i]));
 }
 
 /** Writes a Return with results over the one that begins at the word `head`. */
@@ -279,10 +276,6 @@ export interface ReturnHead {
   readonly noFinishNeeded: boolean;
 }
 
-/** Paths of one step are asked for again and again. */
-const STEPS = Object.freeze(Array.from({ length: 16 }, (_, field) => Object.freeze([field])));
-export const NO_STEPS: readonly number[] = Object.freeze([]);
-
 /**
  * One envelope of the usual shape: a Call or a Return whose payload has no capabilities, where the Call is to an import or to a
  * place no more than one step into an answer; a Return that was canceled; a Finish or a Release.
@@ -298,7 +291,7 @@ export class PlainEnvelope implements CallHead, ReturnHead, CallPlaces {
   importedCapId = 0;
   /** What a Call is addressed to, where `promised` is somewhere. */
   questionId = 0;
-  path = NO_STEPS;
+  path: Path = NO_STEPS;
   keepParamCaps = false;
   noFinishNeeded = false;
   /** Of a Return: how the call has ended. */
@@ -403,7 +396,7 @@ export class PlainEnvelope implements CallHead, ReturnHead, CallPlaces {
       const field = readU16(bytes, op + layout.Op.field);
       this.#part(steps, STEP_WORDS);
       this.steps = steps;
-      this.path = STEPS[field] ?? [field];
+      this.path = oneStep(field);
     }
     this.promised = promised;
     this.questionId = readU32(bytes, promised * 8 + layout.PromisedAnswer.questionId);

@@ -4,6 +4,7 @@
  * The object lives while references to it do, and a call that runs on it keeps it alive: it may be dropped in the middle
  * of one and still finish it.
  */
+
 import {
   BrokenCapability,
   type Call,
@@ -14,6 +15,7 @@ import {
 } from './capability.js';
 import { canceled, type RpcError } from './error.js';
 import type { Payload } from './payload.js';
+import type { Path } from './places.js';
 import { LocalPipelines } from './promised.js';
 
 /** What a local object is behind its capability. */
@@ -135,11 +137,11 @@ export class LocalCall implements CallInProgress {
     else this.#tail.finish();
   }
 
-  #capabilityAt(path: readonly number[]): Capability {
+  #capabilityAt(path: Path): Capability {
     return this.#results === null ? new BrokenCapability(this.#error!) : capabilityIn(this.#results, path);
   }
 
-  pipelined(path: readonly number[]): Capability {
+  pipelined(path: Path): Capability {
     if (this.#hasEnded) return this.#capabilityAt(path);
     return this.#tail?.pipelined(path) ?? this.#pipelines.pipelined(path);
   }

@@ -1,7 +1,9 @@
 /** How messages name capabilities of their receiver: MessageTarget and PromisedAnswer of rpc.capnp. */
+
 import { ElementSize, type PointerBuilder, type StructBuilder, type StructReader } from '../schema/index.js';
 import { ProtocolViolation } from './error.js';
 import { MAX_TRANSFORM } from './limits.js';
+import type { Path } from './places.js';
 import * as layout from './protocol.js';
 import type { Address } from './remote.js';
 
@@ -21,7 +23,7 @@ export function writePromisedAnswer(address: Address & { kind: 'pipelined' }, in
   if (address.path.length > 0) writeSteps(address.path, answer.pointer(layout.PromisedAnswer.transform));
 }
 
-export function writeSteps(path: readonly number[], into: PointerBuilder): void {
+export function writeSteps(path: Path, into: PointerBuilder): void {
   const transform = into.structList(path.length, layout.Op.words, layout.Op.pointers);
   path.forEach((field, i) => {
     const op = transform.struct(i);

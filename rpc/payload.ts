@@ -4,9 +4,11 @@
  * A payload owns one reference to each of its capabilities, until `release()`. Its content is a view of bytes that may be
  * a peer's, so it is read within limits and never trusted.
  */
+
 import type { MessageBuilder, PointerReader } from '../schema/index.js';
 import { type Body, BuiltBody, contentBuilder } from './body.js';
 import type { Capability } from './capability.js';
+import type { Path } from './places.js';
 
 const NO_CAPABILITIES: readonly (Capability | null)[] = Object.freeze([]);
 
@@ -48,12 +50,12 @@ export class Payload {
    * Where in `capabilities` the end of `path` is, a list of pointer indexes: what PromisedAnswer.transform means. Null
    * for a null pointer. Throws where the content has something else there.
    */
-  indexAt(path: readonly number[]): number | null {
+  indexAt(path: Path): number | null {
     return this.content.capabilityAlong(path);
   }
 
   /** The capability at the end of `path`. Borrowed; null where there is none. */
-  capabilityAt(path: readonly number[]): Capability | null {
+  capabilityAt(path: Path): Capability | null {
     const index = this.indexAt(path);
     return index === null ? null : (this.capabilities[index] ?? null);
   }

@@ -6,6 +6,7 @@
  * before that, the call is cancelled. A failure that nobody waits for and nobody pipelined on is an unhandled rejection,
  * as it would be of any promise.
  */
+
 import { type MethodType, type StructType, seal } from '../schema/index.js';
 import { contentBuilder } from './body.js';
 import type { CallSignal } from './call-signal.js';
@@ -16,6 +17,7 @@ import { canceled, RpcError } from './error.js';
 import { IncomingCapabilities } from './incoming.js';
 import { OutgoingCapabilities } from './outgoing.js';
 import { Payload } from './payload.js';
+import type { Path } from './places.js';
 import { type CallContext, tailCall } from './serve.js';
 import { STREAM_WINDOW, startStreamingCall } from './streaming.js';
 import { brokenStub, capabilityOf, isStub, type Stub, stubFor } from './stub.js';
@@ -98,7 +100,7 @@ export function startCall(stub: Stub, method: MethodType, params: unknown, optio
 export interface PendingCore {
   promise(): Promise<unknown>;
   /** A stub for what stands at `path` of the results, which have it under `names`. */
-  pipelined(path: readonly number[], names: readonly string[], type: Parameters<typeof stubFor>[1]): Stub;
+  pipelined(path: Path, names: readonly string[], type: Parameters<typeof stubFor>[1]): Stub;
   /** Ends it with `error`, if it has not settled; without one, it was cancelled. */
   cancel(error: RpcError | null): void;
 }
@@ -250,7 +252,7 @@ class CallCore implements PendingCore {
     return promise;
   }
 
-  pipelined(path: readonly number[], names: readonly string[], type: Parameters<typeof stubFor>[1]): Stub {
+  pipelined(path: Path, names: readonly string[], type: Parameters<typeof stubFor>[1]): Stub {
     this.#wanted = true;
     const state = this.#settled();
     if (state.is === 'rejected') return brokenStub(RpcError.from(state.error), type);
@@ -334,7 +336,7 @@ function pendingClass(type: StructType): PendingClass {
 
 interface Place {
   readonly core: PendingCore;
-  readonly path: readonly number[];
+  readonly path: Path;
   readonly names: readonly string[];
 }
 

@@ -39,6 +39,7 @@ export { type Dispatcher, LocalCall, LocalCapability } from './local.js';
 export { Payload } from './payload.js';
 export { type Patience, watchPeer } from './peer-watch.js';
 export type { CallOptions, Pending, Pipelined } from './pending.js';
+export type { Path } from './places.js';
 export { PromisedCapability, QueuedCapability } from './promised.js';
 export { ImportedCapability, RemoteCapability, RemotePromise } from './remote.js';
 export { goneBy, isGone, RenewedCapability } from './renewed.js';

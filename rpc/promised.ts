@@ -15,9 +15,12 @@ import {
 } from './capability.js';
 import { RpcError } from './error.js';
 import { MAX_PROMISE_CHAIN } from './limits.js';
+import { type Path, Places } from './places.js';
 
 export abstract class PromisedCapability extends Capability {
   #resolution: Capability | null = null;
+  /** Who is to be told: nearly always one. */
+  #listener: (() => void) | null = null;
   #listeners: Set<() => void> | null = null;
   /** How many promises in a row have become this one. */
   #behind = 0;
@@ -31,6 +34,12 @@ export abstract class PromisedCapability extends Capability {
   }
 
   override onResolution(listener: () => void): () => void {
+    if (this.#listener === null && this.#listeners === null) {
+      this.#listener = listener;
+      return () => {
+        if (this.#listener === listener) this.#listener = null;
+      };
+    }
     // Held by the way to leave, too: who leaves while others are being told is not told any more.
     this.#listeners ??= new Set();
     const listeners = this.#listeners;
@@ -70,13 +79,17 @@ export abstract class PromisedCapability extends Capability {
       }
       this.#resolution = replacement;
     }
+    const first = this.#listener;
     const listeners = this.#listeners;
+    this.#listener = null;
     this.#listeners = null;
+    first?.();
     if (listeners !== null) for (const listener of listeners) listener();
     this.release();
   }
 
   protected override dropped(): void {
+    this.#listener = null;
     this.#listeners = null;
     this.#resolution?.release();
   }
@@ -99,7 +112,7 @@ const QUEUE_LIMIT = 65_536;
 
 /** A promise kept on this side. Calls wait in it and go on in their order when it resolves. */
 export class QueuedCapability extends PromisedCapability {
-  readonly #queue = new Set<QueuedCall>();
+  #queue: Set<QueuedCall> | null = null;
   #resolved = false;
 
   /** `abandoned` is told when the last reference goes before the promise was resolved. */
@@ -123,7 +136,9 @@ export class QueuedCapability extends PromisedCapability {
   override call(call: Call, sink: ReturnSink): CallInProgress {
     const resolution = this.resolution;
     if (resolution !== null) return resolution.call(call, sink);
-    if (this.#queue.size >= QUEUE_LIMIT) {
+    this.#queue ??= new Set();
+    const queue = this.#queue;
+    if (queue.size >= QUEUE_LIMIT) {
       call.params.release();
       const error = new RpcError('overloaded', `${QUEUE_LIMIT} calls wait already for a promise to resolve`, {
         code: 'ERR_RPC_QUEUE_FULL',
@@ -133,9 +148,9 @@ export class QueuedCapability extends PromisedCapability {
     // A waiting call keeps the promise alive: its caller may well hold on to nothing but the call.
     this.retain();
     const queued = new QueuedCall(call, sink, () => {
-      if (this.#queue.delete(queued)) this.release();
+      if (queue.delete(queued)) this.release();
     });
-    this.#queue.add(queued);
+    queue.add(queued);
     return queued;
   }
 
@@ -147,11 +162,13 @@ export class QueuedCapability extends PromisedCapability {
     const looped = this.isBehind(target);
     const destination = looped ? new BrokenCapability(selfResolution()) : target;
     // A call that is let go may make another one on this promise: that one joins the end of the queue.
-    for (const call of this.#queue) {
-      this.#queue.delete(call);
-      call.forward(destination);
-      this.release();
-    }
+    const queue = this.#queue;
+    if (queue !== null)
+      for (const call of queue) {
+        queue.delete(call);
+        call.forward(destination);
+        this.release();
+      }
     if (looped) target.release();
     this.become(destination);
     this.release();
@@ -196,7 +213,7 @@ class QueuedCall implements CallInProgress {
     if (this.#sink === null) forwarded.finish();
   }
 
-  pipelined(path: readonly number[]): Capability {
+  pipelined(path: Path): Capability {
     return this.#forwarded?.pipelined(path) ?? this.#pipelines.pipelined(path);
   }
 
@@ -220,7 +237,7 @@ class QueuedCall implements CallInProgress {
  * order. They are not owned here: each belongs to its holders, and when the last holder lets go it leaves.
  */
 export class LocalPipelines {
-  #promises: Map<string, { path: readonly number[]; promise: QueuedCapability }> | null = null;
+  #promises: Places<QueuedCapability> | null = null;
 
   /** `idle` is told when the last of them was let go. */
   constructor(private readonly idle: () => void) {}
@@ -229,30 +246,29 @@ export class LocalPipelines {
     return this.#promises === null || this.#promises.size === 0;
   }
 
-  pipelined(path: readonly number[]): Capability {
-    const key = path.join();
-    this.#promises ??= new Map();
+  pipelined(path: Path): Capability {
+    this.#promises ??= new Places();
     const promises = this.#promises;
-    const known = promises.get(key);
-    if (known !== undefined) return known.promise.retain();
+    const known = promises.get(path);
+    if (known !== undefined) return known.retain();
     const promise = new QueuedCapability(() => {
-      promises.delete(key);
+      promises.delete(path);
       if (promises.size === 0) this.idle();
     });
-    promises.set(key, { path, promise });
+    promises.add(path, promise);
     return promise;
   }
 
   /** Resolves each with what `find` gives for its path: a new reference. */
-  resolve(find: (path: readonly number[]) => Capability): void {
+  resolve(find: (path: Path) => Capability): void {
     if (this.#promises === null) return;
-    const promises = [...this.#promises.values()];
-    this.#promises.clear();
+    const promises = this.#promises.entries();
+    this.#promises = null;
     // A call that is let go may hand back the last reference to another of them.
-    for (const { promise } of promises) promise.retain();
-    for (const { path, promise } of promises) {
-      promise.resolve(find(path));
-      promise.release();
+    for (const { value } of promises) value.retain();
+    for (const { path, value } of promises) {
+      value.resolve(find(path));
+      value.release();
     }
   }
 }

@@ -27,16 +27,12 @@ import {
 import type { Connection } from './connection.js';
 import { RpcError } from './error.js';
 import { Payload } from './payload.js';
+import { type Path, Places } from './places.js';
 import { QueuedCapability } from './promised.js';
 import { PipelinedCapability, RemotePromise } from './remote.js';
 
 /** Of a message without capabilities. */
 export const NO_EXPORTS: readonly number[] = Object.freeze([]);
-
-interface Place {
-  readonly path: readonly number[];
-  readonly promise: RemotePromise;
-}
 
 export class Question implements CallInProgress {
   #holders = 1;
@@ -47,7 +43,7 @@ export class Question implements CallInProgress {
   /** The answer of ours that its outcome is taken from. */
   #taken: Answer | null = null;
   /** What was pipelined on it, by its place. */
-  #promises: Map<string, Place> | null = null;
+  #promises: Places<RemotePromise> | null = null;
   state: 'awaiting' | 'redirected' | 'elsewhere' | 'returned' | 'cancelled' = 'awaiting';
   /** The exports that were sent in the params, for a Return with releaseParamCaps. */
   paramExports: readonly number[] = NO_EXPORTS;
@@ -82,7 +78,7 @@ export class Question implements CallInProgress {
     if (--this.#holders === 0) this.connection.finishQuestion(this);
   }
 
-  pipelined(path: readonly number[]): Capability {
+  pipelined(path: Path): Capability {
     if (this.noPromisePipelining && !this.#isOver) {
       return new BrokenCapability(
         new RpcError('failed', 'a call that said noPromisePipelining was pipelined on', {
@@ -90,19 +86,18 @@ export class Question implements CallInProgress {
         }),
       );
     }
-    const key = path.join();
-    const known = this.#promises?.get(key);
-    if (known !== undefined) return known.promise.retain();
+    const known = this.#promises?.get(path);
+    if (known !== undefined) return known.retain();
     if (this.#isOver) return this.#capabilityAt(path);
     if (this.#taken !== null) return this.#taken.referenceAt(path);
-    this.#promises ??= new Map();
+    this.#promises ??= new Places();
     const promises = this.#promises;
-    const promise = new RemotePromise(new PipelinedCapability(this, path), () => promises.delete(key));
-    promises.set(key, { path, promise });
+    const promise = new RemotePromise(new PipelinedCapability(this, path), () => promises.delete(path));
+    promises.add(path, promise);
     return promise;
   }
 
-  #capabilityAt(path: readonly number[]): Capability {
+  #capabilityAt(path: Path): Capability {
     return this.#results === null ? new BrokenCapability(this.#error!) : capabilityIn(this.#results, path);
   }
 
@@ -118,13 +113,13 @@ export class Question implements CallInProgress {
 
   /** They stay in the map, owned by it now, as long as the caller does: one that is under an embargo has to be met again by
    * whoever asks for the same place. */
-  #resolvePromises(find: (path: readonly number[]) => Capability, detour: boolean): void {
+  #resolvePromises(find: (path: Path) => Capability, detour: boolean): void {
     if (this.#promises === null || this.#promises.size === 0) return;
-    const promises = [...this.#promises.values()];
+    const promises = this.#promises.entries();
     const targets = promises.map(({ path }) => find(path));
-    for (const { promise } of promises) promise.retain();
-    promises.forEach(({ promise }, i) => {
-      promise.resolve(targets[i]!, detour);
+    for (const { value } of promises) value.retain();
+    promises.forEach(({ value }, i) => {
+      value.resolve(targets[i]!, detour);
     });
   }
 
@@ -164,16 +159,16 @@ export class Question implements CallInProgress {
   #letGo(): void {
     const promises = this.#promises;
     this.#promises = null;
-    if (promises !== null) for (const { promise } of [...promises.values()]) promise.release();
+    if (promises !== null) for (const { value } of promises.entries()) value.release();
     this.#results?.release();
   }
 }
 
 /** `results` with what each of `promises` has become, where that is not known to be the result itself yet. */
-function embargoed(results: Payload, promises: ReadonlyMap<string, Place>): Payload {
+function embargoed(results: Payload, promises: Places<RemotePromise>): Payload {
   let capabilities: (Capability | null)[] | null = null;
-  for (const { path, promise } of promises.values()) {
-    const now = settled(promise);
+  for (const { path, value } of promises.entries()) {
+    const now = settled(value);
     if (!(now instanceof QueuedCapability)) continue;
     const index = results.indexAt(path)!;
     capabilities ??= [...results.capabilities];

@@ -5,8 +5,10 @@
  * in the results of a question. `RemotePromise` stands before one of them until it is known what it has become, and then
  * sends calls there, under an embargo where order demands one.
  */
+
 import { type Call, type CallInProgress, Capability, type ReturnSink, settled } from './capability.js';
 import type { Connection } from './connection.js';
+import type { Path } from './places.js';
 import { PromisedCapability, QueuedCapability } from './promised.js';
 import type { Question } from './question.js';
 
@@ -26,7 +28,7 @@ export abstract class RemoteCapability extends Capability {
 /** `MessageTarget` and the two receiver-side kinds of `CapDescriptor`, in one. */
 export type Address =
   | { readonly kind: 'imported'; readonly id: number }
-  | { readonly kind: 'pipelined'; readonly questionId: number; readonly path: readonly number[] };
+  | { readonly kind: 'pipelined'; readonly questionId: number; readonly path: Path };
 
 export class ImportedCapability extends RemoteCapability {
   /** How often the peer has sent us this: what Release must give back. */
@@ -82,7 +84,7 @@ export class PipelinedCapability extends RemoteCapability {
 
   constructor(
     private readonly question: Question,
-    readonly path: readonly number[],
+    readonly path: Path,
   ) {
     super(question.connection);
     this.address = { kind: 'pipelined', questionId: question.id, path };
