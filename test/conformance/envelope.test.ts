@@ -23,9 +23,17 @@ import {
   settled,
 } from '../../rpc/capability.js';
 import { Connection } from '../../rpc/connection.js';
-import { CONTENT, erase, PlainEnvelope, START } from '../../rpc/envelope.js';
+import {
+  erase,
+  finishMessage,
+  NOWHERE,
+  PlainEnvelope,
+  releaseMessage,
+  returnMessage,
+} from '../../rpc/envelope.js';
 import { FrameReader } from '../../rpc/frame.js';
 import { DEFAULT_LIMITS } from '../../rpc/limits.js';
+import { readAddress } from '../../rpc/message-target.js';
 import * as layout from '../../rpc/protocol.js';
 import { AnyPointer, MessageBuilder, MessageReader } from '../../schema/index.js';
 import {
@@ -64,6 +72,8 @@ interface PassedOn {
 /** Ids of the proxy: a peer calls its export 0, as the question ASKED, and it asks that on as its own question PASSED_ON. */
 const ASKED = 77;
 const PASSED_ON = 0;
+/** What the callee calls the object in its results. */
+const RETURNED = 8;
 
 /** Hands on what it is called with, once it has read it, as a policy does that has a constraint. */
 class Reader extends Capability {
@@ -82,8 +92,19 @@ class Reader extends Capability {
 /** What every Reader has read. */
 const seen: string[] = [];
 
-/** What a proxy makes of `message`, a Call of its export 0 or a Return of what it asked. */
-function passOn(kind: Kind, message: readonly Uint8Array[], { reading = false } = {}): PassedOn {
+interface Passing {
+  /** Whether somebody reads the content on the way. */
+  readonly reading?: boolean;
+  /** What the question ASKED, which a Call is addressed to a place of, has come to before it: nothing, or an object at its first pointer. */
+  readonly asked?: 'running' | 'returned';
+}
+
+/** What a proxy makes of `message`: a Call of its export 0, or of a place in ASKED, or a Return of what it asked. */
+function passOn(
+  kind: Kind,
+  message: readonly Uint8Array[],
+  { reading = false, asked }: Passing = {},
+): PassedOn {
   const said = { caller: [] as Uint8Array[][], callee: [] as Uint8Array[][] };
   const closed: string[] = [];
   const end = (side: keyof typeof said) => ({
@@ -103,7 +124,12 @@ function passOn(kind: Kind, message: readonly Uint8Array[], { reading = false } 
   const pipelined = settled(promise);
   const caller = new Connection({ ...end('caller'), bootstrap: reading ? new Reader(pipelined) : pipelined });
   caller.receive([bootstrapMessage(9999)]);
-  if (kind === 'return') caller.receive([callMessage(ASKED, { interfaceId: INTERFACE })]);
+  if (kind === 'return' || asked !== undefined)
+    caller.receive([callMessage(ASKED, { interfaceId: INTERFACE })]);
+  if (asked === 'returned') {
+    const results = { content: content(1, 0), capTable: [{ senderHosted: RETURNED }] };
+    callee.receive([encodeMessage({ return: { answerId: PASSED_ON, results } })]);
+  }
   const [forward, backward] =
     kind === 'call' ? (['callee', 'caller'] as const) : (['caller', 'callee'] as const);
   said.caller.length = 0;
@@ -125,7 +151,7 @@ interface Held extends PassedOn {
 }
 
 /** What the message becomes on the way of the usual shape, if it has that, after it was held against the general way. */
-function held(kind: Kind, message: readonly Uint8Array[], options = {}): Held {
+function held(kind: Kind, message: readonly Uint8Array[], options: Passing = {}): Held {
   const take = vi.spyOn(PlainEnvelope.prototype, 'take');
   const fast = passOn(kind, message, options);
   const usual = take.mock.results.at(-1)?.value !== null;
@@ -138,29 +164,44 @@ function held(kind: Kind, message: readonly Uint8Array[], options = {}): Held {
     expect(hex({ ...fast, onwards: [] })).toEqual(hex({ ...general, onwards: [] }));
     expect(fast.onwards.length).toBe(general.onwards.length);
     fast.onwards.forEach((segments, i) => {
-      expectAlike(kind, segments, general.onwards[i]!);
+      expectAlike(kind, message, segments, general.onwards[i]!);
     });
   }
   return { ...fast, usual, reused };
 }
 
 /** That a message whose envelope was written over is one with an envelope of its own, which says the same. */
-function expectAlike(kind: Kind, reused: readonly Uint8Array[], rebuilt: readonly Uint8Array[]): void {
+function expectAlike(
+  kind: Kind,
+  original: readonly Uint8Array[],
+  reused: readonly Uint8Array[],
+  rebuilt: readonly Uint8Array[],
+): void {
   expect(envelopeOf(kind, reused)).toEqual(envelopeOf(kind, rebuilt));
+  const now = new PlainEnvelope();
+  expect(now.take(reused)).toBe(kind);
   const place = new PlainEnvelope();
-  expect(place.take(reused)).toBe(kind);
+  expect(place.take(original)).toBe(kind);
+  if (now.promised === NOWHERE && place.promised !== NOWHERE) {
+    // What the caller has asked is between it and us.
+    const wordsAt = (word: number) => Buffer.from(reused[place.segment]!.subarray(word * 8, word * 8 + 16));
+    expect(wordsAt(place.promised)).toEqual(Buffer.alloc(16));
+    if (place.path.length > 0) expect(wordsAt(place.steps)).toEqual(Buffer.alloc(16));
+  }
   const before = rebuilt.slice(0, -1);
   if (before.length === 0) {
-    const slot = (place.content + 1) * 8;
-    const rebuiltSlot = (CONTENT - (kind === 'call' ? START.imported : START.return) + 1) * 8;
-    const content = Buffer.from(rebuilt[0]!.subarray(rebuiltSlot - 8, rebuiltSlot));
-    return expect(Buffer.from(reused[place.segment]!.subarray(slot - 8, slot))).toEqual(content);
+    const own = new PlainEnvelope();
+    expect(own.take(rebuilt)).toBe(kind);
+    const wordAt = (bytes: Uint8Array, word: number) => Buffer.from(bytes.subarray(word * 8, word * 8 + 8));
+    return expect(wordAt(reused[place.segment]!, place.content)).toEqual(wordAt(rebuilt[0]!, own.content));
   }
   const withoutEnvelope = (segments: readonly Uint8Array[]) => {
     const copy = copyOf(segments);
     erase(copy[0]!, 0, 1);
     erase(copy[place.segment]!, place.head, kind === 'call' ? 6 : 3);
     if (kind === 'call') erase(copy[place.segment]!, place.target, 2);
+    if (place.promised !== NOWHERE) erase(copy[place.segment]!, place.promised, 2);
+    if (place.path.length > 0) erase(copy[place.segment]!, place.steps, 2);
     return copy.map((each) => Buffer.from(each).toString('hex'));
   };
   expect(withoutEnvelope(reused)).toEqual(withoutEnvelope(before));
@@ -174,9 +215,15 @@ function envelopeOf(kind: Kind, segments: readonly Uint8Array[]): object {
   const data = Buffer.from(body.data).toString('hex');
   if (kind === 'return') return { tag, data };
   const target = body.pointer(layout.Call.target).struct();
-  const targetKind = target.pointer(layout.MessageTarget.body).kind;
+  const promised = target.pointer(layout.MessageTarget.body);
   const thirdParty = body.pointer(layout.Call.thirdParty).kind;
-  return { tag, data, target: Buffer.from(target.data).toString('hex'), targetKind, thirdParty };
+  return {
+    tag,
+    data,
+    target: Buffer.from(target.data).toString('hex'),
+    promised: promised.kind === 'null' ? null : readAddress(promised.struct()),
+    thirdParty,
+  };
 }
 
 function hex({ onwards, back, closed }: PassedOn): object {
@@ -255,7 +302,7 @@ const transform = (choose: Choose) =>
   );
 
 /** A message that nothing is wrong with, whatever it says. */
-function randomMessage(kind: Kind, choose: Choose): WireMessage {
+function randomMessage(kind: Kind, choose: Choose, promised: object | null = null): WireMessage {
   const capabilities = choose(3) === 0 ? 1 + choose(4) : 0;
   const capTable = Array.from({ length: capabilities }, () =>
     DESCRIPTORS[choose(DESCRIPTORS.length)]!(choose),
@@ -272,9 +319,11 @@ function randomMessage(kind: Kind, choose: Choose): WireMessage {
     };
   }
   const target =
-    choose(4) > 0
-      ? { importedCap: 0 }
-      : { promisedAnswer: { questionId: 9999, transform: choose(2) === 0 ? [] : [{ noop: null }] } };
+    promised !== null
+      ? { promisedAnswer: promised }
+      : choose(4) > 0
+        ? { importedCap: 0 }
+        : { promisedAnswer: { questionId: 9999, transform: choose(2) === 0 ? [] : [{ noop: null }] } };
   return {
     call: {
       questionId: choose(50),
@@ -343,6 +392,42 @@ function overlapping(choose: Choose): Uint8Array[] {
   return choose(5) === 0 ? [first, segment([pointer(0), pointer(1), pointer(2)])] : [first];
 }
 
+/** A Call to a place in ASKED, the parts of which may lie over each other. */
+function overlappingPromised(choose: Choose): Uint8Array[] {
+  const steps = choose(2);
+  // The interface may be read as a PromisedAnswer, too: written over as one, the Call would be of another interface.
+  const isAsked = choose(2) === 0;
+  const words = new BigUint64Array(
+    rawCall(choose(4), {
+      content: choose(3) === 0 ? structPointer(choose(30) - 15, choose(3), choose(3)) : 0n,
+      interfaceId: isAsked ? BigInt(ASKED) : INTERFACE,
+      methodId: choose(3),
+      target: [
+        1n << 32n,
+        structPointer(isAsked && choose(2) === 0 ? RAW_CALL.call - RAW_CALL.targetPointer : 2, 1, 1),
+      ],
+      rest: [
+        BigInt(ASKED),
+        steps === 0 ? 0n : listPointer(0, 7, 1),
+        listTag(1, 1, 0),
+        1n | (BigInt(choose(3)) << 16n),
+        ...Array.from({ length: choose(8) }, () => BigInt(choose(4)) | (1n << 32n)),
+      ],
+    }).slice().buffer,
+  );
+  const anywhere = (at: number) => choose(words.length) - at - 1;
+  for (const [at, data, pointers] of [
+    [2, 3, 3],
+    [6, 1, 1],
+    [7, 0, 2],
+    [10, 1, 1],
+  ] as const) {
+    if (choose(4) === 0) words[at] = structPointer(anywhere(at), data, pointers);
+  }
+  if (steps > 0 && choose(4) === 0) words[14] = listPointer(anywhere(14), 7, 1);
+  return [new Uint8Array(words.buffer)];
+}
+
 // ---- what must hold -----------------------------------------------------------------------------------------------
 
 describe('an envelope that is read at fixed offsets', () => {
@@ -394,6 +479,115 @@ describe('an envelope that is read at fixed offsets', () => {
     expect(counts.passed).toBeGreaterThan(ROUNDS / 20);
   });
 
+  it.each(['running', 'returned'] as const)(
+    'is passed on as the general way does it where it is addressed to a place in an answer that is %s',
+    (asked) => {
+      const choose = chooser(SEED + 2);
+      const counts = { usual: 0, reused: 0, general: 0 };
+      for (let i = 0; i < ROUNDS; i++) {
+        const field = choose(asked === 'running' ? 20 : 1);
+        const step = { getPointerField: field };
+        const transform = [[step], [step], [{ noop: null }, step], [step, { noop: null }]][choose(4)]!;
+        const written = encodeMessage(randomMessage('call', choose, { questionId: ASKED, transform }));
+        const message = choose(2) === 0 ? [written] : scattered(written, choose);
+        const { onwards, usual, reused } = held('call', message, { asked, reading: choose(4) === 0 });
+        counts[usual ? 'usual' : 'general']++;
+        if (reused) counts.reused++;
+        const passed = onwards.map(decodeMessage).find((each) => 'call' in each);
+        // It goes on unless it names capabilities that there are not, and then to the same place of what was asked on.
+        if (passed === undefined) continue;
+        expect(meaning(passed)).toEqual(meaning(decodeMessage(message)));
+        expect(passed['call'].target).toEqual(
+          asked === 'running'
+            ? { promisedAnswer: { questionId: PASSED_ON, transform: [step] } }
+            : { importedCap: RETURNED },
+        );
+      }
+      console.log(
+        `${ROUNDS} Calls to an answer that is ${asked} (seed ${SEED + 2}): ${JSON.stringify(counts)}`,
+      );
+      expect(counts.usual).toBeGreaterThan(ROUNDS / 10);
+      expect(counts.reused).toBeGreaterThan(ROUNDS / 20);
+    },
+  );
+
+  it('is passed on as the general way does it, whatever overlaps in one that is addressed to a place in an answer', () => {
+    const choose = chooser(SEED + 3);
+    const counts = { usual: 0, reused: 0, general: 0, passed: 0, aborted: 0 };
+    for (let i = 0; i < ROUNDS; i++) {
+      const asked = choose(2) === 0 ? 'running' : 'returned';
+      const { onwards, closed, usual, reused } = held('call', overlappingPromised(choose), { asked });
+      counts[usual ? 'usual' : 'general']++;
+      if (reused) counts.reused++;
+      if (closed.length > 0) counts.aborted++;
+      for (const segments of onwards) {
+        const root = new MessageReader(segments).root.struct();
+        if (root.u16(layout.Message.tag) !== layout.Message.call) continue;
+        counts.passed++;
+        const call = root.pointer(layout.Message.body).struct();
+        expect(call.u32(layout.Call.questionId)).toBe(PASSED_ON + 1);
+        // It is addressed to what the callee gave or was asked, and never to what the caller has asked, or laid there.
+        const target = call.pointer(layout.Call.target).struct();
+        if (target.u16(layout.MessageTarget.tag) === layout.MessageTarget.promisedAnswer) {
+          const promised = target.pointer(layout.MessageTarget.body).struct();
+          expect(readAddress(promised).questionId).toBe(PASSED_ON);
+        } else expect([7, RETURNED]).toContain(target.u32(layout.MessageTarget.importedCapId));
+      }
+    }
+    console.log(`${ROUNDS} overlapping Calls to an answer (seed ${SEED + 3}): ${JSON.stringify(counts)}`);
+    expect(counts.reused).toBeGreaterThan(ROUNDS / 20);
+    expect(counts.reused).toBeLessThan(counts.usual);
+    expect(counts.passed).toBeGreaterThan(ROUNDS / 20);
+  });
+
+  it('is all of a Finish, a Release and a canceled Return, and says what the schema says', () => {
+    const choose = chooser(SEED + 4);
+    const plain = new PlainEnvelope();
+    const kinds = { finish: 0, release: 0, return: 0, general: 0 };
+    for (let i = 0; i < ROUNDS; i++) {
+      const [id, count, flag, other] = [choose(2 ** 32), choose(2 ** 32), choose(2) === 0, choose(2) === 0];
+      const written = [
+        { finish: { questionId: id, releaseResultCaps: flag, requireEarlyCancellationWorkaround: other } },
+        { release: { id, referenceCount: count } },
+        { return: { answerId: id, releaseParamCaps: flag, noFinishNeeded: other, canceled: null } },
+      ][choose(3)]!;
+      const bytes = encodeMessage(written);
+      const kind = plain.take(choose(2) === 0 ? [bytes] : scattered(bytes, choose));
+      kinds[(kind as 'finish' | null) ?? 'general']++;
+      if (kind === null) continue;
+      expect(Object.keys(written)).toEqual([kind]);
+      expect(plain).toMatchObject({
+        id,
+        ...(kind === 'finish' && { keepResultCaps: !flag }),
+        ...(kind === 'release' && { referenceCount: count }),
+        ...(kind === 'return' && {
+          tag: layout.Return.canceled,
+          keepParamCaps: !flag,
+          noFinishNeeded: other,
+        }),
+      });
+    }
+    console.log(`${ROUNDS} short messages (seed ${SEED + 4}): ${JSON.stringify(kinds)}`);
+    for (const times of Object.values(kinds)) expect(times).toBeGreaterThan(ROUNDS / 20);
+  });
+
+  it('is what is written as one: a Finish, a Release and a Return that says nothing but how it ended', () => {
+    const [id, count] = [0x8765_4321, 0xfedc_ba98];
+    const read = (bytes: Uint8Array) => decodeMessage([bytes]);
+    for (const keep of [true, false])
+      expect(read(finishMessage(id, keep))).toEqual({
+        finish: { questionId: id, releaseResultCaps: !keep, requireEarlyCancellationWorkaround: false },
+      });
+    expect(read(releaseMessage(id, count))).toEqual({ release: { id, referenceCount: count } });
+    for (const [tag, name] of [
+      [layout.Return.canceled, 'canceled'],
+      [layout.Return.resultsSentElsewhere, 'resultsSentElsewhere'],
+    ] as const)
+      expect(read(returnMessage(id, tag))).toEqual({
+        return: { answerId: id, releaseParamCaps: false, noFinishNeeded: false, [name]: null },
+      });
+  });
+
   it('keeps its method when an element of the capability table lies over the data of the Call', () => {
     // As a descriptor, the first word of the Call is a senderHosted capability with the id 0; written over in place with the
     // id that it is exported under, which could be 7, that would be the method 7.
@@ -405,6 +599,28 @@ describe('an envelope that is read at fixed offsets', () => {
       }),
     ]);
     expect(decodeMessage(onwards[0]!)['call']).toMatchObject({ interfaceId: INTERFACE, methodId: 0 });
+  });
+
+  it('keeps its interface when a step of its target lies over the data of the Call', () => {
+    // As a list of one step, the first two words of the Call are a tag and a getPointerField.
+    const interfaceId = 1n | (0xfeed_cafen << 32n);
+    const { onwards, reused } = held(
+      'call',
+      [
+        rawCall(4, {
+          interfaceId,
+          methodId: 1,
+          target: [1n << 32n, structPointer(2, 1, 1)],
+          rest: [BigInt(ASKED), listPointer(RAW_CALL.call - (RAW_CALL.rest + 1) - 1, 7, 1)],
+        }),
+      ],
+      { asked: 'running' },
+    );
+    expect(reused).toBe(false);
+    expect(decodeMessage(onwards[0]!)['call']).toMatchObject({
+      interfaceId,
+      target: { promisedAnswer: { questionId: PASSED_ON, transform: [{ getPointerField: 0 }] } },
+    });
   });
 
   it('does not pass on the id of a receiverHosted capability that was never exported', () => {
