@@ -20,7 +20,6 @@ import {
   StreamTransport,
   watchPeer,
 } from '../rpc/index.js';
-import { listenWebSocket } from '../rpc/web-sockets.js';
 import { Entrance } from './admission.js';
 import { Audit } from './audit.js';
 import { BROKER_HOME, POWERS_HOME } from './broker-name.js';
@@ -369,6 +368,8 @@ export class Broker {
     if (webSocket === undefined) return;
     const at = 'listen.webSocket';
     const { host, port, path, origins } = webSocket;
+    // Loaded where it is needed: a broker begins sooner without it.
+    const { listenWebSocket } = await import('../rpc/web-sockets.js');
     const tls = await this.#webSocketTls(`${at}.tls`);
     const refused = new Tally(this.#log, 'WebSockets were refused', (count, reason) => ({
       refused: count,

@@ -1,4 +1,5 @@
 /** `connect()` for programs in Node: over a unix socket, TCP, TLS, or a WebSocket. */
+import type { Duplex } from 'node:stream';
 import {
   type DialOptions,
   dialSocket,
@@ -8,7 +9,6 @@ import {
   type TlsIdentity,
   watchPeer,
 } from '../rpc/index.js';
-import { dialWebSocket } from '../rpc/web-sockets.js';
 import type { SturdyAddress } from './address.js';
 import { BrokerSession, type BrokerSessionOptions, CONNECT_TIMEOUT_MILLIS } from './broker-session.js';
 import { SturdyRef } from './sturdyref.js';
@@ -46,14 +46,18 @@ async function dialBroker(address: SturdyAddress, options: ConnectOptions): Prom
     ...(address.transport !== 'unix' &&
       address.key !== null && { tls: { serverKey: address.key, ...(identity && { identity }) } }),
   };
-  const stream =
-    address.transport === 'webSocket'
-      ? await dialWebSocket(address, dialling)
-      : await dialSocket(socketAddress(address), dialling);
+  const stream = await dialStream(address, dialling);
   const transport = new StreamTransport(stream, limits);
   const session = new Session(transport, limits === undefined ? {} : { limits });
   watchPeer(session, transport, options.patience);
   return session;
+}
+
+async function dialStream(address: SturdyAddress, dialling: DialOptions): Promise<Duplex> {
+  if (address.transport !== 'webSocket') return dialSocket(socketAddress(address), dialling);
+  // Loaded where it is needed: a program begins sooner without it.
+  const { dialWebSocket } = await import('../rpc/web-sockets.js');
+  return dialWebSocket(address, dialling);
 }
 
 function socketAddress(address: SturdyAddress & { transport: 'unix' | 'tcp' }): SocketAddress {
