@@ -1,5 +1,4 @@
 /** A domain that does what the tests ask of it, and what a hostile one would. */
-import handlebars from 'handlebars';
 import type { CallContext, Start } from 'sturdy/worker';
 
 const start: Start = (world) => {
@@ -10,7 +9,6 @@ const start: Start = (world) => {
     items.set(id, known);
     return known;
   };
-  const letter = handlebars.compile('<!-- a letter -->Dear {{name}}, {{#if name}}hello{{/if}}.');
   const main = {
     echo: (params: object) => params,
     async evaluate({ source }: { source: string }) {
@@ -46,7 +44,6 @@ const start: Start = (world) => {
         });
       }),
     cancelled: () => ({ count: cancelled }),
-    render: ({ name }: { name: string }) => ({ text: letter({ name }) }),
   };
   return {
     main,
