@@ -50,14 +50,22 @@ export const ARRANGEMENTS: readonly Arrangement[] = [
 
 export const nameOf = ({ client, server }: Arrangement) => `${client} → ${server}`;
 
-/** The program in each language. */
+/** The program in each language, looked for once. */
 export const peerIn: Readonly<Record<Language, () => Promise<Peer>>> = {
   Node: async () => ({ command: [process.execPath, join(ROOT, 'dist/test/interop/peer.js')] }),
-  'C++': () => cppPeer(join(HERE, 'peer.c++')),
-  Python: () => pythonPeer(join(HERE, 'peer.py')),
-  Go: () => goProgram('peer'),
-  Rust: () => rustProgram('peer'),
+  'C++': lookedForOnce(() => cppPeer(join(HERE, 'peer.c++'))),
+  Python: lookedForOnce(() => pythonPeer(join(HERE, 'peer.py'))),
+  Go: lookedForOnce(() => goProgram('peer')),
+  Rust: lookedForOnce(() => rustProgram('peer')),
 };
+
+function lookedForOnce<T>(find: () => Promise<T>): () => Promise<T> {
+  let found: Promise<T> | undefined;
+  return () => {
+    found ??= find();
+    return found;
+  };
+}
 
 const DOMAIN = {
   schema: join(HERE, 'peer.cgr'),
@@ -71,11 +79,28 @@ const DOMAINS: Readonly<Record<'domain' | 'client', Domains>> = {
   },
 };
 
+/** The brokers that runs go through: one for each way, from the first run that needs it on, and good for all that come after. */
+export class Brokers {
+  readonly #running = new Map<keyof typeof DOMAINS, Promise<Running>>();
+
+  on(way: keyof typeof DOMAINS): Promise<Running> {
+    const known = this.#running.get(way) ?? Running.start(DOMAINS[way]);
+    this.#running.set(way, known);
+    return known;
+  }
+
+  async stop(): Promise<void> {
+    for (const broker of this.#running.values()) await (await broker).stop();
+  }
+}
+
 /** How long a client may take for all of the list, on a machine that has other things to do. */
 const LIST_MILLIS = 300_000;
 
 /** What the client printed, by lines. Rejects where it did not come to that. */
-export async function runList(arrangement: Arrangement): Promise<string[]> {
+export async function runList(arrangement: Arrangement, brokers: Brokers): Promise<string[]> {
+  // At the switchboard: whoever served in a run before has another.
+  const name = `${arrangement.client} to ${arrangement.server}`;
   const folder = await mkdtemp(join(tmpdir(), 'sturdy-interop-'));
   const ends: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
   try {
@@ -89,14 +114,13 @@ export async function runList(arrangement: Arrangement): Promise<string[]> {
       await serve('serve', socket);
       await writeFile(refs, line('peer', socket, Buffer.from('peer')), { mode: 0o600 });
     } else {
-      const broker = await Running.start(DOMAINS[arrangement.way]);
-      ends.unshift(() => broker.stop());
+      const broker = await brokers.on(arrangement.way);
       const [domain] = Object.keys(DOMAINS[arrangement.way]) as [string];
       const { ref } = await (await broker.operator()).mint({ domain, object: '', label: 'interop' });
       await writeFile(refs, line(domain, join(broker.folder, 'broker.sock'), ref.secret), { mode: 0o600 });
-      if (arrangement.way === 'client') await serve('join', refs, 'other');
+      if (arrangement.way === 'client') await serve('join', refs, name);
     }
-    return await printed(await commandOf(arrangement.client), ['check', refs, 'other']);
+    return await printed(await commandOf(arrangement.client), ['check', refs, name]);
   } finally {
     for (const end of ends) await end();
   }

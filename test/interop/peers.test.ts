@@ -1,8 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ROOT } from '../../examples/ledger/place.js';
-import { ARRANGEMENTS, type Language, nameOf, peerIn, runList, WAYS } from './arrangements.js';
+import { ARRANGEMENTS, Brokers, type Language, nameOf, peerIn, runList, WAYS } from './arrangements.js';
 import { CHECKS } from './checks.js';
 import { page, type Ran, read } from './table.js';
 
@@ -13,6 +13,7 @@ const REQUIRED = process.env['CI'] === 'true';
 
 const ran: Ran[] = [];
 const missing = new Map<Language, string>();
+const brokers = new Brokers();
 
 beforeAll(async () => {
   for (const [language, find] of Object.entries(peerIn)) {
@@ -20,6 +21,7 @@ beforeAll(async () => {
     if ('missing' in peer) missing.set(language as Language, peer.missing);
   }
 }, 900_000);
+afterAll(() => brokers.stop());
 
 describe.each(ARRANGEMENTS.map((arrangement) => [WAYS[arrangement.way], nameOf(arrangement), arrangement]))(
   '%s: %s',
@@ -30,7 +32,7 @@ describe.each(ARRANGEMENTS.map((arrangement) => [WAYS[arrangement.way], nameOf(a
     beforeAll(async () => {
       lacking = missing.get(arrangement.client) ?? missing.get(arrangement.server as Language);
       if (lacking !== undefined) return;
-      result = read(arrangement, await runList(arrangement));
+      result = read(arrangement, await runList(arrangement, brokers));
       ran.push(result);
     }, 400_000);
 
