@@ -78,7 +78,7 @@ class End implements Transport {
 
   send(segments: readonly Uint8Array[]): void {
     const { peer } = this;
-    const message = segments.map((segment) => Uint8Array.from(segment));
+    const message = segments.map((segment) => new Uint8Array(segment));
     void Promise.resolve().then(() => peer?.take(message));
   }
 

@@ -265,5 +265,5 @@ export class StreamTransport implements Transport, Flow {
 
 /** A segment that may wait for long: not as a view that keeps far more than itself. */
 function byItself(segment: Uint8Array): Uint8Array {
-  return segment.buffer.byteLength > SLACK * segment.length ? Uint8Array.from(segment) : segment;
+  return segment.buffer.byteLength > SLACK * segment.length ? new Uint8Array(segment) : segment;
 }
