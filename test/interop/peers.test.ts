@@ -2,7 +2,16 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ROOT } from '../../examples/ledger/place.js';
-import { ARRANGEMENTS, Brokers, type Language, nameOf, peerIn, runList, WAYS } from './arrangements.js';
+import type { Running } from '../broker/running.js';
+import {
+  ARRANGEMENTS,
+  type Language,
+  nameOf,
+  peerIn,
+  runList,
+  startSwitchboard,
+  WAYS,
+} from './arrangements.js';
 import { CHECKS } from './checks.js';
 import { page, type Ran, read } from './table.js';
 
@@ -13,15 +22,16 @@ const REQUIRED = process.env['CI'] === 'true';
 
 const ran: Ran[] = [];
 const missing = new Map<Language, string>();
-const brokers = new Brokers();
+let switchboard: Running;
 
 beforeAll(async () => {
   for (const [language, find] of Object.entries(peerIn)) {
     const peer = await find();
     if ('missing' in peer) missing.set(language as Language, peer.missing);
   }
+  switchboard = await startSwitchboard();
 }, 900_000);
-afterAll(() => brokers.stop());
+afterAll(() => switchboard?.stop());
 
 describe.each(ARRANGEMENTS.map((arrangement) => [WAYS[arrangement.way], nameOf(arrangement), arrangement]))(
   '%s: %s',
@@ -32,7 +42,7 @@ describe.each(ARRANGEMENTS.map((arrangement) => [WAYS[arrangement.way], nameOf(a
     beforeAll(async () => {
       lacking = missing.get(arrangement.client) ?? missing.get(arrangement.server as Language);
       if (lacking !== undefined) return;
-      result = read(arrangement, await runList(arrangement, brokers));
+      result = read(arrangement, await runList(arrangement, switchboard));
       ran.push(result);
     }, 400_000);
 
