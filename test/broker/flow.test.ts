@@ -48,7 +48,7 @@ let operator: AnyStub;
 const secrets: Record<string, Uint8Array> = {};
 
 beforeAll(async () => {
-  running = await Running.start(DOMAINS, undefined, FLOW);
+  running = await Running.start(DOMAINS, undefined, { flow: FLOW });
   operator = await running.operator();
   for (const domain of Object.keys(DOMAINS)) {
     const { ref } = await operator.mint({ domain, object: '', policy: {}, label: domain });

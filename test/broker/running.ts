@@ -53,7 +53,7 @@ export class Running {
   static async start(
     domains: Domains = { ledger: LEDGER_DOMAIN },
     folder?: string,
-    flow?: ConfigInput['flow'],
+    rest: Pick<ConfigInput, 'flow' | 'hosts'> = {},
   ): Promise<Running> {
     const place = folder ?? (await mkdtemp(join(tmpdir(), 'sturdy-test-')));
     const config = parseConfig(
@@ -61,7 +61,7 @@ export class Running {
         data: 'data',
         listen: { unix: 'broker.sock', tcp: { host: '127.0.0.1', port: 0 } },
         log: { level: 'trace' },
-        ...(flow !== undefined && { flow }),
+        ...rest,
         domains,
       },
       place,

@@ -57,6 +57,9 @@ const kinds = [
 const domainOf = (tier: Tier, attempt: Stopped | Told): string =>
   `${tier}-${kinds.indexOf(JSON.stringify(limitsOf(attempt)))}`;
 
+/** How long a steady client is watched before an attack, and after it: for a few calls. */
+const CALM_MILLIS = 150;
+
 /** Of those that are not attacked: what else the machine does must not end them. */
 const PATIENT: Limits = { turnMillis: 20_000 };
 
@@ -150,11 +153,11 @@ async function attacked(
     }),
   );
   const others = new SteadyClient(steady);
-  await others.lasts(250);
+  await others.lasts(CALM_MILLIS);
   others.phase = 'during';
   const outcomes = await Promise.allSettled(walls.map((wall) => held(wall, attempt)));
   others.phase = 'after';
-  await others.lasts(250);
+  await others.lasts(CALM_MILLIS);
   // One that was stopped by its operator is started again at once.
   for (const { domain } of walls) {
     await operator['stop']({ domain });

@@ -1,11 +1,11 @@
 /**
- * A client that calls a domain of its own a few times a second, whatever happens to others, and notes how long each answer
+ * A client that calls a domain of its own twenty times a second, whatever happens to others, and notes how long each answer
  * took: before, during and after an attack. Every call has to be answered; how long that takes is told, and judged by nobody.
  */
 
 import type { AnyStub } from '../../broker/running.js';
 
-const EVERY_MILLIS = 100;
+const EVERY_MILLIS = 50;
 export type Phase = 'before' | 'during' | 'after';
 
 /** Milliseconds. */
