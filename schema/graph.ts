@@ -4,21 +4,23 @@
  * A type is made when it is first asked for, once for each brand (the bindings of its generic parameters). What is loaded
  * comes from the operator or from a peer's tool, so names are checked: they become properties of objects.
  */
-import { Message, Struct } from 'capnp-ts';
+
+import type { CapabilityDecoder, CapabilityEncoder } from './capabilities.js';
 import {
   type Brand,
   Brand_Binding,
   Brand_Scope,
   CodeGeneratorRequest,
   type Field,
+  Message,
   type Node,
+  Struct,
   Type,
   Type_AnyPointer,
   Type_AnyPointer_Unconstrained,
   type Value,
   Value_Which,
-} from 'capnp-ts/src/std/schema.capnp.js';
-import type { CapabilityDecoder, CapabilityEncoder } from './capabilities.js';
+} from './capnp-ts.js';
 import { compileStruct, decodeConstant, type StructCodec } from './codec.js';
 import type { PointerBuilder } from './message-builder.js';
 import { MessageReader, type PointerReader } from './message-reader.js';

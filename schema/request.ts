@@ -15,7 +15,7 @@ import {
   Superclass,
   Type,
   Value,
-} from 'capnp-ts/src/std/schema.capnp.js';
+} from './capnp-ts.js';
 import { MessageBuilder, type PointerBuilder, type StructBuilder } from './message-builder.js';
 import {
   ElementSize,

@@ -33,7 +33,7 @@ const HOME = '/runtime';
 const LAYERS = ['schema', 'rpc', 'worker'];
 
 /** The packages that those import in a host. Of what these depend on, everything but what is optional. */
-const PACKAGES = ['acorn', 'capnp-ts', 'piscina', 'ses'];
+const PACKAGES = ['acorn', 'piscina', 'ses'];
 
 /**
  * The runtime for the host whose built module is at `module`, as in dist/worker/host.js.
