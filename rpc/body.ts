@@ -4,9 +4,9 @@
  * What was built here stands behind room for an envelope, which is written in front of it when it is sent: one segment. What a
  * peer sent goes on as it came, in one of two ways.
  *
- * - Where nobody here has read the content, the envelope is of the usual shape, and no part of it overlaps another, the new one
- *   is written over the old one: the message goes on with other ids, and is not larger than it was. What the content points to,
- *   by accident or on purpose, makes no difference to anything that was decided here.
+ * - Where the envelope is of the usual shape, no part of it overlaps another, and whoever read the content here has read nothing
+ *   of it, the new one is written over the old one: the message goes on with other ids, and is not larger than it was. What the
+ *   content points to that was not read, by accident or on purpose, makes no difference to anything that was decided here.
  * - Otherwise it goes on segment by segment, and the new envelope is a segment of its own behind them: the word in which the
  *   peer's message has its root becomes a far pointer to that, and the new payload has one to the word in which the old one had
  *   its content. So nothing is patched but that one word, and what overlaps what makes no difference again. What the peer said
@@ -115,17 +115,24 @@ export class ReceivedMessage implements Body, CallPlaces {
   /** Where the content is: the slot of a pointer to it. */
   #segment = 0;
   #word = NOWHERE;
-  /** Where the parts of an envelope of the usual shape begin, as long as what they say still stands there; a Return has no target. */
+  /** Where the parts of an envelope of the usual shape begin, until it is written over; a Return has no target. */
   head = NOWHERE;
   target = NOWHERE;
   promised = NOWHERE;
   steps = NOWHERE;
   path: Path = NO_STEPS;
+  interfaceLow = 0;
+  interfaceHigh = 0;
+  methodId = 0;
   #disjoint = false;
+  #end = 0;
+  /** Whether what the envelope said is erased, and what stood in the word of the root before that. */
+  #erased = false;
+  #rootLow = 0;
+  #rootHigh = 0;
   /** Whether the envelope was written over. */
   #reused = false;
   #interfaceId = 0n;
-  #methodId = 0;
 
   constructor(
     readonly segments: Uint8Array[],
@@ -143,8 +150,11 @@ export class ReceivedMessage implements Body, CallPlaces {
     this.steps = plain.steps;
     this.path = plain.path;
     this.#disjoint = plain.disjoint;
+    this.#end = plain.end;
     this.#interfaceId = plain.interfaceId;
-    this.#methodId = plain.methodId;
+    this.interfaceLow = plain.interfaceLow;
+    this.interfaceHigh = plain.interfaceHigh;
+    this.methodId = plain.methodId;
   }
 
   /** Its content is what the word `word` of a segment points to. The envelope has been read, and what is in it erased. */
@@ -156,10 +166,11 @@ export class ReceivedMessage implements Body, CallPlaces {
 
   get reader(): MessageReader {
     if (this.#reader === null) {
-      if (this.head !== NOWHERE) this.#erase();
+      if (this.head !== NOWHERE && !this.#erased) this.#erase();
       const { nesting } = this.limits;
       const traversalWords = Math.min(this.limits.traversalWords, MIN_TRAVERSAL_WORDS + this.bytes);
       this.#reader = new MessageReader(this.segments, { traversalWords, nesting });
+      this.#reader.watch(this.#end);
     }
     return this.#reader;
   }
@@ -174,7 +185,10 @@ export class ReceivedMessage implements Body, CallPlaces {
     erase(bytes, this.head, isCall ? layout.Call.words : layout.Return.words);
     if (isCall) erase(bytes, this.target, layout.MessageTarget.words);
     if (this.promised !== NOWHERE) erase(bytes, this.promised, layout.PromisedAnswer.words);
-    this.head = NOWHERE;
+    this.#erased = true;
+    const [first] = this.segments;
+    this.#rootLow = readU32(first!, 0);
+    this.#rootHigh = readU32(first!, 4);
     this.#detach();
   }
 
@@ -188,7 +202,7 @@ export class ReceivedMessage implements Body, CallPlaces {
     methodId: number,
     to: Address,
   ): readonly Uint8Array[] | null {
-    const isSame = this.#methodId === methodId && this.#interfaceId === interfaceId;
+    const isSame = this.methodId === methodId && this.#interfaceId === interfaceId;
     if (!this.#isReusable || this.target === NOWHERE || !isSame) return null;
     return rewriteCall(this.segments[this.#segment]!, this, call, to) ? this.#rewritten() : null;
   }
@@ -199,12 +213,17 @@ export class ReceivedMessage implements Body, CallPlaces {
     return this.#rewritten();
   }
 
-  /** What the envelope said stands there still, and no part of it lies over another. */
+  /** No part of the envelope lies over another, and nobody has read any of it as content. */
   get #isReusable(): boolean {
-    return this.#disjoint && this.head !== NOWHERE;
+    if (!this.#disjoint || this.head === NOWHERE) return false;
+    return !this.#erased || (this.#segment === 0 && this.#reader !== null && !this.#reader.touched);
   }
 
   #rewritten(): readonly Uint8Array[] {
+    if (this.#erased) {
+      writeU32(this.segments[0]!, 0, this.#rootLow);
+      writeU32(this.segments[0]!, 4, this.#rootHigh);
+    }
     this.#reused = true;
     this.head = NOWHERE;
     return this.segments;
@@ -212,7 +231,8 @@ export class ReceivedMessage implements Body, CallPlaces {
 
   compose(): Composition {
     const { segments } = this;
-    if (this.head !== NOWHERE) this.#erase();
+    if (this.head !== NOWHERE && !this.#erased) this.#erase();
+    this.head = NOWHERE;
     // The message that it went on as may be on its way still, and must not be written over.
     if (this.#reused || segments.length >= MAX_RELAYED_SEGMENTS) return copied(this.content);
     const envelope = new MessageBuilder(HEADROOM.words, HEADROOM);

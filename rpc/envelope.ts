@@ -175,8 +175,12 @@ function bare(tag: number, body: number): Uint8Array {
   return bytes;
 }
 
-/** Where in its segment the parts of a Call stand that is written over. */
+/** Where in its segment the parts of a Call stand that is written over, and what of it stays. */
 export interface CallPlaces {
+  readonly methodId: number;
+  /** The two halves of the interface's id. */
+  readonly interfaceLow: number;
+  readonly interfaceHigh: number;
   readonly head: number;
   readonly target: number;
   /** The PromisedAnswer that it is addressed to, and what that says; NOWHERE where it is addressed to an import. */
@@ -186,16 +190,18 @@ export interface CallPlaces {
 }
 
 /**
- * Writes a Call over the one in these places, but for its interface and its method, which stay; whether that can be: one that
- * was addressed to an import has no room for a place in an answer.
+ * Writes a Call over the one in these places, of the same method, or where that was erased; whether that can be: one that was
+ * addressed to an import has no room for a place in an answer.
  */
 export function rewriteCall(bytes: Uint8Array, places: CallPlaces, call: CallTerms, to: Address): boolean {
   const { head, target, promised, steps, path } = places;
   if (to.kind === 'pipelined' && (promised === NOWHERE || !areSame(path, to.path))) return false;
   const at = head * 8;
   writeU32(bytes, at + layout.Call.questionId, call.id);
-  bytes[at + layout.Call.sendResultsTo] = call.toYourself ? layout.Call.toYourself : layout.Call.toCaller;
-  bytes[at + layout.Call.sendResultsTo + 1] = 0;
+  const sendResultsTo = call.toYourself ? layout.Call.toYourself : layout.Call.toCaller;
+  writeU32(bytes, at + layout.Call.methodId, places.methodId | (sendResultsTo << 16));
+  writeU32(bytes, at + layout.Call.interfaceId, places.interfaceLow);
+  writeU32(bytes, at + layout.Call.interfaceId + 4, places.interfaceHigh);
   writeU32(bytes, at + CALL_FLAGS, flagsOf(call));
   writeU32(bytes, at + CALL_FLAGS + 4, 0);
   // Of one that is sent to whoever asked it: where else its results could go.
@@ -309,6 +315,8 @@ export class PlainEnvelope implements CallHead, ReturnHead, CallPlaces {
   content = NOWHERE;
   /** Whether its parts lie side by side: each can be written over, and the others stay what they are. */
   disjoint = false;
+  /** The word behind all of its parts. */
+  end = 0;
   /** Those parts. */
   readonly #starts = new Int32Array(MOST_PARTS);
   readonly #lengths = new Int32Array(MOST_PARTS);
@@ -316,9 +324,8 @@ export class PlainEnvelope implements CallHead, ReturnHead, CallPlaces {
   #bytes: Uint8Array = NOTHING;
   #words = 0;
   #root = 0;
-  /** The two halves of `interfaceId`. */
-  #low = 0;
-  #high = 0;
+  interfaceLow = 0;
+  interfaceHigh = 0;
 
   /** What stands in `segments`, if it has this shape. */
   take(segments: readonly Uint8Array[]): 'call' | 'return' | 'finish' | 'release' | null {
@@ -327,6 +334,7 @@ export class PlainEnvelope implements CallHead, ReturnHead, CallPlaces {
     this.promised = NOWHERE;
     this.path = NO_STEPS;
     this.disjoint = true;
+    this.end = 1;
     this.#parts = 0;
     this.#root = 0;
     if (!this.#enter(segments[0])) return null;
@@ -443,6 +451,7 @@ export class PlainEnvelope implements CallHead, ReturnHead, CallPlaces {
     const parts = this.#parts;
     for (let i = 0; i < parts; i++) apart &&= areApart(start, words, this.#starts[i]!, this.#lengths[i]!);
     this.disjoint &&= apart;
+    if (start + words > this.end) this.end = start + words;
     this.#starts[parts] = start;
     this.#lengths[parts] = words;
     this.#parts = parts + 1;
@@ -452,9 +461,9 @@ export class PlainEnvelope implements CallHead, ReturnHead, CallPlaces {
   #readInterfaceId(at: number): void {
     const low = readU32(this.#bytes, at);
     const high = readU32(this.#bytes, at + 4);
-    if (low === this.#low && high === this.#high) return;
-    this.#low = low;
-    this.#high = high;
+    if (low === this.interfaceLow && high === this.interfaceHigh) return;
+    this.interfaceLow = low;
+    this.interfaceHigh = high;
     this.interfaceId = (BigInt(high) << 32n) | BigInt(low);
   }
 

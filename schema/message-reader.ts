@@ -81,6 +81,8 @@ export class MessageReader {
   #budget: number;
   readonly #nesting: number;
   readonly #root: number;
+  #watched = 0;
+  #touched = false;
 
   /**
    * Views of `segments`, whose lengths are multiples of 8 and whose bytes must not change while they are read. The root
@@ -134,6 +136,21 @@ export class MessageReader {
         'ERR_MESSAGE_LIMIT',
       );
     }
+  }
+
+  /** Has it noted whether anything is read of the first so many words of the first segment, but for slots that are asked for by their place. */
+  watch(words: number): void {
+    this.#watched = words;
+  }
+
+  /** Whether anything of the words that are watched was read, so far. */
+  get touched(): boolean {
+    return this.#touched;
+  }
+
+  /** An object of that segment is read, from the word `start` on. */
+  note(segment: Segment, start: number): void {
+    if (start < this.#watched && segment.index === 0) this.#touched = true;
   }
 
   /** The pointer that stands at a word of a segment, which must be there. */
@@ -378,6 +395,7 @@ export class PointerReader {
     if (start < 0 || start + words > segment.words) {
       throw new MessageError(`a pointer to ${words} words at ${start} of a segment of ${segment.words}`);
     }
+    this.message.note(segment, start);
   }
 
   #deeper(): number {

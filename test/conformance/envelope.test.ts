@@ -458,11 +458,14 @@ describe('an envelope that is read at fixed offsets', () => {
 
   it('is passed on as the general way does it, whatever overlaps in it', () => {
     const choose = chooser(SEED + 1);
-    const counts = { usual: 0, reused: 0, general: 0, passed: 0, aborted: 0 };
+    const counts = { usual: 0, reused: 0, read: 0, general: 0, passed: 0, aborted: 0 };
     for (let i = 0; i < ROUNDS; i++) {
-      const { onwards, closed, usual, reused } = held('call', overlapping(choose));
+      const reading = choose(2) === 0;
+      seen.length = 0;
+      const { onwards, closed, usual, reused } = held('call', overlapping(choose), { reading });
       counts[usual ? 'usual' : 'general']++;
       if (reused) counts.reused++;
+      if (reused && reading) counts.read++;
       if (closed.length > 0) counts.aborted++;
       for (const segments of onwards) {
         const root = new MessageReader(segments).root.struct();
@@ -472,10 +475,16 @@ describe('an envelope that is read at fixed offsets', () => {
         const call = root.pointer(layout.Message.body).struct();
         expect(call.u32(layout.Call.questionId)).toBe(PASSED_ON);
         expect(call.pointer(layout.Call.target).struct().u32(layout.MessageTarget.importedCapId)).toBe(7);
+        if (reading) {
+          // Who read it on the way read what its receiver does.
+          const content = call.pointer(layout.Call.params).struct().pointer(layout.Payload.content);
+          expect(new Set(seen)).toEqual(new Set([Buffer.from(content.struct().data).toString('hex')]));
+        }
       }
     }
     console.log(`${ROUNDS} overlapping layouts (seed ${SEED + 1}): ${JSON.stringify(counts)}`);
     expect(counts.usual).toBeGreaterThan(0);
+    expect(counts.read).toBeGreaterThan(0);
     expect(counts.passed).toBeGreaterThan(ROUNDS / 20);
   });
 
@@ -700,9 +709,14 @@ describe('an envelope that is read at fixed offsets', () => {
   });
 
   it.each([
-    ['is written over at each', false, 1],
-    ['has a segment of its own at each that reads the content, and is copied into one now and then', true, 8],
-  ])('goes on through as many proxies as there are, and %s', (_how, reading, segments) => {
+    ['is written over at each', 'written over', 1],
+    ['is written over at each that reads the content', 'read', 1],
+    [
+      'has a segment of its own at each that goes the general way, and is copied into one now and then',
+      'rebuilt',
+      8,
+    ],
+  ])('goes on through as many proxies as there are, and %s', (_title, how, segments) => {
     let message: Uint8Array[] = [
       encodeMessage({
         call: {
@@ -716,7 +730,10 @@ describe('an envelope that is read at fixed offsets', () => {
     const before = meaning(decodeMessage(message));
     let most = 0;
     for (let hop = 0; hop < 40; hop++) {
-      const [next] = held('call', message, { reading }).onwards;
+      const reading = how === 'read';
+      if (how === 'rebuilt') vi.spyOn(PlainEnvelope.prototype, 'take').mockReturnValue(null);
+      const [next] = (how === 'rebuilt' ? passOn('call', message) : held('call', message, { reading }))
+        .onwards;
       expect(meaning(decodeMessage(next!))).toEqual(before);
       most = Math.max(most, next!.length);
       const call = new MessageReader(next!).root.struct().pointer(layout.Message.body).struct();
