@@ -52,7 +52,8 @@ export class LocalCall implements CallInProgress {
   #state: 'running' | 'canceled' | 'ended' = 'running';
   /** The call that has taken the place of this one. */
   #tail: CallInProgress | null = null;
-  readonly #pipelines = new LocalPipelines(() => this.#cancelIfUnwanted());
+  /** What was pipelined on it before its end. */
+  #pipelines: LocalPipelines | null = null;
   readonly interfaceId: bigint;
   readonly methodId: number;
   /** Owned by the dispatcher from now on, who releases it. */
@@ -107,7 +108,7 @@ export class LocalCall implements CallInProgress {
       failed: (error) => this.#end(null, error),
     });
     this.#tail = tail;
-    this.#pipelines.resolve((path) => tail.pipelined(path));
+    this.#pipelines?.resolve((path) => tail.pipelined(path));
     // Nothing runs here any more.
     if (!this.#hasEnded) this.target.release();
     if (this.#hasEnded || this.#sink === null) tail.finish();
@@ -129,7 +130,7 @@ export class LocalCall implements CallInProgress {
     this.#canceled = null;
     if (this.#state === 'running') this.#state = 'ended';
     const sink = this.#sink;
-    this.#pipelines.resolve((path) => this.#capabilityAt(path));
+    this.#pipelines?.resolve((path) => this.#capabilityAt(path));
     if (sink === null) results?.release();
     else if (results !== null) sink.returned(results);
     else sink.failed(error!);
@@ -143,7 +144,9 @@ export class LocalCall implements CallInProgress {
 
   pipelined(path: Path): Capability {
     if (this.#hasEnded) return this.#capabilityAt(path);
-    return this.#tail?.pipelined(path) ?? this.#pipelines.pipelined(path);
+    if (this.#tail !== null) return this.#tail.pipelined(path);
+    this.#pipelines ??= new LocalPipelines(() => this.#cancelIfUnwanted());
+    return this.#pipelines.pipelined(path);
   }
 
   finish(): void {
@@ -155,7 +158,7 @@ export class LocalCall implements CallInProgress {
   }
 
   #cancelIfUnwanted(): void {
-    if (this.#state !== 'running' || this.#sink !== null || !this.#pipelines.empty) return;
+    if (this.#state !== 'running' || this.#sink !== null || this.#pipelines?.empty === false) return;
     if (this.#tail !== null) return;
     this.#state = 'canceled';
     this.#canceled?.();

@@ -144,33 +144,71 @@ class Served implements Dispatcher {
 /** Taken when the module is loaded: a locked-down realm may not have it any more. */
 const dispose_: typeof Symbol.dispose = Symbol.dispose;
 
-/** Methods start in the order of the calls, each in a turn of its own, so that no caller is entered again. */
+/** Methods start in the order of the calls, and none of them where it is called, so that no caller is entered again. */
 function start(
   call: LocalCall,
   method: MethodType,
   implementation: object,
   ended: ((error: RpcError | null) => void) | null = null,
 ): void {
-  void run(call, method, implementation, ended);
+  if (starting.length === 0) void soon.then(startAll);
+  starting.push(new Run(call, method, implementation, ended));
 }
 
-/** `ended` is told the error of a method that failed; one that was cancelled before it began did not. */
-async function run(
-  call: LocalCall,
-  method: MethodType,
-  implementation: object,
-  ended: ((error: RpcError | null) => void) | null,
-): Promise<void> {
-  await undefined;
-  let error: RpcError | null = null;
-  const incoming = new IncomingCapabilities(call.params);
-  let context: Context | null = null;
+let starting: Run[] = [];
+const soon = Promise.resolve();
+
+function startAll(): void {
+  const runs = starting;
+  starting = [];
+  let next = 0;
   try {
+    while (next < runs.length) runs[next++]!.start();
+  } finally {
+    // A fault of ours in one must not keep the others from starting.
+    for (const { call, method, implementation, ended } of runs.slice(next))
+      start(call, method, implementation, ended);
+  }
+}
+
+/** A method that runs. `ended` is told the error of one that failed; one that was cancelled before it began did not. */
+class Run {
+  readonly #incoming: IncomingCapabilities;
+  #context: Context | null = null;
+
+  constructor(
+    readonly call: LocalCall,
+    readonly method: MethodType,
+    readonly implementation: object,
+    readonly ended: ((error: RpcError | null) => void) | null,
+  ) {
+    this.#incoming = new IncomingCapabilities(call.params);
+  }
+
+  start(): void {
+    const { call, method } = this;
     if (call.canceled) {
       call.fail(canceled());
+      this.#end(null);
       return;
     }
-    const params = method.params.decode(call.params.content, incoming, method.paramsTitle);
+    let results: unknown;
+    let isPromise: boolean;
+    try {
+      const params = method.params.decode(call.params.content, this.#incoming, method.paramsTitle);
+      this.#context = new Context(call, method);
+      results = Reflect.apply(this.#implemented(), this.implementation, [params, this.#context]);
+      isPromise = isThenable(results);
+    } catch (thrown) {
+      this.#fail(thrown);
+      return;
+    }
+    if (isPromise) void this.#wait(results);
+    else this.#return(results);
+  }
+
+  #implemented(): (...args: unknown[]) => unknown {
+    const { method, implementation } = this;
     const implemented = (implementation as Record<string, unknown>)[method.name];
     if (
       typeof implemented !== 'function' ||
@@ -182,18 +220,49 @@ async function run(
         code: 'ERR_RPC_UNKNOWN_METHOD',
       });
     }
-    context = new Context(call, method);
-    const results: unknown = await Reflect.apply(implemented, implementation, [params, context]);
-    if (!call.over) call.return_(encodeResults(method, results));
-  } catch (thrown) {
-    error = errorFor(thrown);
-    if (!call.over) call.fail(error);
-  } finally {
-    incoming.dispose();
-    call.params.release();
-    if (context !== null) disposeUsed(context);
-    ended?.(error);
+    return implemented as (...args: unknown[]) => unknown;
   }
+
+  async #wait(results: unknown): Promise<void> {
+    let value: unknown;
+    try {
+      value = await results;
+    } catch (thrown) {
+      this.#fail(thrown);
+      return;
+    }
+    this.#return(value);
+  }
+
+  #return(results: unknown): void {
+    const { call, method } = this;
+    try {
+      if (!call.over) call.return_(encodeResults(method, results));
+    } catch (thrown) {
+      this.#fail(thrown);
+      return;
+    }
+    this.#end(null);
+  }
+
+  #fail(thrown: unknown): void {
+    const error = errorFor(thrown);
+    if (!this.call.over) this.call.fail(error);
+    this.#end(error);
+  }
+
+  #end(error: RpcError | null): void {
+    this.#incoming.dispose();
+    this.call.params.release();
+    if (this.#context !== null) disposeUsed(this.#context);
+    this.ended?.(error);
+  }
+}
+
+/** Whether there is something to wait for: nearly always there is not, and waiting for nothing costs as much as a small call. */
+function isThenable(value: unknown): boolean {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  return typeof (value as { then?: unknown }).then === 'function';
 }
 
 function encodeResults(method: MethodType, results: unknown): Payload {
