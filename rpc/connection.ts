@@ -57,7 +57,7 @@ import { type Address, type ImportedCapability, RemoteCapability } from './remot
 
 export interface ConnectionOptions {
   /** Puts one message, in its segments, on its way. Their bytes do not change any more. Must not throw. */
-  send(segments: readonly Uint8Array[]): void;
+  send(segments: readonly Uint8Array[], awaited: boolean): void;
   /** Told once, when the connection is over, for whatever reason; an Abort has been sent by then, if one was due. */
   closed(error: RpcError): void;
   /** What the peer gets by Bootstrap. Retained. Without one, Bootstrap fails. */
@@ -311,7 +311,7 @@ export class Connection {
     else question.state = 'cancelled';
     if (question.finishNeeded) {
       // Results that came are ours, and go by Release; those that did not come yet are the peer's to let go of.
-      this.#put([finishMessage(question.id, returned)]);
+      this.#put([finishMessage(question.id, returned)], !returned);
     }
     this.#noticeQuiet();
   }
@@ -432,7 +432,8 @@ export class Connection {
     return exported;
   }
 
-  #put(segments: readonly Uint8Array[]): void {
+  /** Sends a message. What is not `awaited` only lets the peer forget something. */
+  #put(segments: readonly Uint8Array[], awaited = true): void {
     this.#busy = true;
     let bytes = 0;
     for (const segment of segments) bytes += segment.length;
@@ -443,7 +444,7 @@ export class Connection {
         { code: 'ERR_RPC_MESSAGE_TOO_LARGE' },
       );
     }
-    this.#options.send(segments);
+    this.#options.send(segments, awaited);
   }
 
   // ---- receiving ----------------------------------------------------------------------------------------------
@@ -842,7 +843,7 @@ export class Connection {
   }
 
   #sendReturn(answer: Answer, tag: number): void {
-    this.#put([returnMessage(answer.id, tag)]);
+    this.#put([returnMessage(answer.id, tag)], tag !== layout.Return.canceled);
   }
 
   #beginReturn(message: MessageBuilder, answer: Answer, tag: number): StructBuilder {

@@ -40,7 +40,7 @@ export class Session {
       closed = resolve;
     });
     this.connection = new Connection({
-      send: (segments) => transport.send(segments),
+      send: (segments, awaited) => transport.send(segments, awaited),
       closed: (reason) => {
         transport.close();
         closed(reason);

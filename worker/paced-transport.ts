@@ -54,8 +54,8 @@ export class PacedTransport implements Transport {
     });
   }
 
-  send(segments: readonly Uint8Array[]): void {
-    this.transport.send(segments);
+  send(segments: readonly Uint8Array[], awaited?: boolean): void {
+    this.transport.send(segments, awaited);
   }
 
   close(): void {

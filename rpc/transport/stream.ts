@@ -31,6 +31,9 @@ const WRITE_MESSAGES = 64;
 const SPARE_BATCHES = 4;
 const spare: Buffer[] = [];
 
+/** How long what nobody awaits is kept back for what is sent next, in milliseconds. A write of its own would wake the peer for nothing. */
+const KEEP_BACK = 5;
+
 /** How many times its size a buffer may have that is kept for a segment in it. */
 const SLACK = 1.25;
 
@@ -67,6 +70,8 @@ export class StreamTransport implements Transport, Flow {
   #batched = 0;
   /** How many messages that is. */
   #messages = 0;
+  /** Whether what is collected is about to be written: behind this turn, or a little later. */
+  #writes: 'no' | 'later' | 'soon' = 'no';
   /** Whether the stream needs the bytes of a write no more once the write is done: one of the kernel's. */
   readonly #handsOver: boolean;
   #state: 'open' | 'closing' | 'closed' = 'open';
@@ -126,7 +131,7 @@ export class StreamTransport implements Transport, Flow {
     });
   }
 
-  send(segments: readonly Uint8Array[]): void {
+  send(segments: readonly Uint8Array[], awaited = true): void {
     if (this.#state !== 'open') return;
     const header = headerBytes(segments.length);
     let size = header;
@@ -142,6 +147,9 @@ export class StreamTransport implements Transport, Flow {
       return;
     }
     if (this.#batched + size > BATCH_BYTES) this.#flush();
+    // First of all: where a program has used up the stack, this throws, and then nothing may be half done.
+    if (awaited) this.#writeSoon();
+    else if (this.#writes === 'no') this.#writeLater();
     const batch = this.#batch ?? this.#begin();
     writeHeader(batch, this.#batched, segments);
     let end = this.#batched + header;
@@ -154,11 +162,24 @@ export class StreamTransport implements Transport, Flow {
   }
 
   #begin(): Buffer {
-    // First of all: where a program has used up the stack, this throws, and then nothing may be half done.
-    void soon.then(this.#flushBehind);
     this.#batch = spare.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
     return this.#batch;
   }
+
+  #writeSoon(): void {
+    if (this.#writes === 'soon') return;
+    void soon.then(this.#flushBehind);
+    this.#writes = 'soon';
+  }
+
+  #writeLater(): void {
+    void soon.then(this.#keepBack);
+    this.#writes = 'later';
+  }
+
+  readonly #keepBack = (): void => {
+    if (this.#writes === 'later') setTimeout(this.#flushNow, KEEP_BACK);
+  };
 
   /** Behind the microtasks of this turn: what they send is to go out in the same write. */
   readonly #flushBehind = (): void => nextTick(this.#flushNow);
@@ -178,6 +199,7 @@ export class StreamTransport implements Transport, Flow {
 
   #flush(): void {
     const batch = this.#batch;
+    this.#writes = 'no';
     if (batch === null || this.#state !== 'open') return;
     this.#batch = null;
     const bytes = batch.subarray(0, this.#batched);

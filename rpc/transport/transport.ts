@@ -13,9 +13,10 @@ export interface Transport {
 
   /**
    * Sends one message, in its segments, whose bytes do not change any more. Never throws and never waits. After the end it does nothing. A peer that does not
-   * read, so that more than the limit `bytesQueued` waits for it, is cut: `closed` with `overloaded`.
+   * read, so that more than the limit `bytesQueued` waits for it, is cut: `closed` with `overloaded`. What is not `awaited` by
+   * anybody may go a few milliseconds later, with what is sent then, and ever in its order.
    */
-  send(segments: readonly Uint8Array[]): void;
+  send(segments: readonly Uint8Array[], awaited?: boolean): void;
 
   /** Sends what was given so far, then ends. Safe to call again. `closed` follows. */
   close(): void;
