@@ -35,7 +35,7 @@ import { FrameReader } from '../../rpc/frame.js';
 import { DEFAULT_LIMITS } from '../../rpc/limits.js';
 import { readAddress } from '../../rpc/message-target.js';
 import * as layout from '../../rpc/protocol.js';
-import { AnyPointer, MessageBuilder, MessageReader } from '../../schema/index.js';
+import { AnyPointer, MessageBuilder, MessageReader, type StructReader } from '../../schema/index.js';
 import {
   bootstrapMessage,
   callMessage,
@@ -224,6 +224,14 @@ function envelopeOf(kind: Kind, segments: readonly Uint8Array[]): object {
     promised: promised.kind === 'null' ? null : readAddress(promised.struct()),
     thirdParty,
   };
+}
+
+/** The Calls among `messages`, read by the general way. */
+function callsOf(messages: readonly Uint8Array[][]): StructReader[] {
+  return messages
+    .map((segments) => new MessageReader(segments).root.struct())
+    .filter((message) => message.u16(layout.Message.tag) === layout.Message.call)
+    .map((message) => message.pointer(layout.Message.body).struct());
 }
 
 function hex({ onwards, back, closed }: PassedOn): object {
@@ -467,12 +475,9 @@ describe('an envelope that is read at fixed offsets', () => {
       if (reused) counts.reused++;
       if (reused && reading) counts.read++;
       if (closed.length > 0) counts.aborted++;
-      for (const segments of onwards) {
-        const root = new MessageReader(segments).root.struct();
-        if (root.u16(layout.Message.tag) !== layout.Message.call) continue;
+      for (const call of callsOf(onwards)) {
         counts.passed++;
         // Whatever lay over it: what is called is what the Call said, and it is addressed to the callee's own capability.
-        const call = root.pointer(layout.Message.body).struct();
         expect(call.u32(layout.Call.questionId)).toBe(PASSED_ON);
         expect(call.pointer(layout.Call.target).struct().u32(layout.MessageTarget.importedCapId)).toBe(7);
         if (reading) {
@@ -529,11 +534,8 @@ describe('an envelope that is read at fixed offsets', () => {
       counts[usual ? 'usual' : 'general']++;
       if (reused) counts.reused++;
       if (closed.length > 0) counts.aborted++;
-      for (const segments of onwards) {
-        const root = new MessageReader(segments).root.struct();
-        if (root.u16(layout.Message.tag) !== layout.Message.call) continue;
+      for (const call of callsOf(onwards)) {
         counts.passed++;
-        const call = root.pointer(layout.Message.body).struct();
         expect(call.u32(layout.Call.questionId)).toBe(PASSED_ON + 1);
         // It is addressed to what the callee gave or was asked, and never to what the caller has asked, or laid there.
         const target = call.pointer(layout.Call.target).struct();
