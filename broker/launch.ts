@@ -14,14 +14,7 @@ import { type HostMemory, type Launch, type Tier, TierError } from './tier.js';
 
 /** The time zone is nobody's but UTC. */
 const ENVIRONMENT = { TZ: 'UTC' };
-const FLAGS = [
-  '--no-warnings',
-  '--no-addons',
-  '--no-global-search-paths',
-  // By default a heap with so small a limit is marked whenever it has grown by a third, buffers of messages included: most of the
-  // work of a domain that takes messages of some kilobytes. It may be four times what is alive before that, within its limit.
-  '--heap-growing-percent=300',
-];
+const FLAGS = ['--no-warnings', '--no-addons', '--no-global-search-paths'];
 
 /**
  * What Node itself may take of RLIMIT_DATA, in MiB: its code, the heap of its main thread, the stacks of its threads, the young generation of

@@ -213,7 +213,10 @@ export class ReceivedMessage implements Body, CallPlaces {
     return this.#rewritten();
   }
 
-  /** No part of the envelope lies over another, and nobody has read any of it as content. */
+  /**
+   * No part of the envelope lies over another, and nobody has read any of it as content. (Who reads it later finds what was
+   * written: nothing is decided by that any more.)
+   */
   get #isReusable(): boolean {
     if (!this.#disjoint || this.head === NOWHERE) return false;
     return !this.#erased || (this.#segment === 0 && this.#reader !== null && !this.#reader.touched);

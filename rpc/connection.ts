@@ -306,12 +306,14 @@ export class Connection {
   /** The last holder of a question is gone. */
   finishQuestion(question: Question): void {
     if (this.#closed !== null || this.#questions.get(question.id) !== question) return;
-    const returned = question.state !== 'awaiting';
+    const { state } = question;
+    const returned = state !== 'awaiting';
     if (returned || question.id >= PIPELINE_ONLY) this.#forget(question);
     else question.state = 'cancelled';
     if (question.finishNeeded) {
       // Results that came are ours, and go by Release; those that did not come yet are the peer's to let go of.
-      this.#put([finishMessage(question.id, returned)], !returned);
+      // One that has not returned may end a call over there, if only behind a tail call.
+      this.#put([finishMessage(question.id, returned)], state !== 'returned');
     }
     this.#noticeQuiet();
   }

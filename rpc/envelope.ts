@@ -191,7 +191,7 @@ export interface CallPlaces {
 
 /**
  * Writes a Call over the one in these places, of the same method, or where that was erased; whether that can be: one that was
- * addressed to an import has no room for a place in an answer.
+ * addressed to an import, or to another place, has no room for the place in an answer that it is for now.
  */
 export function rewriteCall(bytes: Uint8Array, places: CallPlaces, call: CallTerms, to: Address): boolean {
   const { head, target, promised, steps, path } = places;
@@ -286,7 +286,7 @@ export interface ReturnHead {
  * One envelope of the usual shape: a Call or a Return whose payload has no capabilities, where the Call is to an import or to a
  * place no more than one step into an answer; a Return that was canceled; a Finish or a Release.
  */
-export class PlainEnvelope implements CallHead, ReturnHead, CallPlaces {
+export class PlainEnvelope implements CallHead, ReturnHead {
   /** Of a Call or a Finish the question's id; of a Return the answer's; of a Release the export's. */
   id = 0;
   interfaceId = 0n;

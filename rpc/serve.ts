@@ -2,7 +2,7 @@
  * JavaScript objects as capabilities: an object with one method for each method of an interface.
  *
  * The object may be hostile (a domain's): nothing of it is read but the method that was called, what it throws is told to
- * nobody but as a bounded message, and a result is only ever copied, by the codec.
+ * nobody but as a bounded message, and a result is only ever awaited, and copied by the codec.
  */
 import {
   CodecError,
@@ -135,9 +135,14 @@ class Served implements Dispatcher {
 
   dropped(): void {
     live.get(this.implementation)?.delete(this.type);
-    const dispose: unknown = (this.implementation as { [Symbol.dispose]?: unknown })[dispose_];
-    if (typeof dispose === 'function')
-      void Promise.resolve().then(() => Reflect.apply(dispose, this.implementation, []));
+    let dispose: unknown;
+    try {
+      dispose = (this.implementation as { [Symbol.dispose]?: unknown })[dispose_];
+    } catch (error) {
+      // As if it had thrown when it was called: nobody who let go of the object is to blame.
+      void Promise.reject(error);
+    }
+    if (typeof dispose === 'function') void soon.then(() => Reflect.apply(dispose, this.implementation, []));
   }
 }
 
@@ -165,9 +170,11 @@ function startAll(): void {
   try {
     while (next < runs.length) runs[next++]!.start();
   } finally {
-    // A fault of ours in one must not keep the others from starting.
-    for (const { call, method, implementation, ended } of runs.slice(next))
-      start(call, method, implementation, ended);
+    // A fault of ours in one must not keep the others from starting, before those that were called meanwhile.
+    if (next < runs.length) {
+      if (starting.length === 0) void soon.then(startAll);
+      starting = [...runs.slice(next), ...starting];
+    }
   }
 }
 
@@ -177,10 +184,10 @@ class Run {
   #context: Context | null = null;
 
   constructor(
-    readonly call: LocalCall,
-    readonly method: MethodType,
-    readonly implementation: object,
-    readonly ended: ((error: RpcError | null) => void) | null,
+    private readonly call: LocalCall,
+    private readonly method: MethodType,
+    private readonly implementation: object,
+    private readonly ended: ((error: RpcError | null) => void) | null,
   ) {
     this.#incoming = new IncomingCapabilities(call.params);
   }
@@ -188,8 +195,11 @@ class Run {
   start(): void {
     const { call, method } = this;
     if (call.canceled) {
-      call.fail(canceled());
-      this.#end(null);
+      try {
+        call.fail(canceled());
+      } finally {
+        this.#end(null);
+      }
       return;
     }
     let results: unknown;
@@ -247,8 +257,11 @@ class Run {
 
   #fail(thrown: unknown): void {
     const error = errorFor(thrown);
-    if (!this.call.over) this.call.fail(error);
-    this.#end(error);
+    try {
+      if (!this.call.over) this.call.fail(error);
+    } finally {
+      this.#end(error);
+    }
   }
 
   #end(error: RpcError | null): void {

@@ -1,7 +1,8 @@
 /**
  * Messages over a byte stream: a unix or TCP socket, TLS, an inherited descriptor, or a WebSocket as a stream.
  *
- * Writes are coalesced: what is sent in one turn goes out as one write, or as one for each 64 messages or 64 KiB. Reads are never paused for a slow reader elsewhere;
+ * Writes are coalesced: what is sent in one turn goes out as one write, or as one for each 64 messages or 64 KiB. What nobody
+ * awaits is kept back for a few milliseconds, for the next of them. Reads are never paused for a slow reader elsewhere;
  * a peer that does not read is cut instead (limit `bytesQueued`).
  */
 import { Buffer } from 'node:buffer';
@@ -31,8 +32,11 @@ const WRITE_MESSAGES = 64;
 const SPARE_BATCHES = 4;
 const spare: Buffer[] = [];
 
-/** How long what nobody awaits is kept back for what is sent next, in milliseconds. A write of its own would wake the peer for nothing. */
-const KEEP_BACK = 5;
+/**
+ * How long what nobody awaits is kept back for what is sent next, in milliseconds, and how many messages of it. A write of its own
+ * would wake the peer for nothing.
+ */
+const KEEP_BACK = { millis: 5, messages: 64 } as const;
 
 /** How many times its size a buffer may have that is kept for a segment in it. */
 const SLACK = 1.25;
@@ -70,8 +74,11 @@ export class StreamTransport implements Transport, Flow {
   #batched = 0;
   /** How many messages that is. */
   #messages = 0;
-  /** Whether what is collected is about to be written: behind this turn, or a little later. */
-  #writes: 'no' | 'later' | 'soon' = 'no';
+  /** Whether what is collected will be written behind this turn. */
+  #writes = false;
+  /** What is kept back, while nothing else is collected; and whether a timer runs for it. */
+  #kept: (readonly Uint8Array[])[] = [];
+  #timed = false;
   /** Whether the stream needs the bytes of a write no more once the write is done: one of the kernel's. */
   readonly #handsOver: boolean;
   #state: 'open' | 'closing' | 'closed' = 'open';
@@ -133,6 +140,39 @@ export class StreamTransport implements Transport, Flow {
 
   send(segments: readonly Uint8Array[], awaited = true): void {
     if (this.#state !== 'open') return;
+    if (!awaited && this.#batch === null && this.#kept.length < KEEP_BACK.messages)
+      return this.#keep(segments);
+    this.#collectKept();
+    this.#collect(segments);
+  }
+
+  #keep(segments: readonly Uint8Array[]): void {
+    if (!this.#timed) {
+      // Not here: a program may have used up the stack, and a timer is to be whole or not at all.
+      void soon.then(this.#time);
+      this.#timed = true;
+    }
+    this.#kept.push(segments);
+  }
+
+  readonly #time = (): void => {
+    if (this.#kept.length > 0) setTimeout(this.#timeIsUp, KEEP_BACK.millis);
+    else this.#timed = false;
+  };
+
+  readonly #timeIsUp = (): void => {
+    this.#timed = false;
+    if (this.#state === 'open') this.#collectKept();
+  };
+
+  #collectKept(): void {
+    if (this.#kept.length === 0) return;
+    for (const segments of this.#kept) this.#collect(segments);
+    this.#kept = [];
+  }
+
+  /** Has one message written, behind this turn. */
+  #collect(segments: readonly Uint8Array[]): void {
     const header = headerBytes(segments.length);
     let size = header;
     for (let i = 0; i < segments.length; i++) size += segments[i]!.length;
@@ -147,9 +187,6 @@ export class StreamTransport implements Transport, Flow {
       return;
     }
     if (this.#batched + size > BATCH_BYTES) this.#flush();
-    // First of all: where a program has used up the stack, this throws, and then nothing may be half done.
-    if (awaited) this.#writeSoon();
-    else if (this.#writes === 'no') this.#writeLater();
     const batch = this.#batch ?? this.#begin();
     writeHeader(batch, this.#batched, segments);
     let end = this.#batched + header;
@@ -162,31 +199,25 @@ export class StreamTransport implements Transport, Flow {
   }
 
   #begin(): Buffer {
+    if (!this.#writes) {
+      // First of all: where a program has used up the stack, this throws, and then nothing may be half done.
+      void soon.then(this.#flushBehind);
+      this.#writes = true;
+    }
     this.#batch = spare.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
     return this.#batch;
   }
 
-  #writeSoon(): void {
-    if (this.#writes === 'soon') return;
-    void soon.then(this.#flushBehind);
-    this.#writes = 'soon';
-  }
-
-  #writeLater(): void {
-    void soon.then(this.#keepBack);
-    this.#writes = 'later';
-  }
-
-  readonly #keepBack = (): void => {
-    if (this.#writes === 'later') setTimeout(this.#flushNow, KEEP_BACK);
-  };
-
   /** Behind the microtasks of this turn: what they send is to go out in the same write. */
   readonly #flushBehind = (): void => nextTick(this.#flushNow);
-  readonly #flushNow = (): void => this.#flush();
+  readonly #flushNow = (): void => {
+    this.#writes = false;
+    this.#flush();
+  };
 
   close(): void {
     if (this.#state !== 'open') return;
+    this.#collectKept();
     this.#flush();
     this.#state = 'closing';
     this.#frames.end();
@@ -199,7 +230,6 @@ export class StreamTransport implements Transport, Flow {
 
   #flush(): void {
     const batch = this.#batch;
-    this.#writes = 'no';
     if (batch === null || this.#state !== 'open') return;
     this.#batch = null;
     const bytes = batch.subarray(0, this.#batched);
@@ -280,6 +310,7 @@ export class StreamTransport implements Transport, Flow {
     this.#state = 'closed';
     this.#frames.end();
     this.#batch = null;
+    this.#kept = [];
     this.#stream.destroy();
     this.#receiver?.closed(reason);
   }

@@ -40,6 +40,14 @@ it('is written by itself where nothing more is sent, and before the end', async 
   await expect.poll(() => writes).toEqual([[1], [2]]);
 });
 
+it('is written soon where there is too much of it', async () => {
+  const { transport, writes, send } = pair();
+  for (let i = 0; i < 65; i++) send(i, false);
+  await turn();
+  expect(writes.flat()).toEqual(Array.from({ length: 65 }, (_, i) => i));
+  transport.close();
+});
+
 it('does not keep back what is sent after a write in the same turn', async () => {
   const { transport, writes, send } = pair();
   for (let i = 0; i < 64; i++) send(i, i > 0);
