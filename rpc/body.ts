@@ -166,7 +166,7 @@ export class ReceivedMessage implements Body, CallPlaces {
 
   get reader(): MessageReader {
     if (this.#reader === null) {
-      if (this.head !== NOWHERE && !this.#erased) this.#erase();
+      if (this.head !== NOWHERE) this.#erase();
       const { nesting } = this.limits;
       const traversalWords = Math.min(this.limits.traversalWords, MIN_TRAVERSAL_WORDS + this.bytes);
       this.#reader = new MessageReader(this.segments, { traversalWords, nesting });
@@ -219,7 +219,7 @@ export class ReceivedMessage implements Body, CallPlaces {
    */
   get #isReusable(): boolean {
     if (!this.#disjoint || this.head === NOWHERE) return false;
-    return !this.#erased || (this.#segment === 0 && this.#reader !== null && !this.#reader.touched);
+    return !this.#erased || (this.#segment === 0 && this.#reader?.touched === false);
   }
 
   #rewritten(): readonly Uint8Array[] {

@@ -78,10 +78,7 @@ export function writeCall(
 ): number {
   const { view, base } = message;
   const start = START[to.kind];
-  point(view, base, start, start + MESSAGE_AT, MESSAGE);
-  view.setUint32(base + (start + MESSAGE_AT) * 8, layout.Message.call, true);
-  const body = start + BODY_AT;
-  point(view, base, body - 1, body, CALL);
+  const body = begin(message, start, layout.Message.call, CALL);
   const at = base + body * 8;
   view.setUint32(at + layout.Call.questionId, call.id, true);
   view.setUint16(at + layout.Call.methodId, methodId, true);
@@ -106,6 +103,15 @@ export function writeCall(
   return start;
 }
 
+/** Writes what stands before the body of a message that begins at the word `start`, and gives the word where the body does. */
+function begin({ view, base }: MessageBuilder, start: number, tag: number, size: number): number {
+  point(view, base, start, start + MESSAGE_AT, MESSAGE);
+  view.setUint32(base + (start + MESSAGE_AT) * 8, tag, true);
+  const body = start + BODY_AT;
+  point(view, base, body - 1, body, size);
+  return body;
+}
+
 /** The transform of a PromisedAnswer of ours. */
 function writeTransform(message: MessageBuilder, path: Path): void {
   const slot = PROMISED_AT + layout.PromisedAnswer.words + layout.PromisedAnswer.transform;
@@ -128,11 +134,7 @@ const STEP_LIST = 7 | ((layout.Op.words + layout.Op.pointers) << 3);
 /** Writes the envelope of a Return with results into the headroom of `message`, which begins at START.return then. */
 export function writeReturn(message: MessageBuilder, answerId: number, noFinishNeeded: boolean): void {
   const { view, base } = message;
-  const start = START.return;
-  point(view, base, start, start + MESSAGE_AT, MESSAGE);
-  view.setUint32(base + (start + MESSAGE_AT) * 8, layout.Message.return, true);
-  const body = start + BODY_AT;
-  point(view, base, body - 1, body, RETURN);
+  const body = begin(message, START.return, layout.Message.return, RETURN);
   view.setUint32(base + body * 8 + layout.Return.answerId, answerId, true);
   const flags = KEEP_PARAM_CAPS | (noFinishNeeded ? NO_FINISH_NEEDED : 0);
   view.setUint32(base + body * 8 + RETURN_FLAGS, flags, true);
