@@ -27,6 +27,7 @@ import {
   writeFar,
 } from './envelope.js';
 import { MIN_TRAVERSAL_WORDS } from './limits.js';
+import { copyOf, type Loan } from './loan.js';
 import { NO_STEPS, type Path } from './places.js';
 import * as layout from './protocol.js';
 import type { Address } from './remote.js';
@@ -41,6 +42,7 @@ export interface Composition {
 }
 
 const NOTHING_BEFORE: readonly Uint8Array[] = Object.freeze([]);
+const NO_SEGMENTS: Uint8Array[] = [];
 
 export interface Body {
   /** A reader of the content, within limits. */
@@ -54,7 +56,7 @@ export interface Body {
   compose(): Composition;
   /**
    * The message that it came in, with the envelope of this Call written over its own, if that can be; it goes on as it is
-   * then. Null: nothing was done.
+   * then, and is to be ended when it was sent. Null: nothing was done.
    */
   reuseForCall(
     call: CallTerms,
@@ -64,6 +66,13 @@ export interface Body {
   ): readonly Uint8Array[] | null;
   /** The same with the envelope of a Return with results. */
   reuseForReturn(answerId: number, noFinishNeeded: boolean): readonly Uint8Array[] | null;
+  /** What it is in is only lent. Null: it stays what it is. */
+  readonly loan: Loan | null;
+  /**
+   * Nobody reads it any more, and it is not sent again: the memory that it is in goes back, but for one with `sent`, where it
+   * has gone to whoever sends it.
+   */
+  end(sent?: boolean): void;
 }
 
 /** A builder of content, for `BuiltBody`. */
@@ -101,6 +110,12 @@ export class BuiltBody implements Body {
   reuseForReturn(): null {
     return null;
   }
+
+  get loan(): null {
+    return null;
+  }
+
+  end(): void {}
 }
 
 /** What a connection takes of a peer's message to read it. */
@@ -130,15 +145,54 @@ export class ReceivedMessage implements Body, CallPlaces {
   #erased = false;
   #rootLow = 0;
   #rootHigh = 0;
-  /** Whether the envelope was written over. */
-  #reused = false;
   #interfaceId = 0n;
+  /** None, once it has ended. */
+  #segments: Uint8Array[];
+  #loan: Loan | null;
 
+  /** With a brief loan: until `keep()`, which has to be called in time. */
   constructor(
-    readonly segments: Uint8Array[],
+    segments: Uint8Array[],
     readonly bytes: number,
     private readonly limits: ReadingLimits,
-  ) {}
+    loan: Loan | null = null,
+  ) {
+    this.#segments = segments;
+    this.#loan = loan;
+  }
+
+  get segments(): readonly Uint8Array[] {
+    return this.#segments;
+  }
+
+  get loan(): Loan | null {
+    return this.#loan;
+  }
+
+  get #held(): Uint8Array[] {
+    if (this.#segments.length === 0) throw new Error('the bytes of this message were given away');
+    return this.#segments;
+  }
+
+  /** A brief loan ends: whoever holds this and has not let go of it by now finds it in memory of its own. */
+  keep(): void {
+    if (this.#loan?.isBrief !== true) return;
+    this.#loan = null;
+    if (this.#word === NOWHERE) return this.end();
+    this.#segments = copyOf(this.#segments);
+    this.#reader?.movedTo(this.#segments);
+  }
+
+  end(sent = false): void {
+    const loan = this.#loan;
+    this.#loan = null;
+    this.#segments = NO_SEGMENTS;
+    this.#reader?.end();
+    this.#reader = null;
+    this.#word = NOWHERE;
+    this.head = NOWHERE;
+    if (!sent) loan?.giveBack();
+  }
 
   /** Its envelope is `plain`, and has been taken from it; what it says is there to be written over or erased. */
   enclosedBy(plain: PlainEnvelope): void {
@@ -166,10 +220,11 @@ export class ReceivedMessage implements Body, CallPlaces {
 
   get reader(): MessageReader {
     if (this.#reader === null) {
+      const segments = this.#held;
       if (this.head !== NOWHERE) this.#erase();
       const { nesting } = this.limits;
       const traversalWords = Math.min(this.limits.traversalWords, MIN_TRAVERSAL_WORDS + this.bytes);
-      this.#reader = new MessageReader(this.segments, { traversalWords, nesting });
+      this.#reader = new MessageReader(segments, { traversalWords, nesting });
       this.#reader.watch(this.#end);
     }
     return this.#reader;
@@ -180,20 +235,20 @@ export class ReceivedMessage implements Body, CallPlaces {
   }
 
   #erase(): void {
-    const bytes = this.segments[this.#segment]!;
+    const bytes = this.#segments[this.#segment]!;
     const isCall = this.target !== NOWHERE;
     erase(bytes, this.head, isCall ? layout.Call.words : layout.Return.words);
     if (isCall) erase(bytes, this.target, layout.MessageTarget.words);
     if (this.promised !== NOWHERE) erase(bytes, this.promised, layout.PromisedAnswer.words);
     this.#erased = true;
-    const [first] = this.segments;
+    const [first] = this.#segments;
     this.#rootLow = readU32(first!, 0);
     this.#rootHigh = readU32(first!, 4);
     this.#detach();
   }
 
   #detach(): void {
-    writeFar(this.segments[0]!, 0, this.segments.length, 0);
+    writeFar(this.#segments[0]!, 0, this.#segments.length, 0);
   }
 
   reuseForCall(
@@ -204,12 +259,12 @@ export class ReceivedMessage implements Body, CallPlaces {
   ): readonly Uint8Array[] | null {
     const isSame = this.methodId === methodId && this.#interfaceId === interfaceId;
     if (!this.#isReusable || this.target === NOWHERE || !isSame) return null;
-    return rewriteCall(this.segments[this.#segment]!, this, call, to) ? this.#rewritten() : null;
+    return rewriteCall(this.#segments[this.#segment]!, this, call, to) ? this.#rewritten() : null;
   }
 
   reuseForReturn(answerId: number, noFinishNeeded: boolean): readonly Uint8Array[] | null {
     if (!this.#isReusable || this.target !== NOWHERE) return null;
-    rewriteReturn(this.segments[this.#segment]!, this.head, answerId, noFinishNeeded);
+    rewriteReturn(this.#segments[this.#segment]!, this.head, answerId, noFinishNeeded);
     return this.#rewritten();
   }
 
@@ -224,20 +279,18 @@ export class ReceivedMessage implements Body, CallPlaces {
 
   #rewritten(): readonly Uint8Array[] {
     if (this.#erased) {
-      writeU32(this.segments[0]!, 0, this.#rootLow);
-      writeU32(this.segments[0]!, 4, this.#rootHigh);
+      writeU32(this.#segments[0]!, 0, this.#rootLow);
+      writeU32(this.#segments[0]!, 4, this.#rootHigh);
     }
-    this.#reused = true;
     this.head = NOWHERE;
-    return this.segments;
+    return this.#segments;
   }
 
   compose(): Composition {
-    const { segments } = this;
+    const segments = this.#held;
     if (this.head !== NOWHERE && !this.#erased) this.#erase();
     this.head = NOWHERE;
-    // The message that it went on as may be on its way still, and must not be written over.
-    if (this.#reused || segments.length >= MAX_RELAYED_SEGMENTS) return copied(this.content);
+    if (segments.length >= MAX_RELAYED_SEGMENTS) return copied(this.content);
     const envelope = new MessageBuilder(HEADROOM.words, HEADROOM);
     const from = segments[this.#segment]!;
     const low = readU32(from, this.#word * 8);

@@ -16,7 +16,7 @@ import {
   type StructReader,
 } from '../schema/index.js';
 import { Answer } from './answer.js';
-import { type Composition, ReceivedMessage } from './body.js';
+import { type Body, type Composition, ReceivedMessage } from './body.js';
 import { type Accounts, NO_BUDGET } from './budget.js';
 import {
   BrokenCapability,
@@ -47,6 +47,7 @@ import { readException, sendError, writeException } from './exception.js';
 import { IdAllocator } from './id-allocator.js';
 import { IdTable } from './id-table.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from './limits.js';
+import type { Loan } from './loan.js';
 import { readAddress, writeTarget } from './message-target.js';
 import { Payload } from './payload.js';
 import type { Path } from './places.js';
@@ -56,8 +57,8 @@ import { NO_EXPORTS, Question } from './question.js';
 import { type Address, type ImportedCapability, RemoteCapability } from './remote.js';
 
 export interface ConnectionOptions {
-  /** Puts one message, in its segments, on its way. Their bytes do not change any more. Must not throw. */
-  send(segments: readonly Uint8Array[], awaited: boolean): void;
+  /** Puts one message on its way: see Transport.send. Must not throw. */
+  send(segments: readonly Uint8Array[], awaited: boolean, loan: Loan | null): void;
   /** Told once, when the connection is over, for whatever reason; an Abort has been sent by then, if one was due. */
   closed(error: RpcError): void;
   /** What the peer gets by Bootstrap. Retained. Without one, Bootstrap fails. */
@@ -245,11 +246,11 @@ export class Connection {
     const { body, capabilities } = params;
     if (capabilities.length === 0) {
       const reused = body.reuseForCall(question, interfaceId, methodId, to);
-      if (reused !== null) return this.#put(reused);
+      if (reused !== null) return this.#passOn(body, reused);
     }
     const message = body.compose();
     const start = writeCall(message.envelope, question, interfaceId, methodId, to);
-    question.paramExports = this.#post(message, start, capabilities);
+    question.paramExports = this.#post(message, start, capabilities, body);
   }
 
   /** "Vat B sends a `Return` for bar() with `takeFromOtherQuestion` set in place of the results." */
@@ -397,10 +398,15 @@ export class Connection {
     { envelope, before }: Composition,
     start: number,
     capabilities: readonly (Capability | null)[],
+    { loan }: Body,
   ): readonly number[] {
+    // What is before it may be read again, and goes no further than the one that is lent it.
+    const lent = loan?.isBrief === true && before.length > 0 ? loan : null;
     if (capabilities.length === 0) {
       const last = envelope.segment(start);
-      this.#put(before.length === 0 ? [last] : before.length === 1 ? [before[0]!, last] : [...before, last]);
+      const segments =
+        before.length === 0 ? [last] : before.length === 1 ? [before[0]!, last] : [...before, last];
+      this.#put(segments, true, lent);
       return NO_EXPORTS;
     }
     return this.#exporting((exported) => {
@@ -411,8 +417,14 @@ export class Connection {
         const capability = capabilities[i];
         if (capability) this.#capabilities.writeDescriptor(capability, table.struct(i), exported);
       }
-      this.#put([...before, envelope.segment(start)]);
+      this.#put([...before, envelope.segment(start)], true, lent);
     });
+  }
+
+  /** Sends the message that `body` came in, as it is now: the end of it here. */
+  #passOn(body: Body, segments: readonly Uint8Array[]): void {
+    this.#put(segments, true, body.loan);
+    body.end(true);
   }
 
   /** Has `send` export capabilities and send them. If it throws, they are taken back, and nothing was sent. */
@@ -435,7 +447,7 @@ export class Connection {
   }
 
   /** Sends a message. What is not `awaited` only lets the peer forget something. */
-  #put(segments: readonly Uint8Array[], awaited = true): void {
+  #put(segments: readonly Uint8Array[], awaited = true, loan: Loan | null = null): void {
     this.#busy = true;
     let bytes = 0;
     for (const segment of segments) bytes += segment.length;
@@ -446,19 +458,20 @@ export class Connection {
         { code: 'ERR_RPC_MESSAGE_TOO_LARGE' },
       );
     }
-    this.#options.send(segments, awaited);
+    this.#options.send(segments, awaited, loan);
   }
 
   // ---- receiving ----------------------------------------------------------------------------------------------
 
-  /** Takes one message. Never throws. */
-  receive(segments: Uint8Array[]): void {
+  /** Takes one message, which may be in memory that is lent: see TransportReceiver.message. Never throws. */
+  receive(segments: Uint8Array[], loan: Loan | null): void {
     if (this.#closed !== null) return;
+    let bytes = 0;
+    for (const segment of segments) bytes += segment.length;
+    const message = new ReceivedMessage(segments, bytes, this.limits, loan);
     try {
-      let bytes = 0;
-      for (const segment of segments) bytes += segment.length;
       this.#busy = true;
-      this.#take(new ReceivedMessage(segments, bytes, this.limits));
+      this.#take(message);
       this.#noticeQuiet();
     } catch (error) {
       if (error instanceof ProtocolViolation || error instanceof MessageError) this.abort(error.message);
@@ -474,6 +487,7 @@ export class Connection {
         );
       }
     }
+    message.keep();
   }
 
   #take(message: ReceivedMessage): void {
@@ -806,11 +820,11 @@ export class Connection {
   #sendResults(answer: Answer, { body, capabilities }: Payload, noFinishNeeded: boolean): void {
     if (capabilities.length === 0) {
       const reused = body.reuseForReturn(answer.id, noFinishNeeded);
-      if (reused !== null) return this.#put(reused);
+      if (reused !== null) return this.#passOn(body, reused);
     }
     const message = body.compose();
     writeReturn(message.envelope, answer.id, noFinishNeeded);
-    answer.exports = this.#post(message, START.return, capabilities);
+    answer.exports = this.#post(message, START.return, capabilities, body);
   }
 
   /** The peer was told that it need not finish `answer`. */

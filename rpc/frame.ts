@@ -1,12 +1,14 @@
 /**
  * The stream framing of Cap'n Proto messages ("Serialization over a stream"): a table of segment sizes, then the segments.
  *
- * `FrameReader` takes the bytes as they come, in any pieces, and holds no more of an unfinished message than has really
- * arrived: a size that was only announced costs nothing.
+ * `FrameReader` takes the bytes as they come, in any pieces. What it holds of an unfinished message is at most twice what has
+ * arrived of it, or what the peer's last large message had: a size that was only announced costs nothing.
  */
 import { readU32, writeU32 } from '../schema/index.js';
 import { type Account, NO_BUDGET } from './budget.js';
 import { ProtocolViolation } from './error.js';
+import type { Loan } from './loan.js';
+import { LargeBuffer } from './memory-pool.js';
 
 /** The header of a message of these segments, written into `into` at `offset`: `headerBytes` of it. */
 export function writeHeader(into: Uint8Array, offset: number, segments: readonly Uint8Array[]): void {
@@ -21,23 +23,26 @@ export function headerBytes(segments: number): number {
   return (4 + 4 * segments + 7) & ~7;
 }
 
-/**
- * Pieces of an unfinished message that are at least so large are kept as they came, and joined once, when it is complete.
- * Smaller ones are collected in buffers of up to this size: a peer that sends byte by byte must not make each of them cost
- * an object.
- */
-const PIECE_BYTES = 16 * 1024;
+/** The least that is kept for a message that has begun. */
+const LEAST_BYTES = 1024;
+
+/** A message of which so much is missing is worth being read into its own memory, without a copy. */
+const DIRECT_BYTES = 32 * 1024;
+
+/** What messages are given to, each with its segments. */
+export type Take = (segments: Uint8Array[], loan: Loan | null) => void;
 
 export class FrameReader {
-  /** The beginning of a message that is not complete: `#length` bytes in all. */
-  #pieces: Uint8Array[] = [];
+  /** The beginning of a message that is not complete: `#length` bytes. It begins with the header. */
+  #partial: Uint8Array = NOTHING;
   #length = 0;
-  /** Bytes that are free in the last piece, where that is one of ours. */
-  #room = 0;
-  /** What the account was charged with: the buffers of the pieces, at most twice as large as what has arrived. */
-  #held = 0;
-  /** How many bytes must be there before it is worth looking again. */
+  #buffer: LargeBuffer | null = null;
+  /** How long it will be, as far as that is known: of the header, until that is there. */
   #wanted = 0;
+  /** What the account is charged with. */
+  #held = 0;
+  /** The length of the last message that was put together: so much the peer is believed. */
+  #believed = 0;
 
   /** `account` is charged with what is held of a message that is not complete. */
   constructor(
@@ -46,101 +51,105 @@ export class FrameReader {
   ) {}
 
   /**
-   * Adds bytes, which are kept and must not change. Calls `message` for each message that is complete, with its segments
-   * (views of those bytes). Throws ProtocolViolation at a frame that is over a limit; nothing more may be pushed then.
+   * Adds bytes, and gives each message that is complete to `take`: views of those bytes, which are the taker's, or of memory of
+   * its own. Throws ProtocolViolation at a frame that is over a limit; nothing more may be added then.
    */
-  push(chunk: Uint8Array, message: (segments: Uint8Array[]) => void): void {
+  push(chunk: Uint8Array, take: Take): void {
     let at = 0;
-    while (this.#length > 0) {
-      const missing = this.#wanted - this.#length;
-      if (chunk.length - at < missing) {
-        this.#append(at === 0 ? chunk : chunk.subarray(at));
-        return;
-      }
-      const end = chunk.subarray(at, at + missing);
-      at += missing;
-      const bytes = this.#joinedWith(end);
-      const length = this.#measure(bytes, 0);
-      if (length === bytes.length) {
-        this.end();
-        message(segmentsOf(bytes, 0));
-      } else {
-        // Only more of the header was wanted.
-        this.#append(end);
-        this.#wanted = length ?? headerLength(bytes, 0);
-      }
+    while (at < chunk.length) at = this.next(chunk, at, chunk.length, null, take);
+  }
+
+  /**
+   * Adds bytes from `at` to `end`, but none behind the end of a message, which is given to `take` then. Gives where the next one
+   * begins. With a `loan` of `chunk`: `take` gets it with those messages that are views of it, and nothing else is kept of it.
+   */
+  next(chunk: Uint8Array, at: number, end: number, loan: Loan | null, take: Take): number {
+    if (this.#length > 0) return this.#goOn(chunk, at, end, take);
+    const length = this.#measure(chunk, at, end);
+    if (length !== null && length <= end - at) {
+      take(segmentsOf(chunk, at), loan);
+      return at + length;
     }
-    for (;;) {
-      const length = this.#measure(chunk, at);
-      const there = chunk.length - at;
-      if (length === null || there < length) {
-        this.#wanted = length ?? (there < 4 ? 4 : headerLength(chunk, at));
-        break;
+    this.#wanted = length ?? (end - at < 4 ? 4 : headerLength(chunk, at));
+    this.#append(chunk, at, end);
+    return end;
+  }
+
+  /** More of the message that has begun. */
+  #goOn(chunk: Uint8Array, at: number, end: number, take: Take): number {
+    const until = Math.min(end, at + this.#wanted - this.#length);
+    this.#append(chunk, at, until);
+    this.#complete(take);
+    return until;
+  }
+
+  /**
+   * Where to read the next bytes to, if there is much left of a message: the place that they belong to. Null: anywhere.
+   * Whoever has read so many says `filled`.
+   */
+  get room(): Uint8Array | null {
+    if (this.#wanted - this.#length < DIRECT_BYTES) return null;
+    if (this.#length === this.#partial.length) this.#grow(this.#length + 1);
+    return this.#partial.subarray(this.#length, Math.min(this.#wanted, this.#partial.length));
+  }
+
+  filled(bytes: number, take: Take): void {
+    this.#length += bytes;
+    this.#complete(take);
+  }
+
+  #complete(take: Take): void {
+    while (this.#length === this.#wanted) {
+      const bytes = this.#partial;
+      const length = this.#measure(bytes, 0, this.#length);
+      if (length === this.#length) {
+        const buffer = this.#buffer;
+        this.#believed = length;
+        this.#letGo();
+        return take(segmentsOf(bytes, 0), buffer);
       }
-      message(segmentsOf(chunk, at));
-      at += length;
+      // Only more of the header was wanted.
+      this.#wanted = length ?? headerLength(bytes, 0);
     }
-    if (at < chunk.length) this.#append(at === 0 ? chunk : chunk.subarray(at));
   }
 
   /** Nothing more will be pushed. */
   end(): void {
+    this.#letGo();
+  }
+
+  #letGo(): void {
     this.account.give(this.#held);
-    this.#pieces = [];
+    this.#partial = NOTHING;
+    this.#buffer = null;
     this.#length = 0;
-    this.#room = 0;
+    this.#wanted = 0;
     this.#held = 0;
   }
 
-  #append(bytes: Uint8Array): void {
-    const { length } = bytes;
-    const whole = bytes.buffer.byteLength;
-    if (length >= PIECE_BYTES && whole <= 2 * length) {
-      this.#hold(whole);
-      const last = this.#pieces.length - 1;
-      if (this.#room > 0) this.#pieces[last] = this.#pieces[last]!.subarray(0, -this.#room);
-      this.#room = 0;
-      this.#pieces.push(bytes);
-    } else {
-      const copied = Math.min(this.#room, length);
-      if (copied > 0) {
-        const last = this.#pieces[this.#pieces.length - 1]!;
-        last.set(copied === length ? bytes : bytes.subarray(0, copied), last.length - this.#room);
-        this.#room -= copied;
-      }
-      if (copied < length) {
-        const rest = length - copied;
-        const size = Math.max(rest, Math.min(this.#length + length, PIECE_BYTES));
-        this.#hold(size);
-        const piece = new Uint8Array(size);
-        piece.set(copied === 0 ? bytes : bytes.subarray(copied));
-        this.#pieces.push(piece);
-        this.#room = size - rest;
-      }
-    }
-    this.#length += length;
+  #append(chunk: Uint8Array, at: number, end: number): void {
+    const length = this.#length + end - at;
+    if (length > this.#partial.length) this.#grow(length);
+    this.#partial.set(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end), this.#length);
+    this.#length = length;
   }
 
-  #hold(bytes: number): void {
-    if (!this.account.take(bytes)) {
+  /** Makes room for so many bytes at least. */
+  #grow(least: number): void {
+    const ahead = Math.max(2 * least, this.#believed, LEAST_BYTES);
+    const bytes = Math.max(least, Math.min(ahead, this.#wanted));
+    if (!this.account.take(bytes - this.#held)) {
       throw new ProtocolViolation(
         'all the connections together hold too many bytes of messages (budget bytes)',
       );
     }
-    this.#held += bytes;
-  }
-
-  /** All that is there, and `end` behind it: one buffer of just that. */
-  #joinedWith(end: Uint8Array): Uint8Array {
-    const joined = new Uint8Array(this.#length + end.length);
-    let at = 0;
-    for (const piece of this.#pieces) {
-      const rest = this.#length - at;
-      joined.set(piece.length <= rest ? piece : piece.subarray(0, rest), at);
-      at += piece.length;
-    }
-    joined.set(end, this.#length);
-    return joined;
+    this.#held = bytes;
+    const before = this.#buffer;
+    const written = this.#partial.subarray(0, this.#length);
+    this.#buffer = LargeBuffer.of(bytes);
+    this.#partial = this.#buffer?.bytes.subarray(0, bytes) ?? new Uint8Array(bytes);
+    this.#partial.set(written);
+    before?.giveBack();
   }
 
   /** Whether the stream may end here: not in the middle of a message. */
@@ -149,8 +158,8 @@ export class FrameReader {
   }
 
   /** The length of the message that begins at `at`, header included; null while the header is not complete. */
-  #measure(bytes: Uint8Array, at: number): number | null {
-    const there = bytes.length - at;
+  #measure(bytes: Uint8Array, at: number, end: number): number | null {
+    const there = end - at;
     if (there < 4) return null;
     const segments = readU32(bytes, at) + 1;
     if (segments > this.limits.segments) {
@@ -170,6 +179,8 @@ export class FrameReader {
     return header + total;
   }
 }
+
+const NOTHING = new Uint8Array(0);
 
 function headerLength(bytes: Uint8Array, at: number): number {
   return headerBytes(readU32(bytes, at) + 1);

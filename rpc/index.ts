@@ -4,6 +4,7 @@
  */
 export * from './portable.js';
 export { descriptorTransport, standardTransport } from './transport/descriptor.js';
+export type { Pace } from './transport/pace.js';
 export {
   connectSocket,
   type DialOptions,

@@ -48,9 +48,11 @@ export class Payload {
 
   /**
    * Where in `capabilities` the end of `path` is, a list of pointer indexes: what PromisedAnswer.transform means. Null
-   * for a null pointer. Throws where the content has something else there.
+   * for a null pointer, and where there are no capabilities at all: then nothing is looked at. Throws where the content has
+   * something else there.
    */
   indexAt(path: Path): number | null {
+    if (this.capabilities.length === 0) return null;
     return this.content.capabilityAlong(path);
   }
 
@@ -58,6 +60,11 @@ export class Payload {
   capabilityAt(path: Path): Capability | null {
     const index = this.indexAt(path);
     return index === null ? null : (this.capabilities[index] ?? null);
+  }
+
+  /** Whoever it came to has read the content, and nobody will again. With capabilities it is needed to find them. */
+  finishReading(): void {
+    if (this.capabilities.length === 0) this.body.end();
   }
 
   /** The same payload with references of its own: itself, where there are none. */

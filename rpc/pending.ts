@@ -221,6 +221,7 @@ class CallCore implements PendingCore {
     const incoming = new IncomingCapabilities(results);
     try {
       const value: unknown = this.method.results.decode(results.content, incoming, this.method.title);
+      results.finishReading();
       this.#state = { is: 'fulfilled', value };
       this.#promise?.fulfil(value);
     } catch (error) {

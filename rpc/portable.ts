@@ -35,6 +35,7 @@ export {
 } from './error.js';
 export { FrameReader } from './frame.js';
 export { type ConnectionLimits, DEFAULT_LIMITS } from './limits.js';
+export { BRIEF, type Loan } from './loan.js';
 export { type Dispatcher, LocalCall, LocalCapability } from './local.js';
 export { Payload } from './payload.js';
 export { type Patience, watchPeer } from './peer-watch.js';

@@ -182,6 +182,10 @@ function startAll(): void {
 class Run {
   readonly #incoming: IncomingCapabilities;
   #context: Context | null = null;
+  #params: unknown;
+  /** Whether those were read, and why they could not be. */
+  #isRead = false;
+  #unreadable: unknown = null;
 
   constructor(
     private readonly call: LocalCall,
@@ -189,7 +193,21 @@ class Run {
     private readonly implementation: object,
     private readonly ended: ((error: RpcError | null) => void) | null,
   ) {
-    this.#incoming = new IncomingCapabilities(call.params);
+    const { params } = call;
+    this.#incoming = new IncomingCapabilities(params);
+    // Read at once what would have to be copied, to be read later. Not what a program calls itself: it may have used up the stack.
+    if (params.body.loan !== null) this.#read();
+  }
+
+  #read(): void {
+    const { call, method } = this;
+    this.#isRead = true;
+    try {
+      this.#params = method.params.decode(call.params.content, this.#incoming, method.paramsTitle);
+      call.params.finishReading();
+    } catch (error) {
+      this.#unreadable = error;
+    }
   }
 
   start(): void {
@@ -205,9 +223,10 @@ class Run {
     let results: unknown;
     let isPromise: boolean;
     try {
-      const params = method.params.decode(call.params.content, this.#incoming, method.paramsTitle);
+      if (!this.#isRead) this.#read();
+      if (this.#unreadable !== null) throw this.#unreadable;
       this.#context = new Context(call, method);
-      results = Reflect.apply(this.#implemented(), this.implementation, [params, this.#context]);
+      results = Reflect.apply(this.#implemented(), this.implementation, [this.#params, this.#context]);
       isPromise = isThenable(results);
     } catch (thrown) {
       this.#fail(thrown);

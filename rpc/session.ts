@@ -40,7 +40,7 @@ export class Session {
       closed = resolve;
     });
     this.connection = new Connection({
-      send: (segments, awaited) => transport.send(segments, awaited),
+      send: (segments, awaited, loan) => transport.send(segments, awaited, loan),
       closed: (reason) => {
         transport.close();
         closed(reason);
@@ -55,7 +55,7 @@ export class Session {
       ...(options.whenPassedOn && { whenPassedOn: options.whenPassedOn }),
     });
     transport.start({
-      message: (segments) => this.connection.receive(segments),
+      message: (segments, loan = null) => this.connection.receive(segments, loan),
       violated: (reason) => this.connection.abort(reason),
       closed: (reason) => this.connection.disconnected(options.explain?.(reason) ?? reason),
     });

@@ -47,29 +47,43 @@ export interface ReadLimits {
 export const DEFAULT_READ_LIMITS: ReadLimits = { traversalWords: 8 * 1024 * 1024, nesting: 64 };
 
 class Segment {
-  readonly words: number;
+  #bytes: Uint8Array;
+  words: number;
   #view: DataView | null = null;
 
   constructor(
     /** Its number in the message; -1 for the empty one, which is in none. */
     readonly index: number,
-    readonly bytes: Uint8Array,
+    bytes: Uint8Array,
   ) {
+    this.#bytes = bytes;
     this.words = bytes.length >>> 3;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /** From now on its bytes are these: the same ones elsewhere, or none at all. */
+  set bytes(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.words = bytes.length >>> 3;
+    this.#view = null;
   }
 
   /** Made when it is first needed: pointers are read without it. */
   get view(): DataView {
-    this.#view ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
+    const bytes = this.#bytes;
+    this.#view ??= new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     return this.#view;
   }
 
   /** The lower and the upper half of a word. */
   low(word: number): number {
-    return readU32(this.bytes, word * 8);
+    return readU32(this.#bytes, word * 8);
   }
   high(word: number): number {
-    return readU32(this.bytes, word * 8 + 4);
+    return readU32(this.#bytes, word * 8 + 4);
   }
 }
 
@@ -96,6 +110,18 @@ export class MessageReader {
     this.#budget = this.#traversalWords;
     this.#nesting = limits.nesting ?? DEFAULT_READ_LIMITS.nesting;
     this.#root = root;
+  }
+
+  /** The message stands in other memory now: in `segments`, byte for byte. Every reader of it goes on there. */
+  movedTo(segments: readonly Uint8Array[]): void {
+    this.#segments.forEach((segment, i) => {
+      segment.bytes = segments[i]!;
+    });
+  }
+
+  /** The memory of the message is somebody else's now: whoever reads on finds that it ends before whatever is there. */
+  end(): void {
+    for (const segment of this.#segments) segment.bytes = EMPTY.bytes;
   }
 
   get root(): PointerReader {

@@ -6,7 +6,15 @@
  */
 
 import { setImmediate } from 'node:timers';
-import { RpcError, Session, type Stub, serve, type Transport, type TransportReceiver } from '../rpc/index.js';
+import {
+  BRIEF,
+  RpcError,
+  Session,
+  type Stub,
+  serve,
+  type Transport,
+  type TransportReceiver,
+} from '../rpc/index.js';
 import { SchemaGraph, sturdySchema, sturdySchemaBytes } from '../schema/index.js';
 import type { Admission, Threshold } from './entrance.js';
 
@@ -83,7 +91,8 @@ class End implements Transport {
   }
 
   take(message: Uint8Array[]): void {
-    if (!this.#closed) this.#receiver?.message(message);
+    // Brief, as it is from a socket: what is done for that is to be compiled as well.
+    if (!this.#closed) this.#receiver?.message(message, BRIEF);
   }
 
   close(): void {

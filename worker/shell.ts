@@ -37,9 +37,9 @@ import { type Locked, lockdown } from './lockdown.js';
 import { makeWorld } from './make-world.js';
 import { OwnObjects } from './objects.js';
 import { type Door, type FromThread, MAX_REASON, type Seat, type ToThread } from './orders.js';
-import { PacedTransport } from './paced-transport.js';
 import { dropNetwork } from './permission.js';
 import { rehearse } from './rehearsal.js';
+import { SlicesOfTime } from './slices-of-time.js';
 
 const exit = process.exit.bind(process);
 const memoryUsage = process.memoryUsage.bind(process);
@@ -137,8 +137,8 @@ async function pass(door: Door): Promise<Session> {
       : await connect(door.socket);
   if ('inherited' in door) dropNetwork();
   // A guest may call at the very end of its stack: nothing is written on it.
-  const stream = new StreamTransport(socket, {}, { writeMessages: Number.POSITIVE_INFINITY });
-  return new Session(new PacedTransport(stream, socket));
+  const pace = new SlicesOfTime();
+  return new Session(new StreamTransport(socket, {}, { pace, writeMessages: Number.POSITIVE_INFINITY }));
 }
 
 async function connect(path: string): Promise<Socket> {

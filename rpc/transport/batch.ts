@@ -1,5 +1,6 @@
 /** The messages that are sent in one turn, for transports which send them as one buffer: in the framing of streams. */
 import { headerBytes, writeHeader } from '../frame.js';
+import { copyOf, type Loan } from '../loan.js';
 
 /** What follows it comes behind the microtasks that wait now. (`queueMicrotask` makes a resource for each.) */
 const soon = Promise.resolve();
@@ -16,9 +17,11 @@ export class Batch {
     return this.#bytes;
   }
 
-  add(segments: readonly Uint8Array[]): void {
+  /** With a `loan`: of bytes that are somebody else's afterwards. */
+  add(segments: readonly Uint8Array[], loan: Loan | null): void {
     if (this.#messages.length === 0) void soon.then(this.flush);
-    this.#messages.push(segments);
+    this.#messages.push(loan === null ? segments : copyOf(segments));
+    loan?.giveBack();
     this.#bytes += headerBytes(segments.length);
     for (let i = 0; i < segments.length; i++) this.#bytes += segments[i]!.length;
   }

@@ -1,13 +1,14 @@
 /**
  * Two ends in one process, for tests: messages are copied and delivered in order, and each direction is a `Link` that can
- * be blocked, let through one message at a time, and cut, so that every race is deterministic.
+ * be blocked, let through one message at a time, and cut, so that every race is deterministic. Each message is lent to its
+ * receiver, and overwritten when that has returned: whoever kept it without a copy is found out.
  */
 import { RpcError } from '../error.js';
+import { BRIEF, copyOf } from '../loan.js';
 import type { Transport, TransportReceiver } from './transport.js';
 
-function copy(message: readonly Uint8Array[]): Uint8Array[] {
-  return message.map((segment) => Uint8Array.from(segment));
-}
+/** What memory that was lent is filled with when the loan is over: no number that is anybody's, and no pointer. */
+const OVER = 0xfe;
 
 /** One direction. */
 export class Link {
@@ -47,7 +48,7 @@ export class Link {
 
   push(message: readonly Uint8Array[]): void {
     if (this.#ended !== null) return;
-    this.#queue.push(copy(message));
+    this.#queue.push(copyOf(message));
     this.#schedule();
   }
 
@@ -74,8 +75,10 @@ export class Link {
     const message = this.#queue.shift();
     if (message !== undefined) {
       this.delivered++;
-      if (this.record) this.trace.push(copy(message));
-      receiver.message(message);
+      if (this.record) this.trace.push(copyOf(message));
+      const segments = [...message];
+      receiver.message(message, BRIEF);
+      for (const segment of segments) segment.fill(OVER);
       return true;
     }
     if (this.#ended !== null) {

@@ -9,6 +9,7 @@
 import { ProtocolViolation, type RpcError } from '../error.js';
 import { FrameReader } from '../frame.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from '../limits.js';
+import type { Loan } from '../loan.js';
 import { Batch } from './batch.js';
 import { endedByPeer, endedHere, notReading } from './ends.js';
 import type { Transport, TransportReceiver } from './transport.js';
@@ -55,9 +56,9 @@ export class MessagePortTransport implements Transport {
     this.#port.start();
   }
 
-  send(segments: readonly Uint8Array[]): void {
+  send(segments: readonly Uint8Array[], _awaited = true, loan: Loan | null = null): void {
     if (this.#state !== 'open') return;
-    this.#batch.add(segments);
+    this.#batch.add(segments, loan);
     if (this.bytesQueued <= this.#limits.bytesQueued) return;
     const reason = notReading(this.bytesQueued, 'limit bytesQueued');
     // Never at once: whoever sends is not to be called meanwhile.

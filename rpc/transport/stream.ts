@@ -9,13 +9,16 @@ import { Buffer } from 'node:buffer';
 import { Socket } from 'node:net';
 import { nextTick } from 'node:process';
 import type { Duplex } from 'node:stream';
-import { setImmediate, setTimeout } from 'node:timers';
+import { setTimeout } from 'node:timers';
 import { type Account, NO_BUDGET } from '../budget.js';
 import { ProtocolViolation, type RpcError } from '../error.js';
 import { FrameReader, headerBytes, writeHeader } from '../frame.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from '../limits.js';
+import { BRIEF, copyOf, type Loan } from '../loan.js';
 import { endedByPeer, endedHere, lost, notReading } from './ends.js';
 import type { Flow } from './flow.js';
+import { MessagesPerTurn, type Pace } from './pace.js';
+import { type Reader, readInto } from './reading.js';
 import { NO_THROTTLE, type Throttle } from './throttle.js';
 import type { Transport, TransportReceiver } from './transport.js';
 
@@ -28,9 +31,23 @@ const BATCH_BYTES = 64 * 1024;
  */
 const WRITE_MESSAGES = 64;
 
-/** Buffers for what is collected, that nobody uses now: for the streams of this thread that write in one turn. */
-const SPARE_BATCHES = 4;
+/** What every socket of this thread is read into: what is in it is gone when the next one is read. */
+const READ_BYTES = 64 * 1024;
+const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
+
+/**
+ * Buffers for what is collected, and for what has come and waits, that nobody uses now: for the streams of this thread that write
+ * in one turn.
+ */
+const SPARE_BUFFERS = 4;
 const spare: Buffer[] = [];
+
+const bufferOf = (bytes: number): Buffer =>
+  bytes > BATCH_BYTES ? Buffer.allocUnsafeSlow(bytes) : (spare.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES));
+
+function giveBack(buffer: Buffer): void {
+  if (spare.length < SPARE_BUFFERS && buffer.length === BATCH_BYTES) spare.push(buffer);
+}
 
 /**
  * How long what nobody awaits is kept back for what is sent next, in milliseconds, and how many messages of it. A write of its own
@@ -40,6 +57,11 @@ const KEEP_BACK = { millis: 5, messages: 64 } as const;
 
 /** How many times its size a buffer may have that is kept for a segment in it. */
 const SLACK = 1.25;
+
+/** What has come and waits to be taken up: bytes, from `at` to `end` of a buffer that is ours, or a message that is complete. */
+type Waiting =
+  | { readonly is: 'bytes'; readonly bytes: Buffer; at: number; readonly end: number }
+  | { readonly is: 'message'; readonly segments: Uint8Array[]; readonly loan: Loan | null };
 
 /** What follows it comes behind the microtasks that wait now. (`queueMicrotask` makes a resource for each.) */
 const soon = Promise.resolve();
@@ -52,6 +74,8 @@ export interface StreamOptions {
   readonly account?: Account;
   /** Whether messages may come in. */
   readonly throttle?: Throttle;
+  /** When they are taken up. Default: as many in a turn as the limit `messagesPerTurn` says, while `throttle` allows it. */
+  readonly pace?: Pace;
   /**
    * How many messages are collected before they are written in the turn that sends them; default 64. With Infinity nothing below
    * 64 KiB is written while something is sent, but only behind it: for a sender that may have used up the stack, in which a stream
@@ -67,8 +91,12 @@ export class StreamTransport implements Transport, Flow {
   readonly #account: Account;
   /** What the account was charged with for what waits to be read. */
   #charged = 0;
-  /** Messages that have come, and wait for the next turn. */
-  #waiting: Uint8Array[][] = [];
+  /** What has come, and waits until its time has come, oldest first; and how the connection has ended behind that. */
+  readonly #waiting: Waiting[] = [];
+  #lost: (() => RpcError) | null = null;
+  #isPaused = false;
+  /** What was read last has filled the memory for it: there is more, which is read in the same turn. */
+  #goesOn = false;
   #receiver: TransportReceiver | null = null;
   #batch: Buffer | null = null;
   #batched = 0;
@@ -85,20 +113,25 @@ export class StreamTransport implements Transport, Flow {
   #received = 0;
   #sent = 0;
 
-  readonly #throttle: Throttle;
+  readonly #pace: Pace;
   readonly #writeMessages: number;
 
   /** Takes over `stream`. */
   constructor(
     stream: Duplex,
     limits: Partial<ConnectionLimits> = {},
-    { account = NO_BUDGET.bytes, throttle = NO_THROTTLE, writeMessages = WRITE_MESSAGES }: StreamOptions = {},
+    {
+      account = NO_BUDGET.bytes,
+      throttle = NO_THROTTLE,
+      pace,
+      writeMessages = WRITE_MESSAGES,
+    }: StreamOptions = {},
   ) {
-    this.#throttle = throttle;
     this.#writeMessages = writeMessages;
     this.#stream = stream;
     this.#handsOver = stream instanceof Socket;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
+    this.#pace = pace ?? new MessagesPerTurn(this.#limits, throttle);
     this.#account = account;
     this.#frames = new FrameReader(this.#limits, account);
   }
@@ -127,23 +160,24 @@ export class StreamTransport implements Transport, Flow {
 
   start(receiver: TransportReceiver): void {
     this.#receiver = receiver;
-    this.#stream.on('data', (chunk: Buffer) => this.#take(chunk));
+    if (!readInto(this.#stream, this.#reader()))
+      this.#stream.on('data', (chunk: Buffer) => this.#came(chunk, chunk.length));
     this.#stream.on('drain', () => this.#charge());
-    this.#stream.on('error', (cause: Error) => this.#ended(lost(cause)));
-    this.#stream.on('end', () => this.#ended(endedByPeer(this.#frames.atBoundary)));
+    this.#stream.on('error', (cause: Error) => this.#endsWith(() => lost(cause)));
+    this.#stream.on('end', () => this.#endsWith(() => endedByPeer(this.#frames.atBoundary)));
     this.#stream.on('close', () => {
-      this.#ended(endedHere());
+      this.#endsWith(endedHere);
       this.#account.give(this.#charged);
       this.#charged = 0;
     });
   }
 
-  send(segments: readonly Uint8Array[], awaited = true): void {
+  send(segments: readonly Uint8Array[], awaited = true, loan: Loan | null = null): void {
     if (this.#state !== 'open') return;
     if (!awaited && this.#batch === null && this.#kept.length < KEEP_BACK.messages)
-      return this.#keep(segments);
+      return this.#keep(loan === null ? segments : copyOf(segments));
     this.#collectKept();
-    this.#collect(segments);
+    this.#collect(segments, loan);
   }
 
   #keep(segments: readonly Uint8Array[]): void {
@@ -167,12 +201,12 @@ export class StreamTransport implements Transport, Flow {
 
   #collectKept(): void {
     if (this.#kept.length === 0) return;
-    for (const segments of this.#kept) this.#collect(segments);
+    for (const segments of this.#kept) this.#collect(segments, null);
     this.#kept = [];
   }
 
   /** Has one message written, behind this turn. */
-  #collect(segments: readonly Uint8Array[]): void {
+  #collect(segments: readonly Uint8Array[], loan: Loan | null): void {
     const header = headerBytes(segments.length);
     let size = header;
     for (let i = 0; i < segments.length; i++) size += segments[i]!.length;
@@ -182,7 +216,12 @@ export class StreamTransport implements Transport, Flow {
       writeHeader(bytes, 0, segments);
       this.#stream.cork();
       this.#write(bytes);
-      for (const segment of segments) this.#write(byItself(segment));
+      const last = segments.length - 1;
+      for (let i = 0; i <= last; i++) {
+        if (loan === null) this.#write(byItself(segments[i]!));
+        else if (loan.isBrief) this.#write(new Uint8Array(segments[i]!));
+        else this.#write(segments[i]!, i === last ? (error) => error ?? loan.giveBack() : undefined);
+      }
       this.#stream.uncork();
       return;
     }
@@ -195,6 +234,7 @@ export class StreamTransport implements Transport, Flow {
       end += segments[i]!.length;
     }
     this.#batched = end;
+    loan?.giveBack();
     if (++this.#messages >= this.#writeMessages) this.#flush();
   }
 
@@ -204,7 +244,7 @@ export class StreamTransport implements Transport, Flow {
       void soon.then(this.#flushBehind);
       this.#writes = true;
     }
-    this.#batch = spare.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
+    this.#batch = bufferOf(BATCH_BYTES);
     return this.#batch;
   }
 
@@ -221,7 +261,7 @@ export class StreamTransport implements Transport, Flow {
     this.#flush();
     this.#state = 'closing';
     this.#frames.end();
-    this.#waiting = [];
+    this.#waiting.length = 0;
     this.#stream.resume();
     this.#stream.end(() => this.#stream.destroy());
     // A peer that does not read must not keep what was sent to it for ever.
@@ -239,12 +279,13 @@ export class StreamTransport implements Transport, Flow {
     const waits = this.#stream.writableLength > 0;
     this.#write(waits ? Buffer.from(bytes) : bytes);
     const over = waits || (this.#handsOver && this.#stream.writableLength === 0);
-    if (over && spare.length < SPARE_BATCHES) spare.push(batch);
+    if (over) giveBack(batch);
   }
 
-  #write(bytes: Uint8Array): void {
+  /** `done`: when the bytes are not needed any more, if that is ever known. */
+  #write(bytes: Uint8Array, done?: (error?: Error | null) => void): void {
     this.#sent += bytes.length;
-    if (this.#stream.writable) this.#stream.write(bytes);
+    if (this.#stream.writable) this.#stream.write(bytes, done);
     const within = this.#stream.writableLength <= this.#limits.bytesQueued;
     if (within && this.#charge()) return;
     const bound = within ? 'budget bytes' : 'limit bytesQueued';
@@ -260,55 +301,119 @@ export class StreamTransport implements Transport, Flow {
     return true;
   }
 
-  #take(chunk: Buffer): void {
+  /** What the socket is read by: into the place where the bytes belong, if it is known, or else where they are seen at once. */
+  #reader(): Reader {
+    const transport = this;
+    let room: Uint8Array | null = null;
+    return {
+      get memory(): Uint8Array {
+        const isOpen = transport.#state === 'open' && transport.#waiting.length === 0;
+        room = isOpen ? transport.#frames.room : null;
+        return room ?? readBuffer;
+      },
+      read(bytes: number): void {
+        if (room === null) transport.#came(readBuffer, bytes);
+        else transport.#filled(bytes, bytes === room.length);
+      },
+    };
+  }
+
+  /** So many bytes have come in `chunk`, which is only lent. */
+  #came(chunk: Buffer, bytes: number): void {
+    this.#begins(bytes, bytes === READ_BYTES);
     if (this.#state !== 'open') return;
-    this.#received += chunk.length;
-    let handled = 0;
-    let violation: ProtocolViolation | null = null;
+    if (this.#waiting.length > 0) {
+      this.#wait(chunk, 0, bytes);
+      // Nothing more is read before that is taken up.
+      this.#stream.pause();
+      this.#isPaused = true;
+      return;
+    }
+    const at = this.#handle(chunk, 0, bytes);
+    if (at < bytes) this.#wait(chunk, at, bytes);
+  }
+
+  /** So many bytes have come where the reader of frames has room for them. */
+  #filled(bytes: number, goesOn: boolean): void {
+    this.#begins(bytes, goesOn);
+    if (this.#state !== 'open') return;
     try {
-      this.#frames.push(chunk, (segments) => {
-        if (handled >= this.#limits.messagesPerTurn || this.#throttle.isFull) {
-          handled = Number.POSITIVE_INFINITY;
-          this.#waiting.push(segments);
-          return;
-        }
-        handled++;
-        if (this.#state === 'open') this.#receiver!.message(segments);
+      this.#frames.filled(bytes, (segments, loan) => {
+        if (this.#pace.admits(this.#goOn)) this.#take(segments, loan);
+        else this.#waiting.push({ is: 'message', segments, loan });
       });
     } catch (error) {
-      if (!(error instanceof ProtocolViolation)) throw error;
-      violation = error;
+      this.#violated(error);
     }
-    if (this.#waiting.length > 0) {
-      this.#stream.pause();
-      this.#goOnLater(violation);
-    } else if (violation !== null) this.#receiver!.violated(violation.message);
   }
 
-  #goOnLater(violation: ProtocolViolation | null): void {
-    const goOn = () => setImmediate(() => this.#goOn(violation));
-    if (this.#throttle.isFull) this.#throttle.whenRoom(goOn);
-    else goOn();
+  #begins(bytes: number, goesOn: boolean): void {
+    this.#received += bytes;
+    this.#pace.begins(this.#goesOn);
+    this.#goesOn = goesOn;
   }
 
-  /** Handles what waited; nothing more is read before that is done. */
-  #goOn(violation: ProtocolViolation | null): void {
-    const waiting = this.#waiting;
-    const most = Math.min(waiting.length, this.#limits.messagesPerTurn);
-    let handled = 0;
-    while (handled < most && this.#state === 'open' && !this.#throttle.isFull)
-      this.#receiver!.message(waiting[handled++]!);
-    if (this.#state !== 'open') return;
-    waiting.splice(0, handled);
-    if (waiting.length > 0) this.#goOnLater(violation);
-    else if (violation !== null) this.#receiver!.violated(violation.message);
-    else this.#stream.resume();
+  #wait(chunk: Buffer, at: number, end: number): void {
+    const bytes = bufferOf(end - at);
+    chunk.copy(bytes, 0, at, end);
+    this.#waiting.push({ is: 'bytes', bytes, at: 0, end: end - at });
+  }
+
+  /** Takes up messages in `bytes` as long as that may be. Gives where it stopped; if not at the end, `#goOn` is called later. */
+  #handle(bytes: Buffer, at: number, end: number): number {
+    let next = at;
+    try {
+      while (next < end && this.#state === 'open') {
+        if (!this.#pace.admits(this.#goOn)) return next;
+        next = this.#frames.next(bytes, next, end, BRIEF, this.#take);
+      }
+    } catch (error) {
+      this.#violated(error);
+    }
+    return end;
+  }
+
+  readonly #take = (segments: Uint8Array[], loan: Loan | null): void =>
+    this.#receiver!.message(segments, loan);
+
+  #violated(error: unknown): void {
+    if (!(error instanceof ProtocolViolation)) throw error;
+    this.#receiver!.violated(error.message);
+  }
+
+  /** Takes up more of what waits. */
+  readonly #goOn = (): void => {
+    for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
+      if (first.is === 'message') {
+        if (!this.#pace.admits(this.#goOn)) return;
+        this.#waiting.shift();
+        this.#take(first.segments, first.loan);
+      } else {
+        first.at = this.#handle(first.bytes, first.at, first.end);
+        if (first.at < first.end) return;
+        // Whoever ended the connection meanwhile has forgotten it already.
+        if (this.#waiting[0] === first) this.#waiting.shift();
+        giveBack(first.bytes);
+      }
+    }
+    if (this.#lost !== null) this.#ended(this.#lost());
+    else if (this.#isPaused && this.#state === 'open') {
+      this.#isPaused = false;
+      this.#stream.resume();
+    }
+  };
+
+  /** The connection has ended, behind what came over it. */
+  #endsWith(reason: () => RpcError): void {
+    if (this.#waiting.length > 0) this.#lost ??= reason;
+    else this.#ended(reason());
   }
 
   #ended(reason: RpcError): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#frames.end();
+    this.#waiting.length = 0;
     this.#batch = null;
     this.#kept = [];
     this.#stream.destroy();

@@ -3,6 +3,7 @@
  * three methods and nothing more.
  */
 import type { RpcError } from '../error.js';
+import type { Loan } from '../loan.js';
 
 export interface Transport {
   /**
@@ -12,18 +13,22 @@ export interface Transport {
   start(receiver: TransportReceiver): void;
 
   /**
-   * Sends one message, in its segments, whose bytes do not change any more. Never throws and never waits. After the end it does nothing. A peer that does not
+   * Sends one message, in its segments. Never throws and never waits. After the end it does nothing. A peer that does not
    * read, so that more than the limit `bytesQueued` waits for it, is cut: `closed` with `overloaded`. What is not `awaited` by
-   * anybody may go a few milliseconds later, with what is sent then, and ever in its order.
+   * anybody (default: it is) may go a few milliseconds later, with what is sent then, and ever in its order.
+   *
+   * Without a `loan` the bytes do not change any more. Those of a brief one are copied before this returns; one that is not
+   * brief is taken over, and given back when the bytes have been written.
    */
-  send(segments: readonly Uint8Array[], awaited?: boolean): void;
+  send(segments: readonly Uint8Array[], awaited?: boolean, loan?: Loan | null): void;
 
   /** Sends what was given so far, then ends. Safe to call again. `closed` follows. */
   close(): void;
 }
 
 export interface TransportReceiver {
-  message(segments: Uint8Array[]): void;
+  /** One message, whose bytes are the receiver's to read and to write. With a `loan`, for no longer than that says. */
+  message(segments: Uint8Array[], loan?: Loan | null): void;
   /** The peer sent what is no message: it is to be told so, and cut. Nothing more comes but `closed`. */
   violated(reason: string): void;
   closed(reason: RpcError): void;

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Capability } from '../../rpc/capability.js';
 import { RpcError } from '../../rpc/error.js';
 import { QueuedCapability } from '../../rpc/promised.js';
+import { receiveLent } from '../lending.js';
 import { call, drop, hold, Pair, payload, quiet, TestObject } from './vats.js';
 
 /** A bootstrap object that gives `inner` as capability 0 of every result. */
@@ -416,7 +417,7 @@ describe('a peer that breaks the protocol', () => {
     const waiting = call(target, 1);
     await quiet();
     pair.mayClose = true;
-    pair.right.receive([new Uint8Array(8)]);
+    receiveLent(pair.right, [new Uint8Array(8)]);
     // A null message is an `unimplemented` of nothing: the peer does not implement what nobody sent.
     await quiet();
     expect(pair.closed.right).toMatchObject({ type: 'disconnected' });

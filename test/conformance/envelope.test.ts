@@ -49,6 +49,7 @@ import {
   structPointer,
 } from '../hostile/peer.js';
 import { peerIn } from '../interop/arrangements.js';
+import { receiveLent } from '../lending.js';
 import { mulberry32 } from '../mulberry32.js';
 import { scattered } from '../schema/streams.js';
 import { copyOf } from './vats.js';
@@ -113,7 +114,7 @@ function passOn(
   });
   const callee = new Connection(end('callee'));
   const promise = callee.bootstrap();
-  callee.receive([
+  receiveLent(callee, [
     encodeMessage({
       return: {
         answerId: 0,
@@ -123,18 +124,18 @@ function passOn(
   ]);
   const pipelined = settled(promise);
   const caller = new Connection({ ...end('caller'), bootstrap: reading ? new Reader(pipelined) : pipelined });
-  caller.receive([bootstrapMessage(9999)]);
+  receiveLent(caller, [bootstrapMessage(9999)]);
   if (kind === 'return' || asked !== undefined)
-    caller.receive([callMessage(ASKED, { interfaceId: INTERFACE })]);
+    receiveLent(caller, [callMessage(ASKED, { interfaceId: INTERFACE })]);
   if (asked === 'returned') {
     const results = { content: content(1, 0), capTable: [{ senderHosted: RETURNED }] };
-    callee.receive([encodeMessage({ return: { answerId: PASSED_ON, results } })]);
+    receiveLent(callee, [encodeMessage({ return: { answerId: PASSED_ON, results } })]);
   }
   const [forward, backward] =
     kind === 'call' ? (['callee', 'caller'] as const) : (['caller', 'callee'] as const);
   said.caller.length = 0;
   said.callee.length = 0;
-  (kind === 'call' ? caller : callee).receive(copyOf(message));
+  receiveLent(kind === 'call' ? caller : callee, message);
   const passed = { onwards: said[forward].slice(), back: said[backward].slice(), closed: [...closed] };
   promise.release();
   caller.close();

@@ -5,6 +5,7 @@ import { BrokenCapability } from '../../rpc/capability.js';
 import { RpcError } from '../../rpc/error.js';
 import { Payload } from '../../rpc/payload.js';
 import { MessageBuilder } from '../../schema/index.js';
+import { receiveLent } from '../lending.js';
 import {
   call,
   drop,
@@ -92,7 +93,7 @@ describe('a message of level 3 or 4', () => {
     const peer = new ScriptedPeer();
     const message = new MessageBuilder();
     message.root.struct(1, 1).setU16(0, 77);
-    peer.connection.receive([message.segment()]);
+    receiveLent(peer.connection, [message.segment()]);
     expect(peer.vat.trace.length).toBe(1);
     expect(peer.vat.closed).toBeNull();
     peer.vat.trace.length = 0;

@@ -263,11 +263,11 @@ class Walk {
       const object = this.#object(vat);
       const bootstrap = object.capability();
       const connection: Connection = new Connection({
-        send: (segments) => {
+        send: (segments, awaited, loan) => {
           this.#messages++;
           traces[side].push({ direction: 'sent', segments: copyOf(segments) });
           this.#log(() => `      vat ${vat} to vat ${vat === a ? b : a}: ${inShort(copyOf(segments))}`);
-          transport.send(segments);
+          transport.send(segments, awaited, loan);
         },
         closed: (reason) => {
           if (!this.#ending) this.#faults.push(`vat ${vat}: the connection was closed: ${reason.message}`);
@@ -278,11 +278,11 @@ class Walk {
       });
       bootstrap.release();
       transport.start({
-        message: (segments) => {
+        message: (segments, loan = null) => {
           if (connection.closedBy === null) {
             traces[side].push({ direction: 'received', segments: copyOf(segments) });
           }
-          connection.receive(segments);
+          connection.receive(segments, loan);
         },
         violated: (reason) => connection.abort(reason),
         closed: (reason) => connection.disconnected(reason),

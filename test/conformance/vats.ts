@@ -153,10 +153,10 @@ class End {
   constructor(transport: Transport, bootstrap: Capability | undefined, options: VatOptions) {
     this.connection = new Connection({
       ...options,
-      send: (segments) => {
+      send: (segments, awaited, loan) => {
         this.counts.sent++;
         this.trace.push({ direction: 'sent', segments: copyOf(segments) });
-        transport.send(segments);
+        transport.send(segments, awaited, loan);
       },
       closed: (reason) => {
         this.closed = reason;
@@ -166,12 +166,12 @@ class End {
     });
     bootstrap?.release();
     transport.start({
-      message: (segments) => {
+      message: (segments, loan = null) => {
         this.counts.received++;
         if (this.connection.closedBy === null) {
           this.trace.push({ direction: 'received', segments: copyOf(segments) });
         }
-        this.connection.receive(segments);
+        this.connection.receive(segments, loan);
       },
       violated: (reason) => this.connection.abort(reason),
       closed: (reason) => this.connection.disconnected(reason),

@@ -11,6 +11,7 @@ import {
   type PointerBuilder,
   type StructBuilder,
 } from '../../schema/index.js';
+import { receiveLent } from '../lending.js';
 
 // ---- words --------------------------------------------------------------------------------------------------------
 
@@ -300,7 +301,7 @@ export class HostilePeer {
 
   /** Says one message, of one segment or several. */
   say(...segments: Uint8Array[]): this {
-    this.connection.receive(segments);
+    receiveLent(this.connection, segments);
     return this;
   }
 

@@ -1,0 +1,22 @@
+/**
+ * Memory that the bytes of a message stand in for a while, and that is used again afterwards: so that nothing is allocated for
+ * a message that only passes through.
+ *
+ * A loan goes with the message: from the transport that has read it, through the connection that takes it, to the transport that
+ * sends it on. Where there is none, the bytes stay what they are for as long as anybody holds them.
+ */
+
+export interface Loan {
+  /** It ends when the function returns that was given the bytes: whoever needs them longer copies them before that. */
+  readonly isBrief: boolean;
+  /** Ends one that is not brief: nobody reads the bytes any more. Whoever does not call it leaves the memory to the collector. */
+  giveBack(): void;
+}
+
+export const BRIEF: Loan = Object.freeze({ isBrief: true, giveBack() {} });
+
+/** `segments`, in memory of their own. */
+export function copyOf(segments: readonly Uint8Array[]): Uint8Array[] {
+  if (segments.length === 1) return [new Uint8Array(segments[0]!)];
+  return segments.map((segment) => new Uint8Array(segment));
+}
