@@ -82,25 +82,33 @@ export function contentBuilder(initialWords = 32): MessageBuilder {
 
 /** Content that was built here. */
 export class BuiltBody implements Body {
-  #content: PointerReader | null = null;
+  /** Null, once it has ended. */
+  #builder: MessageBuilder | null;
+  #reader: MessageReader | null = null;
   #sent = false;
   readonly bytes: number;
 
   /** Takes over `builder`, one of `contentBuilder`'s, to which nothing more of the content is added. */
-  constructor(private readonly builder: MessageBuilder) {
+  constructor(builder: MessageBuilder) {
+    this.#builder = builder;
     this.bytes = (1 + builder.words - HEADROOM.words) * 8;
   }
 
+  get #held(): MessageBuilder {
+    if (this.#builder === null) throw given();
+    return this.#builder;
+  }
+
   get content(): PointerReader {
-    this.#content ??= this.builder.asReader().root;
-    return this.#content;
+    this.#reader ??= this.#held.asReader();
+    return this.#reader.root;
   }
 
   compose(): Composition {
     // The message that it was sent in may be on its way still, and must not be written over.
     if (this.#sent) return copied(this.content);
     this.#sent = true;
-    return { envelope: this.builder, before: NOTHING_BEFORE };
+    return { envelope: this.#held, before: NOTHING_BEFORE };
   }
 
   reuseForCall(): null {
@@ -111,11 +119,22 @@ export class BuiltBody implements Body {
     return null;
   }
 
-  get loan(): null {
-    return null;
+  get loan(): Loan | null {
+    return this.#builder?.pooled ?? null;
   }
 
-  end(): void {}
+  end(sent = false): void {
+    const { loan } = this;
+    this.#builder = null;
+    this.#reader?.end();
+    // What was sent before may be on its way still.
+    if (!sent && !this.#sent) loan?.giveBack();
+  }
+}
+
+/** Of a message that is used after its end. */
+function given(): Error {
+  return new Error('the bytes of this message were given away');
 }
 
 /** What a connection takes of a peer's message to read it. */
@@ -170,7 +189,7 @@ export class ReceivedMessage implements Body, CallPlaces {
   }
 
   get #held(): Uint8Array[] {
-    if (this.#segments.length === 0) throw new Error('the bytes of this message were given away');
+    if (this.#segments.length === 0) throw given();
     return this.#segments;
   }
 

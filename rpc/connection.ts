@@ -250,7 +250,8 @@ export class Connection {
     }
     const message = body.compose();
     const start = writeCall(message.envelope, question, interfaceId, methodId, to);
-    question.paramExports = this.#post(message, start, capabilities, body);
+    question.paramExports = this.#post(message, start, capabilities, body.loan);
+    body.end(true);
   }
 
   /** "Vat B sends a `Return` for bar() with `takeFromOtherQuestion` set in place of the results." */
@@ -393,20 +394,18 @@ export class Connection {
     });
   }
 
-  /** Sends a message whose envelope, all but the table of `capabilities`, is written. Gives the exports in it. */
+  /** Sends a message whose envelope, all but the table of `capabilities`, is written. Gives the exports in it. `loan`: of its bytes. */
   #post(
     { envelope, before }: Composition,
     start: number,
     capabilities: readonly (Capability | null)[],
-    { loan }: Body,
+    loan: Loan | null,
   ): readonly number[] {
-    // What is before it may be read again, and goes no further than the one that is lent it.
-    const lent = loan?.isBrief === true && before.length > 0 ? loan : null;
     if (capabilities.length === 0) {
       const last = envelope.segment(start);
       const segments =
         before.length === 0 ? [last] : before.length === 1 ? [before[0]!, last] : [...before, last];
-      this.#put(segments, true, lent);
+      this.#put(segments, true, loan);
       return NO_EXPORTS;
     }
     return this.#exporting((exported) => {
@@ -417,7 +416,7 @@ export class Connection {
         const capability = capabilities[i];
         if (capability) this.#capabilities.writeDescriptor(capability, table.struct(i), exported);
       }
-      this.#put([...before, envelope.segment(start)], true, lent);
+      this.#put([...before, envelope.segment(start)], true, loan);
     });
   }
 
@@ -824,7 +823,14 @@ export class Connection {
     }
     const message = body.compose();
     writeReturn(message.envelope, answer.id, noFinishNeeded);
-    answer.exports = this.#post(message, START.return, capabilities, body);
+    const { loan } = body;
+    if (capabilities.length === 0) {
+      this.#post(message, START.return, capabilities, loan);
+      body.end(true);
+    } else {
+      // The places in it are looked up as long as the peer may pipeline on them.
+      answer.exports = this.#post(message, START.return, capabilities, loan?.isBrief === true ? loan : null);
+    }
   }
 
   /** The peer was told that it need not finish `answer`. */

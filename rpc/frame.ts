@@ -4,11 +4,10 @@
  * `FrameReader` takes the bytes as they come, in any pieces. What it holds of an unfinished message is at most twice what has
  * arrived of it, or what the peer's last large message had: a size that was only announced costs nothing.
  */
-import { readU32, writeU32 } from '../schema/index.js';
+import { PooledBuffer, readU32, writeU32 } from '../schema/index.js';
 import { type Account, NO_BUDGET } from './budget.js';
 import { ProtocolViolation } from './error.js';
 import type { Loan } from './loan.js';
-import { LargeBuffer } from './memory-pool.js';
 
 /** The header of a message of these segments, written into `into` at `offset`: `headerBytes` of it. */
 export function writeHeader(into: Uint8Array, offset: number, segments: readonly Uint8Array[]): void {
@@ -36,7 +35,7 @@ export class FrameReader {
   /** The beginning of a message that is not complete: `#length` bytes. It begins with the header. */
   #partial: Uint8Array = NOTHING;
   #length = 0;
-  #buffer: LargeBuffer | null = null;
+  #buffer: PooledBuffer | null = null;
   /** How long it will be, as far as that is known: of the header, until that is there. */
   #wanted = 0;
   /** What the account is charged with. */
@@ -146,7 +145,7 @@ export class FrameReader {
     this.#held = bytes;
     const before = this.#buffer;
     const written = this.#partial.subarray(0, this.#length);
-    this.#buffer = LargeBuffer.of(bytes);
+    this.#buffer = PooledBuffer.of(bytes);
     this.#partial = this.#buffer?.bytes.subarray(0, bytes) ?? new Uint8Array(bytes);
     this.#partial.set(written);
     before?.giveBack();

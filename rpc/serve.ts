@@ -196,7 +196,7 @@ class Run {
     const { params } = call;
     this.#incoming = new IncomingCapabilities(params);
     // Read at once what would have to be copied, to be read later. Not what a program calls itself: it may have used up the stack.
-    if (params.body.loan !== null) this.#read();
+    if (params.body.loan?.isBrief === true) this.#read();
   }
 
   #read(): void {

@@ -4,6 +4,7 @@
  * Builders name places by their offsets and look the buffer up each time: it is replaced when it grows, and while one value
  * is encoded, a getter of it may encode another. Every object is written once, in the order in which it is asked for.
  */
+import { PooledBuffer } from './memory-pool.js';
 import {
   ElementSize,
   MessageError,
@@ -23,7 +24,7 @@ const ELEMENT_BITS = [0, 1, 8, 16, 32, 64, 64, 0] as const;
  */
 class Slab {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly view: DataView;
+  readonly view: DataView<ArrayBuffer>;
   used = 0;
 
   constructor(size: number) {
@@ -36,8 +37,16 @@ class Slab {
 const SLAB_BYTES = 8 * 1024;
 let shared = new Slab(SLAB_BYTES);
 
-/** The slab in which the next so many bytes are free. */
-function slabFor(bytes: number): Slab {
+/** What a message is built in: a part of a slab, or a buffer of its own. */
+type Memory = Slab | PooledBuffer;
+
+/** Where the next so many bytes are free, which are zero. */
+function memoryFor(bytes: number): Memory {
+  const pooled = PooledBuffer.of(bytes);
+  if (pooled !== null) {
+    if (!pooled.isZero) pooled.bytes.fill(0, 0, bytes);
+    return pooled;
+  }
   if (bytes > SLAB_BYTES / 8) return new Slab(bytes);
   if (shared.used + bytes > SLAB_BYTES) shared = new Slab(SLAB_BYTES);
   return shared;
@@ -52,21 +61,27 @@ export interface Headroom {
 const NO_HEADROOM: Headroom = { words: 1, root: 0 };
 
 export class MessageBuilder {
-  #slab: Slab;
-  /** Where the message begins in the slab, and how many bytes it may have there. */
+  #memory: Memory;
+  /** Where the message begins in that, and how many bytes it may have there. */
   #base: number;
   #room: number;
   /** Words that are used. */
   #used: number;
+  /** Somebody may have a view of it. */
+  #isSeen = false;
   readonly #root: number;
   /** Words that may be used while a copy is made, and how large that may be. */
   #copying: { readonly end: number; readonly words: number } | null = null;
 
   constructor(initialWords = 32, headroom = NO_HEADROOM) {
     this.#room = Math.max(headroom.words, initialWords) * 8;
-    this.#slab = slabFor(this.#room);
-    this.#base = this.#slab.used;
-    this.#slab.used += this.#room;
+    const memory = memoryFor(this.#room);
+    this.#memory = memory;
+    this.#base = 0;
+    if (memory instanceof Slab) {
+      this.#base = memory.used;
+      memory.used += this.#room;
+    }
     this.#used = headroom.words;
     this.#root = headroom.root;
   }
@@ -87,7 +102,8 @@ export class MessageBuilder {
 
   /** What was built, from the word `start` on: a view, good until more is written. */
   segment(start = 0): Uint8Array<ArrayBuffer> {
-    const { buffer } = this.#slab.bytes;
+    this.#isSeen = true;
+    const { buffer } = this.#memory.bytes;
     return new Uint8Array(buffer, this.#base + start * 8, (this.#used - start) * 8);
   }
 
@@ -102,11 +118,16 @@ export class MessageBuilder {
 
   /** The buffer as it is now: the message begins at `base` of it. */
   get view(): DataView {
-    return this.#slab.view;
+    return this.#memory.view;
   }
 
   get bytes(): Uint8Array {
-    return this.#slab.bytes;
+    return this.#memory.bytes;
+  }
+
+  /** What it was built in, if that is used again: whoever is the last to need the message gives it back. */
+  get pooled(): PooledBuffer | null {
+    return this.#memory instanceof PooledBuffer ? this.#memory : null;
   }
 
   get base(): number {
@@ -137,11 +158,16 @@ export class MessageBuilder {
     if (used > MAX_WORDS)
       throw new MessageError(`a message of more than ${MAX_WORDS} words`, 'ERR_MESSAGE_LIMIT');
     if (used * 8 > this.#room) {
-      const written = this.#slab.bytes.subarray(this.#base, this.#base + start * 8);
+      const before = this.#memory;
+      const written = before.bytes.subarray(this.#base, this.#base + start * 8);
       this.#room = Math.max(used * 8, this.#room * 2);
-      this.#slab = new Slab(this.#room);
-      this.#slab.bytes.set(written);
+      const memory = PooledBuffer.of(this.#room) ?? new Slab(this.#room);
+      memory.bytes.set(written);
+      if (memory instanceof PooledBuffer && !memory.isZero) memory.bytes.fill(0, start * 8, this.#room);
+      this.#memory = memory;
       this.#base = 0;
+      if (before instanceof PooledBuffer && !this.#isSeen) before.giveBack();
+      this.#isSeen = false;
     }
     this.#used = used;
     return start;
