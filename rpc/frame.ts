@@ -83,12 +83,12 @@ export class FrameReader {
   }
 
   /**
-   * Where to read the next bytes to, if there is much left of a message: the place that they belong to. Null: anywhere.
-   * Whoever has read so many says `filled`.
+   * Where to read the next bytes to, if there is much left of a message: the place that they belong to. Null: anywhere, if only
+   * to find out that they are too many. Whoever has read so many says `filled`.
    */
   get room(): Uint8Array | null {
     if (this.#wanted - this.#length < DIRECT_BYTES) return null;
-    if (this.#length === this.#partial.length) this.#grow(this.#length + 1);
+    if (this.#length === this.#partial.length && !this.#grow(this.#length + 1)) return null;
     return this.#partial.subarray(this.#length, Math.min(this.#wanted, this.#partial.length));
   }
 
@@ -128,20 +128,20 @@ export class FrameReader {
 
   #append(chunk: Uint8Array, at: number, end: number): void {
     const length = this.#length + end - at;
-    if (length > this.#partial.length) this.#grow(length);
-    this.#partial.set(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end), this.#length);
-    this.#length = length;
-  }
-
-  /** Makes room for so many bytes at least. */
-  #grow(least: number): void {
-    const ahead = Math.max(2 * least, this.#believed, LEAST_BYTES);
-    const bytes = Math.max(least, Math.min(ahead, this.#wanted));
-    if (!this.account.take(bytes - this.#held)) {
+    if (length > this.#partial.length && !this.#grow(length)) {
       throw new ProtocolViolation(
         'all the connections together hold too many bytes of messages (budget bytes)',
       );
     }
+    this.#partial.set(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end), this.#length);
+    this.#length = length;
+  }
+
+  /** Makes room for so many bytes at least; whether the account allows it. */
+  #grow(least: number): boolean {
+    const ahead = Math.max(2 * least, this.#believed, LEAST_BYTES);
+    const bytes = Math.max(least, Math.min(ahead, this.#wanted));
+    if (!this.account.take(bytes - this.#held)) return false;
     this.#held = bytes;
     const before = this.#buffer;
     const written = this.#partial.subarray(0, this.#length);
@@ -149,6 +149,7 @@ export class FrameReader {
     this.#partial = this.#buffer?.bytes.subarray(0, bytes) ?? new Uint8Array(bytes);
     this.#partial.set(written);
     before?.giveBack();
+    return true;
   }
 
   /** Whether the stream may end here: not in the middle of a message. */

@@ -25,8 +25,8 @@ let isWatched = false;
 
 function watch(): void {
   isWatched = true;
-  const timer: { unref?(): void } | number = setTimeout(clear, KEPT.millis);
-  if (typeof timer === 'object') timer.unref?.();
+  // It does not keep a process alive, where timers would.
+  (setTimeout(clear, KEPT.millis) as { unref?(): void }).unref?.();
 }
 
 function clear(): void {
