@@ -3,9 +3,6 @@
  * its pages, and the engine counts it as garbage that it has to collect: that is most of what such a message costs.
  */
 
-/** Smaller ones are not worth it. */
-const LEAST_BYTES = 2 * 1024;
-
 /** What is kept of what nobody uses now: so many bytes, until none were needed for so many milliseconds. */
 const KEPT = { bytes: 4 * 1024 * 1024, millis: 1_000 } as const;
 
@@ -41,6 +38,8 @@ function clear(): void {
 
 /** A buffer that is lent to one holder. */
 export class PooledBuffer {
+  /** Smaller ones are not worth it. */
+  static readonly LEAST_BYTES = 2 * 1024;
   /** It is the holder's until that gives it back: not just while a function runs. */
   readonly isBrief = false;
   #memory: Memory | null;
@@ -56,7 +55,7 @@ export class PooledBuffer {
 
   /** One of so many bytes, or up to a quarter more. Null where that is too small to be one. */
   static of(bytes: number): PooledBuffer | null {
-    if (bytes < LEAST_BYTES) return null;
+    if (bytes < PooledBuffer.LEAST_BYTES) return null;
     const step = 1 << (29 - Math.clz32(bytes - 1));
     const steps = Math.ceil(bytes / step);
     const kind = 4 * (31 - Math.clz32(step)) + steps;

@@ -10,6 +10,7 @@ import { Socket } from 'node:net';
 import { nextTick } from 'node:process';
 import type { Duplex } from 'node:stream';
 import { setTimeout } from 'node:timers';
+import { PooledBuffer } from '../../schema/index.js';
 import { type Account, NO_BUDGET } from '../budget.js';
 import { ProtocolViolation, type RpcError } from '../error.js';
 import { FrameReader, headerBytes, writeHeader } from '../frame.js';
@@ -35,19 +36,8 @@ const WRITE_MESSAGES = 64;
 const READ_BYTES = 64 * 1024;
 const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
-/**
- * Buffers for what is collected, and for what has come and waits, that nobody uses now: for the streams of this thread that write
- * in one turn.
- */
-const SPARE_BUFFERS = 4;
-const spare: Buffer[] = [];
-
-const bufferOf = (bytes: number): Buffer =>
-  bytes > BATCH_BYTES ? Buffer.allocUnsafeSlow(bytes) : (spare.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES));
-
-function giveBack(buffer: Buffer): void {
-  if (spare.length < SPARE_BUFFERS && buffer.length === BATCH_BYTES) spare.push(buffer);
-}
+/** Memory of so many bytes, in which anything may stand. */
+const memory = (bytes: number): PooledBuffer => PooledBuffer.of(Math.max(bytes, PooledBuffer.LEAST_BYTES))!;
 
 /**
  * How long what nobody awaits is kept back for what is sent next, in milliseconds, and how many messages of it. A write of its own
@@ -60,7 +50,7 @@ const SLACK = 1.25;
 
 /** What has come and waits to be taken up: bytes, from `at` to `end` of a buffer that is ours, or a message that is complete. */
 type Waiting =
-  | { readonly is: 'bytes'; readonly bytes: Buffer; at: number; readonly end: number }
+  | { readonly is: 'bytes'; readonly memory: PooledBuffer; at: number; readonly end: number }
   | { readonly is: 'message'; readonly segments: Uint8Array[]; readonly loan: Loan | null };
 
 /** What follows it comes behind the microtasks that wait now. (`queueMicrotask` makes a resource for each.) */
@@ -98,7 +88,7 @@ export class StreamTransport implements Transport, Flow {
   /** What was read last has filled the memory for it: there is more, which is read in the same turn. */
   #goesOn = false;
   #receiver: TransportReceiver | null = null;
-  #batch: Buffer | null = null;
+  #batch: PooledBuffer | null = null;
   #batched = 0;
   /** How many messages that is. */
   #messages = 0;
@@ -109,6 +99,8 @@ export class StreamTransport implements Transport, Flow {
   #timed = false;
   /** Whether the stream needs the bytes of a write no more once the write is done: one of the kernel's. */
   readonly #handsOver: boolean;
+  /** What the writes that are not done yet have their bytes in, oldest first. */
+  readonly #writing: (Loan | null)[] = [];
   #state: 'open' | 'closing' | 'closed' = 'open';
   #received = 0;
   #sent = 0;
@@ -215,18 +207,19 @@ export class StreamTransport implements Transport, Flow {
       const bytes = Buffer.allocUnsafe(header);
       writeHeader(bytes, 0, segments);
       this.#stream.cork();
-      this.#write(bytes);
+      this.#write(bytes, null);
       const last = segments.length - 1;
       for (let i = 0; i <= last; i++) {
-        if (loan === null) this.#write(byItself(segments[i]!));
-        else if (loan.isBrief) this.#write(new Uint8Array(segments[i]!));
-        else this.#write(segments[i]!, i === last ? (error) => error ?? loan.giveBack() : undefined);
+        const segment = segments[i]!;
+        if (loan === null) this.#write(byItself(segment), null);
+        else if (loan.isBrief) this.#write(new Uint8Array(segment), null);
+        else this.#write(segment, i === last ? loan : null);
       }
       this.#stream.uncork();
       return;
     }
     if (this.#batched + size > BATCH_BYTES) this.#flush();
-    const batch = this.#batch ?? this.#begin();
+    const batch = (this.#batch ?? this.#begin()).bytes;
     writeHeader(batch, this.#batched, segments);
     let end = this.#batched + header;
     for (let i = 0; i < segments.length; i++) {
@@ -238,13 +231,13 @@ export class StreamTransport implements Transport, Flow {
     if (++this.#messages >= this.#writeMessages) this.#flush();
   }
 
-  #begin(): Buffer {
+  #begin(): PooledBuffer {
     if (!this.#writes) {
       // First of all: where a program has used up the stack, this throws, and then nothing may be half done.
       void soon.then(this.#flushBehind);
       this.#writes = true;
     }
-    this.#batch = bufferOf(BATCH_BYTES);
+    this.#batch = memory(BATCH_BYTES);
     return this.#batch;
   }
 
@@ -272,25 +265,38 @@ export class StreamTransport implements Transport, Flow {
     const batch = this.#batch;
     if (batch === null || this.#state !== 'open') return;
     this.#batch = null;
-    const bytes = batch.subarray(0, this.#batched);
+    const length = this.#batched;
     this.#batched = 0;
     this.#messages = 0;
-    // What has to wait is kept for as long as the peer likes: no more than its own bytes, but for the first of it.
-    const waits = this.#stream.writableLength > 0;
-    this.#write(waits ? Buffer.from(bytes) : bytes);
-    const over = waits || (this.#handsOver && this.#stream.writableLength === 0);
-    if (over) giveBack(batch);
+    const bytes = new Uint8Array(batch.bytes.buffer, 0, length);
+    if (this.#stream.writableLength > 0 && length < BATCH_BYTES / 2) {
+      // What has to wait is kept for as long as the peer likes: not in far more than its own bytes.
+      this.#write(new Uint8Array(bytes), null);
+      batch.giveBack();
+    } else {
+      this.#write(bytes, batch);
+      if (this.#handsOver && this.#stream.writableLength === 0) batch.giveBack();
+    }
   }
 
-  /** `done`: when the bytes are not needed any more, if that is ever known. */
-  #write(bytes: Uint8Array, done?: (error?: Error | null) => void): void {
+  /** `loan`: what the bytes are in, to be given back when the write is done. */
+  #write(bytes: Uint8Array, loan: Loan | null): void {
     this.#sent += bytes.length;
-    if (this.#stream.writable) this.#stream.write(bytes, done);
+    if (this.#stream.writable) {
+      this.#writing.push(loan);
+      this.#stream.write(bytes, this.#written);
+    }
     const within = this.#stream.writableLength <= this.#limits.bytesQueued;
     if (within && this.#charge()) return;
     const bound = within ? 'budget bytes' : 'limit bytesQueued';
     this.#ended(notReading(this.#stream.writableLength, bound));
   }
+
+  readonly #written = (error?: Error | null): void => {
+    const loan = this.#writing.shift();
+    // One that failed may be under way in the system still.
+    if (!error && this.#handsOver) loan?.giveBack();
+  };
 
   /** Charges the account with what waits now. */
   #charge(): boolean {
@@ -319,7 +325,7 @@ export class StreamTransport implements Transport, Flow {
   }
 
   /** So many bytes have come in `chunk`, which is only lent. */
-  #came(chunk: Buffer, bytes: number): void {
+  #came(chunk: Uint8Array, bytes: number): void {
     this.#begins(bytes, bytes === READ_BYTES);
     if (this.#state !== 'open') return;
     if (this.#waiting.length > 0) {
@@ -353,14 +359,14 @@ export class StreamTransport implements Transport, Flow {
     this.#goesOn = goesOn;
   }
 
-  #wait(chunk: Buffer, at: number, end: number): void {
-    const bytes = bufferOf(end - at);
-    chunk.copy(bytes, 0, at, end);
-    this.#waiting.push({ is: 'bytes', bytes, at: 0, end: end - at });
+  #wait(chunk: Uint8Array, at: number, end: number): void {
+    const waiting = memory(end - at);
+    waiting.bytes.set(chunk.subarray(at, end));
+    this.#waiting.push({ is: 'bytes', memory: waiting, at: 0, end: end - at });
   }
 
   /** Takes up messages in `bytes` as long as that may be. Gives where it stopped; if not at the end, `#goOn` is called later. */
-  #handle(bytes: Buffer, at: number, end: number): number {
+  #handle(bytes: Uint8Array, at: number, end: number): number {
     let next = at;
     try {
       while (next < end && this.#state === 'open') {
@@ -389,11 +395,11 @@ export class StreamTransport implements Transport, Flow {
         this.#waiting.shift();
         this.#take(first.segments, first.loan);
       } else {
-        first.at = this.#handle(first.bytes, first.at, first.end);
+        first.at = this.#handle(first.memory.bytes, first.at, first.end);
         if (first.at < first.end) return;
         // Whoever ended the connection meanwhile has forgotten it already.
         if (this.#waiting[0] === first) this.#waiting.shift();
-        giveBack(first.bytes);
+        first.memory.giveBack();
       }
     }
     if (this.#lost !== null) this.#ended(this.#lost());
