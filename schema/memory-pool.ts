@@ -3,8 +3,8 @@
  * its pages, and the engine counts it as garbage that it has to collect: that is most of what such a message costs.
  */
 
-/** What is kept of what nobody uses now: so many bytes, until none were needed for so many milliseconds. */
-const KEPT = { bytes: 4 * 1024 * 1024, millis: 1_000 } as const;
+/** How long, in milliseconds, what is free is kept that nobody has needed meanwhile: at most twice as long. */
+const KEPT_MILLIS = 1_000;
 
 /** Taken when the module is loaded: a thread that has been stripped for a domain has none later. */
 const { setTimeout } = globalThis;
@@ -14,39 +14,47 @@ interface Memory {
   readonly view: DataView<ArrayBuffer>;
 }
 
-/** By their size, of which there are four between a power of two and the next. */
-const free: Memory[][] = [];
+/** What is free of one size, and how much of it was free all the time since this was last looked at. */
+interface Shelf {
+  readonly free: Memory[];
+  idle: number;
+}
+
+/** By the size, of which there are four between a power of two and the next. */
+const shelves: (Shelf | undefined)[] = [];
 let freeBytes = 0;
-let inUse = false;
 let isWatched = false;
 
 function watch(): void {
   isWatched = true;
   // It does not keep a process alive, where timers would.
-  (setTimeout(clear, KEPT.millis) as { unref?(): void }).unref?.();
+  (setTimeout(letGo, KEPT_MILLIS) as { unref?(): void }).unref?.();
 }
 
-function clear(): void {
-  isWatched = false;
-  if (inUse) watch();
-  else {
-    free.length = 0;
-    freeBytes = 0;
+function letGo(): void {
+  for (const shelf of shelves) {
+    if (shelf === undefined) continue;
+    for (const { bytes } of shelf.free.splice(0, shelf.idle)) freeBytes -= bytes.length;
+    shelf.idle = shelf.free.length;
   }
-  inUse = false;
+  if (freeBytes > 0) watch();
+  else isWatched = false;
 }
 
 /** A buffer that is lent to one holder. */
 export class PooledBuffer {
   /** Smaller ones are not worth it. */
   static readonly LEAST_BYTES = 2 * 1024;
+  /** What is kept of what nobody uses now, in bytes: never more than was in use at a time, and only for a second or two. */
+  static keepBytes = 32 * 1024 * 1024;
+
   /** It is the holder's until that gives it back: not just while a function runs. */
   readonly isBrief = false;
   #memory: Memory | null;
 
   private constructor(
     memory: Memory,
-    private readonly kind: number,
+    private readonly size: number,
     /** Whether it is zero everywhere; otherwise anything may stand in it. */
     readonly isZero: boolean,
   ) {
@@ -58,14 +66,16 @@ export class PooledBuffer {
     if (bytes < PooledBuffer.LEAST_BYTES) return null;
     const step = 1 << (29 - Math.clz32(bytes - 1));
     const steps = Math.ceil(bytes / step);
-    const kind = 4 * (31 - Math.clz32(step)) + steps;
-    const memory = free[kind]?.pop();
+    const size = 4 * (31 - Math.clz32(step)) + steps;
+    const shelf = shelves[size];
+    const memory = shelf?.free.pop();
     if (memory !== undefined) {
+      shelf!.idle = Math.min(shelf!.idle, shelf!.free.length);
       freeBytes -= memory.bytes.length;
-      return new PooledBuffer(memory, kind, false);
+      return new PooledBuffer(memory, size, false);
     }
     const buffer = new ArrayBuffer(steps * step);
-    return new PooledBuffer({ bytes: new Uint8Array(buffer), view: new DataView(buffer) }, kind, true);
+    return new PooledBuffer({ bytes: new Uint8Array(buffer), view: new DataView(buffer) }, size, true);
   }
 
   get bytes(): Uint8Array<ArrayBuffer> {
@@ -85,12 +95,11 @@ export class PooledBuffer {
   giveBack(): void {
     const memory = this.#memory;
     this.#memory = null;
-    if (memory === null || freeBytes + memory.bytes.length > KEPT.bytes) return;
+    if (memory === null || freeBytes + memory.bytes.length > PooledBuffer.keepBytes) return;
     freeBytes += memory.bytes.length;
-    const same = free[this.kind];
-    if (same === undefined) free[this.kind] = [memory];
-    else same.push(memory);
-    inUse = true;
+    const shelf = shelves[this.size];
+    if (shelf === undefined) shelves[this.size] = { free: [memory], idle: 0 };
+    else shelf.free.push(memory);
     if (!isWatched) watch();
   }
 }

@@ -26,6 +26,7 @@ import {
   AnyPointer,
   CodecError,
   MessageError,
+  PooledBuffer,
   SchemaError,
   SchemaGraph,
   sturdySchema,
@@ -40,6 +41,9 @@ import { type Door, type FromThread, MAX_REASON, type Seat, type ToThread } from
 import { dropNetwork } from './permission.js';
 import { rehearse } from './rehearsal.js';
 import { SlicesOfTime } from './slices-of-time.js';
+
+/** What the shell keeps for its messages counts as the domain's memory off the heap, whose limit may be small. */
+PooledBuffer.keepBytes = 4 * 1024 * 1024;
 
 const exit = process.exit.bind(process);
 const memoryUsage = process.memoryUsage.bind(process);
