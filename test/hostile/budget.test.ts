@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type BudgetSizes, Budgets } from '../../rpc/budget.js';
 import { FrameReader } from '../../rpc/frame.js';
 import { DEFAULT_LIMITS } from '../../rpc/limits.js';
+import { BRIEF } from '../../rpc/loan.js';
 import { EMPTY, hold, payload, TestObject } from '../conformance/vats.js';
 import { type CallSpec, callMessage, finishMessage, HostilePeer, releaseMessage } from './peer.js';
 
@@ -76,6 +77,19 @@ describe('the budget', () => {
     readers[0]!.end();
     readers[1]!.end();
     read(readers[2]!, 5000);
+  });
+
+  it('of bytes is met by a large message where its bytes come, not where room is made for them', () => {
+    const reader = new FrameReader(DEFAULT_LIMITS, new Budgets(SIZES).accounts().bytes);
+    const shared = new Uint8Array(5000);
+    new DataView(shared.buffer).setUint32(4, 80_000 / 8, true);
+    reader.next(shared, 0, shared.length, BRIEF, () => {});
+    let { room } = reader;
+    while (room !== null) {
+      reader.filled(room.length, () => {});
+      room = reader.room;
+    }
+    expect(() => reader.next(shared, 0, shared.length, BRIEF, () => {})).toThrow(/budget bytes/);
   });
 
   it('of imports is met by those who send many', () => {

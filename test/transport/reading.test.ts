@@ -1,0 +1,211 @@
+/** What comes over a socket is read into memory that is there already, and lent to whoever takes it. */
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause, setImmediate } from 'node:timers/promises';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import { FrameReader, headerBytes, writeHeader } from '../../rpc/frame.js';
+import { StreamTransport, type Throttle } from '../../rpc/index.js';
+import { DEFAULT_LIMITS } from '../../rpc/limits.js';
+import { BRIEF, type Loan } from '../../rpc/loan.js';
+import { readInto } from '../../rpc/transport/reading.js';
+
+/** A message of so many words, each byte of which says which message it is. */
+function message(number: number, words: number): Uint8Array {
+  const segment = new Uint8Array(8 * words).fill(number);
+  const bytes = new Uint8Array(headerBytes(1) + segment.length);
+  writeHeader(bytes, 0, [segment]);
+  bytes.set(segment, headerBytes(1));
+  return bytes;
+}
+
+/** What is taken: the number of the message where all of its bytes say so, its length, and how it was lent. */
+interface Taken {
+  readonly number: number;
+  readonly words: number;
+  readonly loan: Loan | null;
+  readonly segment: Uint8Array;
+}
+
+function taken(segments: readonly Uint8Array[], loan: Loan | null): Taken {
+  expect(segments).toHaveLength(1);
+  const segment = segments[0]!;
+  const number = segment[0]!;
+  return {
+    number: segment.every((byte) => byte === number) ? number : -1,
+    words: segment.length / 8,
+    loan,
+    segment,
+  };
+}
+
+describe('frames', () => {
+  it('are read wherever their bytes are put, and those that are not lent briefly stay what they are', () => {
+    const sizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 40_000 })), {
+      minLength: 1,
+      maxLength: 12,
+    });
+    const reads = fc.array(fc.integer({ min: 1, max: 70_000 }), { minLength: 1, maxLength: 20 });
+    fc.assert(
+      fc.property(sizes, reads, (words, pieces) => {
+        const bytes = Buffer.concat(words.map((each, i) => message(i + 1, each)));
+        const reader = new FrameReader(DEFAULT_LIMITS);
+        const shared = new Uint8Array(65_536);
+        const all: Taken[] = [];
+        const take = (segments: Uint8Array[], loan: Loan | null): void => {
+          const one = taken(segments, loan);
+          // As a connection does that passes it on at once.
+          if (all.length % 2 === 0) loan?.giveBack();
+          all.push(one);
+        };
+        for (let at = 0, turn = 0; at < bytes.length; turn++) {
+          const { room } = reader;
+          const into = room ?? shared;
+          const count = Math.min(pieces[turn % pieces.length]!, into.length, bytes.length - at);
+          into.set(bytes.subarray(at, at + count));
+          at += count;
+          if (room !== null) reader.filled(count, take);
+          else for (let next = 0; next < count; ) next = reader.next(shared, next, count, BRIEF, take);
+          shared.fill(0xfe);
+        }
+        expect(all.map(({ number, words: each }) => [number, each])).toEqual(
+          words.map((each, i) => [i + 1, each]),
+        );
+        for (const [i, { loan, segment, number }] of all.entries())
+          if (loan !== BRIEF && i % 2 === 1) expect(segment.every((byte) => byte === number)).toBe(true);
+        expect(reader.atBoundary).toBe(true);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe('a socket', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sturdy-reading-'));
+  let server: Server | null = null;
+  let client: Socket | null = null;
+  afterEach(() => {
+    client?.destroy();
+    server?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** A socket that a server has accepted, and the other end of it. */
+  async function accepted(): Promise<{ socket: Socket; peer: Socket }> {
+    server = createServer();
+    server.listen({ host: '127.0.0.1', port: 0 });
+    await once(server, 'listening');
+    client = createConnection(server.address() as { port: number });
+    const [socket] = (await once(server, 'connection')) as [Socket];
+    return { socket, peer: client };
+  }
+
+  function taking(socket: Socket, throttle?: Throttle) {
+    const all: Taken[] = [];
+    const ends: string[] = [];
+    const transport = new StreamTransport(socket, {}, throttle === undefined ? {} : { throttle });
+    transport.start({
+      message: (segments, loan = null) => void all.push(taken(segments, loan)),
+      violated: (reason) => void ends.push(reason),
+      closed: ({ message }) => void ends.push(message),
+    });
+    const come = (count: number) => expect.poll(() => all.length).toBe(count);
+    return { all, ends, transport, come };
+  }
+
+  it('of this version of Node can be read so, one that a server has accepted too', async () => {
+    const { socket, peer } = await accepted();
+    const memory = new Uint8Array(1024);
+    const read: number[] = [];
+    expect(readInto(socket, { memory, read: (bytes) => read.push(bytes) })).toBe(true);
+    peer.write('some bytes');
+    await expect.poll(() => read).toEqual([10]);
+    expect(Buffer.from(memory.subarray(0, 10)).toString()).toBe('some bytes');
+    expect(socket.bytesRead).toBe(10);
+    socket.destroy();
+  });
+
+  it('lends small messages for as long as they are taken, and large ones until they are given back', async () => {
+    const { socket, peer } = await accepted();
+    const { all, come, transport } = taking(socket);
+    peer.write(message(1, 2));
+    await come(1);
+    expect(all[0]).toMatchObject({ number: 1, words: 2, loan: BRIEF });
+    peer.write(message(2, 2));
+    await come(2);
+    // The same memory: what is in it now is the other one.
+    expect(all[0]!.segment.every((byte) => byte === 2)).toBe(true);
+    peer.write(message(3, 100_000));
+    await come(3);
+    expect(all[2]).toMatchObject({ number: 3, words: 100_000, loan: { isBrief: false } });
+    const { buffer } = all[2]!.segment;
+    peer.write(message(4, 100_000));
+    await come(4);
+    expect(all[2]!.segment.every((byte) => byte === 3)).toBe(true);
+    all[2]!.loan!.giveBack();
+    peer.write(message(5, 100_000));
+    await come(5);
+    expect(all[4]!.segment.buffer).toBe(buffer);
+    transport.close();
+  });
+
+  it('that has bytes already when it is taken over loses none of them', async () => {
+    const { socket, peer } = await accepted();
+    peer.write(message(1, 3));
+    await expect.poll(() => socket.readableLength).toBe(32);
+    const { all, come, transport } = taking(socket);
+    peer.write(message(2, 3));
+    await come(2);
+    expect(all.map(({ number }) => number)).toEqual([1, 2]);
+    transport.close();
+  });
+
+  it('whose messages have to wait is not read far ahead, and all of them come in order, then the end', async () => {
+    const { socket, peer } = await accepted();
+    let isFull = true;
+    let room = (): void => {};
+    const throttle = {
+      get isFull() {
+        return isFull;
+      },
+      whenRoom: (listener: () => void) => {
+        room = listener;
+      },
+    };
+    const { all, ends } = taking(socket, throttle);
+    const words = [1, 50, 20_000, 3, 40_000, 9, 1, 8_000];
+    const bytes = Buffer.concat(
+      Array.from({ length: 10 }, () => words)
+        .flat()
+        .map((each, i) => message(i + 1, each)),
+    );
+    peer.end(bytes);
+    await pause(100);
+    expect(all).toEqual([]);
+    expect(socket.bytesRead).toBeLessThanOrEqual(2 * 65_536);
+    isFull = false;
+    room();
+    await expect.poll(() => ends.length).toBe(1);
+    expect(all.map(({ number }) => number)).toEqual(Array.from({ length: 80 }, (_, i) => i + 1));
+    expect(ends).toEqual(['the peer closed the connection']);
+  });
+
+  it('that is closed in the middle of what waits tells its end once', async () => {
+    const { socket, peer } = await accepted();
+    const { all, ends, transport, come } = taking(socket);
+    peer.write(Buffer.concat(Array.from({ length: 500 }, () => message(1, 1))));
+    await come(500);
+    peer.write(Buffer.concat(Array.from({ length: 500 }, () => message(2, 1))));
+    await expect.poll(() => all.length).toBeGreaterThan(500);
+    transport.close();
+    const then = all.length;
+    peer.end();
+    await expect.poll(() => ends.length).toBe(1);
+    await setImmediate();
+    expect(all.length).toBe(then);
+    expect(ends).toHaveLength(1);
+  });
+});
