@@ -30,6 +30,9 @@ import { policyFromWire, policyToWire } from './policy/policy-wire.js';
 export class Delegation implements MembraneServices {
   readonly #delegable: InterfaceType = sturdySchema().interface('Delegable');
   readonly #identified = sturdySchema().interface('Identified').id;
+  /** The interface that was asked for last, and what was said of it. */
+  #asked = 0n;
+  #answered = false;
 
   constructor(
     private readonly grants: Grants,
@@ -56,7 +59,12 @@ export class Delegation implements MembraneServices {
   }
 
   answers(interfaceId: bigint): boolean {
-    return this.#delegable.extends(interfaceId);
+    // Nearly every call is of the interface that the one before was of.
+    if (interfaceId !== this.#asked) {
+      this.#asked = interfaceId;
+      this.#answered = this.#delegable.extends(interfaceId);
+    }
+    return this.#answered;
   }
 
   conceals(interfaceId: bigint): boolean {
