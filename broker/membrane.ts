@@ -272,7 +272,7 @@ export class MembranedCapability extends Capability implements Cuttable, Passage
       call.params.capabilities.length > 0 &&
       this.membrane.forbidsPassing(call.params, against(this.direction))
     ) {
-      call.params.release();
+      call.params.discard();
       return BrokenCapability.failing(forbidden('params'), sink);
     }
     const isOut = this.direction === 'out';
@@ -284,7 +284,7 @@ export class MembranedCapability extends Capability implements Cuttable, Passage
         : this.#told(isService ? grant.dead() : grant.refuses(call));
     if (refusal === IN_LINE) return this.#wait(call, sink);
     if (refusal !== null) {
-      call.params.release();
+      call.params.discard();
       return BrokenCapability.failing(refusal, sink);
     }
     if (isService) {
@@ -302,7 +302,7 @@ export class MembranedCapability extends Capability implements Cuttable, Passage
     const number = this.direction === 'out' && lane !== null ? lane.enter() : 0;
     if (number === null) {
       grant.giveBack(call);
-      call.params.release();
+      call.params.discard();
       const why = `domain ${grant.row.domain} has as many calls in flight as it may (limits.callsInFlight)`;
       return BrokenCapability.failing(new RpcError('overloaded', why, { code: 'ERR_DOMAIN_BUSY' }), sink);
     }

@@ -165,6 +165,8 @@ export class ReceivedMessage implements Body, CallPlaces {
   #rootLow = 0;
   #rootHigh = 0;
   #interfaceId = 0n;
+  /** Whether its content has been put into another message. */
+  #sent = false;
   /** None, once it has ended. */
   #segments: Uint8Array[];
   #loan: Loan | null;
@@ -198,8 +200,15 @@ export class ReceivedMessage implements Body, CallPlaces {
     if (this.#loan?.isBrief !== true) return;
     this.#loan = null;
     if (this.#word === NOWHERE) return this.end();
-    this.#segments = copyOf(this.#segments);
-    this.#reader?.movedTo(this.#segments);
+    let own: Uint8Array[];
+    try {
+      own = copyOf(this.#segments);
+    } catch (error) {
+      this.end();
+      throw error;
+    }
+    this.#segments = own;
+    this.#reader?.movedTo(own);
   }
 
   end(sent = false): void {
@@ -210,7 +219,8 @@ export class ReceivedMessage implements Body, CallPlaces {
     this.#reader = null;
     this.#word = NOWHERE;
     this.head = NOWHERE;
-    if (!sent) loan?.giveBack();
+    // What was sent before may be on its way still.
+    if (!sent && !this.#sent) loan?.giveBack();
   }
 
   /** Its envelope is `plain`, and has been taken from it; what it says is there to be written over or erased. */
@@ -309,6 +319,7 @@ export class ReceivedMessage implements Body, CallPlaces {
     const segments = this.#held;
     if (this.head !== NOWHERE && !this.#erased) this.#erase();
     this.head = NOWHERE;
+    this.#sent = true;
     if (segments.length >= MAX_RELAYED_SEGMENTS) return copied(this.content);
     const envelope = new MessageBuilder(HEADROOM.words, HEADROOM);
     const from = segments[this.#segment]!;

@@ -135,7 +135,7 @@ export class BrokenCapability extends Capability {
   }
 
   override call(call: Call, sink: ReturnSink): CallInProgress {
-    call.params.release();
+    call.params.discard();
     return BrokenCapability.failing(this.#error, sink);
   }
 

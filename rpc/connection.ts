@@ -250,8 +250,7 @@ export class Connection {
     }
     const message = body.compose();
     const start = writeCall(message.envelope, question, interfaceId, methodId, to);
-    question.paramExports = this.#post(message, start, capabilities, body.loan);
-    body.end(true);
+    question.paramExports = this.#post(message, start, capabilities, body, true);
   }
 
   /** "Vat B sends a `Return` for bar() with `takeFromOtherQuestion` set in place of the results." */
@@ -394,18 +393,27 @@ export class Connection {
     });
   }
 
-  /** Sends a message whose envelope, all but the table of `capabilities`, is written. Gives the exports in it. `loan`: of its bytes. */
+  /**
+   * Sends a message with the content of `body`, whose envelope, all but the table of `capabilities`, is written. Gives the exports
+   * in it. With `isLast` the body ends here.
+   */
   #post(
     { envelope, before }: Composition,
     start: number,
     capabilities: readonly (Capability | null)[],
-    loan: Loan | null,
+    body: Body,
+    isLast: boolean,
   ): readonly number[] {
-    if (capabilities.length === 0) {
+    const put = (): void => {
       const last = envelope.segment(start);
       const segments =
         before.length === 0 ? [last] : before.length === 1 ? [before[0]!, last] : [...before, last];
-      this.#put(segments, true, loan);
+      const loan = before.length > 0 ? body.loan : envelope.pooled;
+      this.#put(segments, true, isLast || loan?.isBrief === true ? loan : null);
+      if (isLast) body.end(true);
+    };
+    if (capabilities.length === 0) {
+      put();
       return NO_EXPORTS;
     }
     return this.#exporting((exported) => {
@@ -416,7 +424,7 @@ export class Connection {
         const capability = capabilities[i];
         if (capability) this.#capabilities.writeDescriptor(capability, table.struct(i), exported);
       }
-      this.#put([...before, envelope.segment(start)], true, loan);
+      put();
     });
   }
 
@@ -485,8 +493,9 @@ export class Connection {
           new RpcError('failed', 'internal error'),
         );
       }
+    } finally {
+      message.keep();
     }
-    message.keep();
   }
 
   #take(message: ReceivedMessage): void {
@@ -657,7 +666,7 @@ export class Connection {
       answer = this.#newAnswer(head.id);
     } catch (error) {
       target.release();
-      params.release();
+      params.discard();
       throw error;
     }
     answer.redirected = head.sendResultsTo === layout.Call.toYourself;
@@ -669,7 +678,7 @@ export class Connection {
     const overload = this.#overload(answer);
     if (overload !== null) {
       target.release();
-      params.release();
+      params.discard();
       this.#returnException(answer, overload);
       return;
     }
@@ -823,14 +832,9 @@ export class Connection {
     }
     const message = body.compose();
     writeReturn(message.envelope, answer.id, noFinishNeeded);
-    const { loan } = body;
-    if (capabilities.length === 0) {
-      this.#post(message, START.return, capabilities, loan);
-      body.end(true);
-    } else {
-      // The places in it are looked up as long as the peer may pipeline on them.
-      answer.exports = this.#post(message, START.return, capabilities, loan?.isBrief === true ? loan : null);
-    }
+    // With capabilities the places in it are looked up, as long as the peer may pipeline on them.
+    const isLast = capabilities.length === 0;
+    answer.exports = this.#post(message, START.return, capabilities, body, isLast);
   }
 
   /** The peer was told that it need not finish `answer`. */

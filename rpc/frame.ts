@@ -2,7 +2,7 @@
  * The stream framing of Cap'n Proto messages ("Serialization over a stream"): a table of segment sizes, then the segments.
  *
  * `FrameReader` takes the bytes as they come, in any pieces. What it holds of an unfinished message is at most twice what has
- * arrived of it, or what the peer's last large message had: a size that was only announced costs nothing.
+ * arrived of it, or, up to 2 MiB, what the last one had that came so: a size that was only announced costs nothing.
  */
 import { PooledBuffer, readU32, writeU32 } from '../schema/index.js';
 import { type Account, NO_BUDGET } from './budget.js';
@@ -27,6 +27,9 @@ const LEAST_BYTES = 1024;
 
 /** A message of which so much is missing is worth being read into its own memory, without a copy. */
 const DIRECT_BYTES = 32 * 1024;
+
+/** How large a message is believed to become before it has, of a peer that has sent one. */
+const MOST_BELIEVED_BYTES = 2 * 1024 * 1024;
 
 /** What messages are given to, each with its segments. */
 export type Take = (segments: Uint8Array[], loan: Loan | null) => void;
@@ -103,7 +106,7 @@ export class FrameReader {
       const length = this.#measure(bytes, 0, this.#length);
       if (length === this.#length) {
         const buffer = this.#buffer;
-        this.#believed = length;
+        this.#believed = Math.min(length, MOST_BELIEVED_BYTES);
         this.#letGo();
         return take(segmentsOf(bytes, 0), buffer);
       }

@@ -67,6 +67,12 @@ export class Payload {
     if (this.capabilities.length === 0) this.body.end();
   }
 
+  /** Hands back everything: of a call's params, by whoever they came to, who does nothing with them. */
+  discard(): void {
+    this.release();
+    this.body.end();
+  }
+
   /** The same payload with references of its own: itself, where there are none. */
   share(): Payload {
     if (this.capabilities.length === 0) return this;

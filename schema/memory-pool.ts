@@ -9,6 +9,8 @@ const KEPT_MILLIS = 1_000;
 /** Taken when the module is loaded: a thread that has been stripped for a domain has none later. */
 const { setTimeout } = globalThis;
 
+const soon = Promise.resolve();
+
 interface Memory {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly view: DataView<ArrayBuffer>;
@@ -26,7 +28,6 @@ let freeBytes = 0;
 let isWatched = false;
 
 function watch(): void {
-  isWatched = true;
   // It does not keep a process alive, where timers would.
   (setTimeout(letGo, KEPT_MILLIS) as { unref?(): void }).unref?.();
 }
@@ -100,6 +101,9 @@ export class PooledBuffer {
     const shelf = shelves[this.size];
     if (shelf === undefined) shelves[this.size] = { free: [memory], idle: 0 };
     else shelf.free.push(memory);
-    if (!isWatched) watch();
+    if (isWatched) return;
+    // Not here: a program may have used up the stack.
+    void soon.then(watch);
+    isWatched = true;
   }
 }

@@ -160,11 +160,12 @@ export class MessageBuilder {
     if (used * 8 > this.#room) {
       const before = this.#memory;
       const written = before.bytes.subarray(this.#base, this.#base + start * 8);
-      this.#room = Math.max(used * 8, this.#room * 2);
-      const memory = PooledBuffer.of(this.#room) ?? new Slab(this.#room);
+      const room = Math.max(used * 8, this.#room * 2);
+      const memory = PooledBuffer.of(room) ?? new Slab(room);
       memory.bytes.set(written);
-      if (memory instanceof PooledBuffer && !memory.isZero) memory.bytes.fill(0, start * 8, this.#room);
+      if (memory instanceof PooledBuffer && !memory.isZero) memory.bytes.fill(0, start * 8, room);
       this.#memory = memory;
+      this.#room = room;
       this.#base = 0;
       if (before instanceof PooledBuffer && !this.#isSeen) before.giveBack();
       this.#isSeen = false;

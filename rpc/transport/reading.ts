@@ -5,9 +5,10 @@
  */
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setImmediate } from 'node:timers';
 
 export interface Reader {
-  /** Where to read the next bytes to. */
+  /** Where to read the next bytes to. What this is at first must be good for ever. */
   readonly memory: Uint8Array;
   /** So many bytes have been read into that. */
   read(bytes: number): void;
@@ -34,11 +35,29 @@ export function readInto(stream: Duplex, reader: Reader): boolean {
   const handle = (stream as unknown as { readonly _handle: Handle | null })._handle;
   if (typeof handle?.useUserBuffer !== 'function') return false;
   const { memory } = reader;
+  // The system reads to where it was told last. So nothing may be thrown here: it would go on to read into what is somebody else's by then.
+  const fail = (error: unknown): void => {
+    stream.destroy();
+    setImmediate(() => {
+      throw error;
+    });
+  };
   Object.assign(stream, {
     [fields.buffer]: memory,
-    [fields.next]: () => reader.memory,
+    [fields.next]: () => {
+      try {
+        if (!stream.destroyed) return reader.memory;
+      } catch (error) {
+        fail(error);
+      }
+      return memory;
+    },
     [fields.callback]: (bytes: number) => {
-      reader.read(bytes);
+      try {
+        reader.read(bytes);
+      } catch (error) {
+        fail(error);
+      }
       return true;
     },
   });

@@ -81,9 +81,11 @@ export class StreamTransport implements Transport, Flow {
   readonly #account: Account;
   /** What the account was charged with for what waits to be read. */
   #charged = 0;
-  /** What has come, and waits until its time has come, oldest first; and how the connection has ended behind that. */
+  /** What has come, and waits until its time has come, oldest first; and whether the end is behind that. */
   readonly #waiting: Waiting[] = [];
-  #lost: (() => RpcError) | null = null;
+  #peerHasEnded = false;
+  /** The stream is closed: nothing is written any more, and nothing charged. */
+  #isGone = false;
   #isPaused = false;
   /** What was read last has filled the memory for it: there is more, which is read in the same turn. */
   #goesOn = false;
@@ -99,8 +101,6 @@ export class StreamTransport implements Transport, Flow {
   #timed = false;
   /** Whether the stream needs the bytes of a write no more once the write is done: one of the kernel's. */
   readonly #handsOver: boolean;
-  /** What the writes that are not done yet have their bytes in, oldest first. */
-  readonly #writing: (Loan | null)[] = [];
   #state: 'open' | 'closing' | 'closed' = 'open';
   #received = 0;
   #sent = 0;
@@ -155,12 +155,14 @@ export class StreamTransport implements Transport, Flow {
     if (!readInto(this.#stream, this.#reader()))
       this.#stream.on('data', (chunk: Buffer) => this.#came(chunk, chunk.length));
     this.#stream.on('drain', () => this.#charge());
-    this.#stream.on('error', (cause: Error) => this.#endsWith(() => lost(cause)));
-    this.#stream.on('end', () => this.#endsWith(() => endedByPeer(this.#frames.atBoundary)));
+    this.#stream.on('error', (cause: Error) => this.#ended(lost(cause)));
+    this.#stream.on('end', () => this.#endedByPeer());
     this.#stream.on('close', () => {
-      this.#endsWith(endedHere);
+      this.#isGone = true;
       this.#account.give(this.#charged);
       this.#charged = 0;
+      // Where the peer has ended it in peace, what came before that is taken up first.
+      if (!this.#peerHasEnded) this.#ended(endedHere());
     });
   }
 
@@ -226,8 +228,9 @@ export class StreamTransport implements Transport, Flow {
       batch.set(segments[i]!, end);
       end += segments[i]!.length;
     }
-    this.#batched = end;
+    // Before it counts as sent: where a program has used up the stack, this throws.
     loan?.giveBack();
+    this.#batched = end;
     if (++this.#messages >= this.#writeMessages) this.#flush();
   }
 
@@ -269,22 +272,28 @@ export class StreamTransport implements Transport, Flow {
     this.#batched = 0;
     this.#messages = 0;
     const bytes = new Uint8Array(batch.bytes.buffer, 0, length);
-    if (this.#stream.writableLength > 0 && length < BATCH_BYTES / 2) {
+    const waits = this.#stream.writableLength > 0 && length < BATCH_BYTES / 2;
+    if (waits || !this.#handsOver) {
       // What has to wait is kept for as long as the peer likes: not in far more than its own bytes.
       this.#write(new Uint8Array(bytes), null);
       batch.giveBack();
     } else {
       this.#write(bytes, batch);
-      if (this.#handsOver && this.#stream.writableLength === 0) batch.giveBack();
+      if (this.#stream.writableLength === 0) batch.giveBack();
     }
   }
 
   /** `loan`: what the bytes are in, to be given back when the write is done. */
   #write(bytes: Uint8Array, loan: Loan | null): void {
+    if (this.#isGone) return;
     this.#sent += bytes.length;
-    if (this.#stream.writable) {
-      this.#writing.push(loan);
-      this.#stream.write(bytes, this.#written);
+    if (loan === null || !this.#handsOver) {
+      if (this.#stream.writable) this.#stream.write(bytes);
+    } else if (this.#stream.writable) {
+      this.#stream.write(bytes, (error) => {
+        // One that failed may be under way in the system still.
+        if (!error) loan.giveBack();
+      });
     }
     const within = this.#stream.writableLength <= this.#limits.bytesQueued;
     if (within && this.#charge()) return;
@@ -292,14 +301,9 @@ export class StreamTransport implements Transport, Flow {
     this.#ended(notReading(this.#stream.writableLength, bound));
   }
 
-  readonly #written = (error?: Error | null): void => {
-    const loan = this.#writing.shift();
-    // One that failed may be under way in the system still.
-    if (!error && this.#handsOver) loan?.giveBack();
-  };
-
   /** Charges the account with what waits now. */
   #charge(): boolean {
+    if (this.#isGone) return true;
     const more = this.#stream.writableLength - this.#charged;
     if (more > 0 && !this.#account.take(more)) return false;
     if (more < 0) this.#account.give(-more);
@@ -402,17 +406,16 @@ export class StreamTransport implements Transport, Flow {
         first.memory.giveBack();
       }
     }
-    if (this.#lost !== null) this.#ended(this.#lost());
+    if (this.#peerHasEnded) this.#endedByPeer();
     else if (this.#isPaused && this.#state === 'open') {
       this.#isPaused = false;
       this.#stream.resume();
     }
   };
 
-  /** The connection has ended, behind what came over it. */
-  #endsWith(reason: () => RpcError): void {
-    if (this.#waiting.length > 0) this.#lost ??= reason;
-    else this.#ended(reason());
+  #endedByPeer(): void {
+    this.#peerHasEnded = true;
+    if (this.#waiting.length === 0) this.#ended(endedByPeer(this.#frames.atBoundary));
   }
 
   #ended(reason: RpcError): void {

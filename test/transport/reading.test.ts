@@ -4,9 +4,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Duplex } from 'node:stream';
 import { setTimeout as pause, setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Budgets, DEFAULT_BUDGETS } from '../../rpc/budget.js';
 import { FrameReader, headerBytes, writeHeader } from '../../rpc/frame.js';
 import { StreamTransport, type Throttle } from '../../rpc/index.js';
 import { DEFAULT_LIMITS } from '../../rpc/limits.js';
@@ -191,6 +193,78 @@ describe('a socket', () => {
     await expect.poll(() => ends.length).toBe(1);
     expect(all.map(({ number }) => number)).toEqual(Array.from({ length: 80 }, (_, i) => i + 1));
     expect(ends).toEqual(['the peer closed the connection']);
+  });
+
+  it('that is gone while messages wait is charged for nothing that is answered to them', async () => {
+    const budgets = new Budgets({ ...DEFAULT_BUDGETS, bytes: { share: 0, pool: 1_000_000 } });
+    const account = budgets.accounts().bytes;
+    /** Whether nothing of the budget is held. */
+    const isWhole = (): boolean => {
+      const all = budgets.accounts().bytes;
+      const taken = all.take(1_000_000);
+      if (taken) all.give(1_000_000);
+      return taken;
+    };
+    let room = (): void => {};
+    let isFull = true;
+    const throttle = {
+      get isFull() {
+        return isFull;
+      },
+      whenRoom: (listener: () => void) => {
+        room = listener;
+      },
+    };
+    // One that takes nothing any more, and whose end comes before what waits has been taken up.
+    const stream = new Duplex({ read() {}, write() {}, autoDestroy: false });
+    const ends: string[] = [];
+    const transport = new StreamTransport(stream, {}, { account, throttle });
+    let count = 0;
+    transport.start({
+      message: () => {
+        count++;
+        transport.send([new Uint8Array(80_000)]);
+      },
+      violated: (reason) => void ends.push(reason),
+      closed: ({ message }) => void ends.push(message),
+    });
+    transport.send([new Uint8Array(80_000)]);
+    expect(isWhole()).toBe(false);
+    stream.push(Buffer.concat([message(1, 2), message(2, 2)]));
+    stream.push(null);
+    await pause(20);
+    stream.destroy();
+    await pause(20);
+    expect({ count, ends, isWhole: isWhole() }).toEqual({ count: 0, ends: [], isWhole: true });
+    isFull = false;
+    room();
+    await expect.poll(() => ends).toEqual(['the peer closed the connection']);
+    expect({ count, isWhole: isWhole() }).toEqual({ count: 2, isWhole: true });
+  });
+
+  it('that is lost while messages wait ends at once, without them', async () => {
+    const { socket, peer } = await accepted();
+    const { all, ends } = taking(socket, { isFull: true, whenRoom() {} });
+    peer.write(message(1, 1));
+    await pause(50);
+    socket.destroy(new Error('lost'));
+    await expect.poll(() => ends.length).toBe(1);
+    expect(all).toEqual([]);
+  });
+
+  it('whose peer does not read queues many small writes without a callback for each', async () => {
+    const { socket, peer } = await accepted();
+    peer.pause();
+    const { transport } = taking(socket);
+    const write = vi.spyOn(socket, 'write');
+    for (let i = 0; i < 3_000; i++) {
+      transport.send([new Uint8Array(8_000)]);
+      await setImmediate();
+    }
+    expect(socket.writableLength).toBeGreaterThan(1_000_000);
+    // Node calls all of them in one turn, when what waits has gone out at last.
+    expect(write.mock.calls.slice(-500).filter((given) => given.length > 1)).toEqual([]);
+    socket.destroy();
   });
 
   it('that is closed in the middle of what waits tells its end once', async () => {
