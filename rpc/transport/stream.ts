@@ -3,7 +3,7 @@
  *
  * Writes are coalesced: what is sent in one turn goes out as one write, or as one for each 64 messages or 64 KiB. What nobody
  * awaits is kept back for a few milliseconds, for the next of them. Reads are never paused for a slow reader elsewhere;
- * a peer that does not read is cut instead (limit `bytesQueued`).
+ * a peer that does not read is cut instead (limit `bytesQueued`). What is read is lent: see ../loan.ts.
  */
 import { Buffer } from 'node:buffer';
 import { Socket } from 'node:net';
@@ -255,6 +255,8 @@ export class StreamTransport implements Transport, Flow {
     if (this.#state !== 'open') return;
     this.#collectKept();
     this.#flush();
+    // What is closed already says so no more.
+    if (this.#isGone) return this.#ended(endedHere());
     this.#state = 'closing';
     this.#frames.end();
     this.#waiting.length = 0;

@@ -195,52 +195,60 @@ describe('a socket', () => {
     expect(ends).toEqual(['the peer closed the connection']);
   });
 
-  it('that is gone while messages wait is charged for nothing that is answered to them', async () => {
-    const budgets = new Budgets({ ...DEFAULT_BUDGETS, bytes: { share: 0, pool: 1_000_000 } });
-    const account = budgets.accounts().bytes;
-    /** Whether nothing of the budget is held. */
-    const isWhole = (): boolean => {
-      const all = budgets.accounts().bytes;
-      const taken = all.take(1_000_000);
-      if (taken) all.give(1_000_000);
-      return taken;
-    };
-    let room = (): void => {};
-    let isFull = true;
-    const throttle = {
-      get isFull() {
-        return isFull;
-      },
-      whenRoom: (listener: () => void) => {
-        room = listener;
-      },
-    };
-    // One that takes nothing any more, and whose end comes before what waits has been taken up.
-    const stream = new Duplex({ read() {}, write() {}, autoDestroy: false });
-    const ends: string[] = [];
-    const transport = new StreamTransport(stream, {}, { account, throttle });
-    let count = 0;
-    transport.start({
-      message: () => {
-        count++;
-        transport.send([new Uint8Array(80_000)]);
-      },
-      violated: (reason) => void ends.push(reason),
-      closed: ({ message }) => void ends.push(message),
-    });
-    transport.send([new Uint8Array(80_000)]);
-    expect(isWhole()).toBe(false);
-    stream.push(Buffer.concat([message(1, 2), message(2, 2)]));
-    stream.push(null);
-    await pause(20);
-    stream.destroy();
-    await pause(20);
-    expect({ count, ends, isWhole: isWhole() }).toEqual({ count: 0, ends: [], isWhole: true });
-    isFull = false;
-    room();
-    await expect.poll(() => ends).toEqual(['the peer closed the connection']);
-    expect({ count, isWhole: isWhole() }).toEqual({ count: 2, isWhole: true });
-  });
+  it.each(['the peer', 'us'])(
+    'that is gone while messages wait is charged for nothing, and its end is told once: closed by %s',
+    async (by) => {
+      const budgets = new Budgets({ ...DEFAULT_BUDGETS, bytes: { share: 0, pool: 1_000_000 } });
+      const account = budgets.accounts().bytes;
+      /** Whether nothing of the budget is held. */
+      const isWhole = (): boolean => {
+        const all = budgets.accounts().bytes;
+        const taken = all.take(1_000_000);
+        if (taken) all.give(1_000_000);
+        return taken;
+      };
+      let room = (): void => {};
+      let isFull = true;
+      const throttle = {
+        get isFull() {
+          return isFull;
+        },
+        whenRoom: (listener: () => void) => {
+          room = listener;
+        },
+      };
+      // One that takes nothing any more, and whose end comes before what waits has been taken up.
+      const stream = new Duplex({ read() {}, write() {}, autoDestroy: false });
+      const ends: string[] = [];
+      const transport = new StreamTransport(stream, {}, { account, throttle });
+      let count = 0;
+      transport.start({
+        message: () => {
+          count++;
+          transport.send([new Uint8Array(80_000)]);
+        },
+        violated: (reason) => void ends.push(reason),
+        closed: ({ message }) => void ends.push(message),
+      });
+      transport.send([new Uint8Array(80_000)]);
+      expect(isWhole()).toBe(false);
+      stream.push(Buffer.concat([message(1, 2), message(2, 2)]));
+      stream.push(null);
+      await pause(20);
+      stream.destroy();
+      await pause(20);
+      expect({ count, ends, isWhole: isWhole() }).toEqual({ count: 0, ends: [], isWhole: true });
+      if (by === 'us') {
+        transport.close();
+        expect({ ends, count }).toEqual({ ends: ['the connection was closed'], count: 0 });
+        return;
+      }
+      isFull = false;
+      room();
+      await expect.poll(() => ends).toEqual(['the peer closed the connection']);
+      expect({ count, isWhole: isWhole() }).toEqual({ count: 2, isWhole: true });
+    },
+  );
 
   it('that is lost while messages wait ends at once, without them', async () => {
     const { socket, peer } = await accepted();
