@@ -142,6 +142,8 @@ export class Stand {
     const names = only?.map(workloadName);
     try {
       await this.#tellCrowd('go', 'going');
+      // Its processes were idle for a while: the system has given their memory and caches to others.
+      await this.carryOut({ kind: 'echo', bytes: SMALL, depth: 256 }, 2 * seconds);
       for (const workload of workloads) {
         if (workload.kind === 'chain' && chain === null) continue;
         if (names?.includes(workloadName(workload)) === false) continue;
