@@ -107,7 +107,7 @@ export class FrameReader {
       if (length === this.#length) {
         const buffer = this.#buffer;
         this.#believed = Math.min(length, MOST_BELIEVED_BYTES);
-        this.#letGo();
+        this.end();
         return take(segmentsOf(bytes, 0), buffer);
       }
       // Only more of the header was wanted.
@@ -117,10 +117,6 @@ export class FrameReader {
 
   /** Nothing more will be pushed. */
   end(): void {
-    this.#letGo();
-  }
-
-  #letGo(): void {
     this.account.give(this.#held);
     this.#partial = NOTHING;
     this.#buffer = null;

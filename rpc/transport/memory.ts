@@ -4,11 +4,17 @@
  * receiver, and overwritten when that has returned: whoever kept it without a copy is found out.
  */
 import { RpcError } from '../error.js';
-import { BRIEF, copyOf } from '../loan.js';
+import { BRIEF, copyOf, type Loan } from '../loan.js';
 import type { Transport, TransportReceiver } from './transport.js';
 
 /** What memory that was lent is filled with when the loan is over: no number that is anybody's, and no pointer. */
 const OVER = 0xfe;
+
+/** Lends `segments` to `take` for as long as that runs, and overwrites them then. */
+export function lend(segments: Uint8Array[], take: (segments: Uint8Array[], loan: Loan) => void): void {
+  take(segments, BRIEF);
+  for (const segment of segments) segment.fill(OVER);
+}
 
 /** One direction. */
 export class Link {
@@ -76,9 +82,7 @@ export class Link {
     if (message !== undefined) {
       this.delivered++;
       if (this.record) this.trace.push(copyOf(message));
-      const segments = [...message];
-      receiver.message(message, BRIEF);
-      for (const segment of segments) segment.fill(OVER);
+      lend(message, (segments, loan) => receiver.message(segments, loan));
       return true;
     }
     if (this.#ended !== null) {
