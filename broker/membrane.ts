@@ -378,7 +378,8 @@ class MembranedCall implements CallInProgress, Cuttable {
     // Of the caller's hints that alone is passed on which it cannot go back on here: its answer takes no pipelined calls.
     const hints = hintsPassedOn(call.hints?.noPromisePipelining);
     const { interfaceId, methodId } = call;
-    const inner = target.inner.call({ interfaceId, methodId, params, hints }, this);
+    const isSame = params === call.params && hints === call.hints;
+    const inner = target.inner.call(isSame ? call : { interfaceId, methodId, params, hints }, this);
     if (this.#sink === null || this.#cut) inner.finish();
     else this.#inner = inner;
   }

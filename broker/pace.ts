@@ -74,6 +74,7 @@ export class Lane {
   /** Numbers of calls that it may not have begun with, ascending, from `#next` on. */
   #ahead: number[] = [];
   #next = 0;
+  /** Runs while it is too far ahead, and its client is held up for that. */
   #timer: NodeJS.Timeout | null = null;
 
   constructor(
@@ -118,7 +119,6 @@ export class Lane {
     this.client.fill(this);
     this.domain.await(this);
     this.#timer = setTimeout(() => {
-      this.#timer = null;
       this.#ahead = [];
       this.#next = 0;
       this.#drain();
@@ -126,7 +126,8 @@ export class Lane {
   }
 
   #drain(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#timer === null) return;
+    clearTimeout(this.#timer);
     this.#timer = null;
     this.domain.forget(this);
     this.client.drain(this);

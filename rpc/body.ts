@@ -15,10 +15,9 @@
  */
 import { MessageBuilder, MessageReader, type PointerReader, readU32, writeU32 } from '../schema/index.js';
 import {
-  type CallPlaces,
   type CallTerms,
   CONTENT,
-  erase,
+  eraseWords,
   HEADROOM,
   NOWHERE,
   type PlainEnvelope,
@@ -28,7 +27,6 @@ import {
 } from './envelope.js';
 import { MIN_TRAVERSAL_WORDS } from './limits.js';
 import { copyOf, type Loan } from './loan.js';
-import { NO_STEPS, type Path } from './places.js';
 import * as layout from './protocol.js';
 import type { Address } from './remote.js';
 
@@ -144,27 +142,17 @@ export interface ReadingLimits {
 }
 
 /** A message of a peer's, and the content in it. */
-export class ReceivedMessage implements Body, CallPlaces {
+export class ReceivedMessage implements Body {
   #reader: MessageReader | null = null;
   /** Where the content is: the slot of a pointer to it. */
   #segment = 0;
   #word = NOWHERE;
-  /** Where the parts of an envelope of the usual shape begin, until it is written over; a Return has no target. */
-  head = NOWHERE;
-  target = NOWHERE;
-  promised = NOWHERE;
-  steps = NOWHERE;
-  path: Path = NO_STEPS;
-  interfaceLow = 0;
-  interfaceHigh = 0;
-  methodId = 0;
-  #disjoint = false;
-  #end = 0;
+  /** Its envelope, if that is of the usual shape, until it is written over. */
+  #plain: PlainEnvelope | null = null;
   /** Whether what the envelope said is erased, and what stood in the word of the root before that. */
   #erased = false;
   #rootLow = 0;
   #rootHigh = 0;
-  #interfaceId = 0n;
   /** Whether its content has been put into another message. */
   #sent = false;
   /** None, once it has ended. */
@@ -195,11 +183,20 @@ export class ReceivedMessage implements Body, CallPlaces {
     return this.#segments;
   }
 
-  /** A brief loan ends: whoever holds this and has not let go of it by now finds it in memory of its own. */
-  keep(): void {
-    if (this.#loan?.isBrief !== true) return;
-    this.#loan = null;
-    if (this.#word === NOWHERE) return this.end();
+  /**
+   * A brief loan ends: whoever holds this and has not let go of it by now finds it in memory of its own. Whether it needs the
+   * envelope that it is enclosed by, from now on as its own.
+   */
+  keep(): boolean {
+    if (this.#loan?.isBrief === true) {
+      this.#loan = null;
+      if (this.#word === NOWHERE) this.end();
+      else this.#move();
+    }
+    return this.#plain !== null;
+  }
+
+  #move(): void {
     let own: Uint8Array[];
     try {
       own = copyOf(this.#segments);
@@ -209,6 +206,7 @@ export class ReceivedMessage implements Body, CallPlaces {
     }
     this.#segments = own;
     this.#reader?.movedTo(own);
+    this.#plain?.movedTo(own[this.#segment]!);
   }
 
   end(sent = false): void {
@@ -218,26 +216,16 @@ export class ReceivedMessage implements Body, CallPlaces {
     this.#reader?.end();
     this.#reader = null;
     this.#word = NOWHERE;
-    this.head = NOWHERE;
+    this.#plain = null;
     // What was sent before may be on its way still.
     if (!sent && !this.#sent) loan?.giveBack();
   }
 
-  /** Its envelope is `plain`, and has been taken from it; what it says is there to be written over or erased. */
+  /** Its envelope is `plain`, borrowed until `keep()`; what that says is there to be written over or erased. */
   enclosedBy(plain: PlainEnvelope): void {
     this.#segment = plain.segment;
     this.#word = plain.content;
-    this.head = plain.head;
-    this.target = plain.target;
-    this.promised = plain.promised;
-    this.steps = plain.steps;
-    this.path = plain.path;
-    this.#disjoint = plain.disjoint;
-    this.#end = plain.end;
-    this.#interfaceId = plain.interfaceId;
-    this.interfaceLow = plain.interfaceLow;
-    this.interfaceHigh = plain.interfaceHigh;
-    this.methodId = plain.methodId;
+    this.#plain = plain;
   }
 
   /** Its content is what the word `word` of a segment points to. The envelope has been read, and what is in it erased. */
@@ -250,11 +238,11 @@ export class ReceivedMessage implements Body, CallPlaces {
   get reader(): MessageReader {
     if (this.#reader === null) {
       const segments = this.#held;
-      if (this.head !== NOWHERE) this.#erase();
+      if (this.#plain !== null) this.#erase(this.#plain);
       const { nesting } = this.limits;
       const traversalWords = Math.min(this.limits.traversalWords, MIN_TRAVERSAL_WORDS + this.bytes);
-      this.#reader = new MessageReader(segments, { traversalWords, nesting });
-      this.#reader.watch(this.#end);
+      this.#reader = new MessageReader(segments, { traversalWords, nesting }, 0, this.#loan?.memory);
+      if (this.#plain !== null) this.#reader.watch(this.#plain.end);
     }
     return this.#reader;
   }
@@ -263,12 +251,11 @@ export class ReceivedMessage implements Body, CallPlaces {
     return this.reader.pointerAt(this.#segment, this.#word);
   }
 
-  #erase(): void {
-    const bytes = this.#segments[this.#segment]!;
-    const isCall = this.target !== NOWHERE;
-    erase(bytes, this.head, isCall ? layout.Call.words : layout.Return.words);
-    if (isCall) erase(bytes, this.target, layout.MessageTarget.words);
-    if (this.promised !== NOWHERE) erase(bytes, this.promised, layout.PromisedAnswer.words);
+  #erase(plain: PlainEnvelope): void {
+    const isCall = plain.target !== NOWHERE;
+    eraseWords(plain, plain.head, isCall ? layout.Call.words : layout.Return.words);
+    if (isCall) eraseWords(plain, plain.target, layout.MessageTarget.words);
+    if (plain.promised !== NOWHERE) eraseWords(plain, plain.promised, layout.PromisedAnswer.words);
     this.#erased = true;
     const [first] = this.#segments;
     this.#rootLow = readU32(first!, 0);
@@ -286,24 +273,28 @@ export class ReceivedMessage implements Body, CallPlaces {
     methodId: number,
     to: Address,
   ): readonly Uint8Array[] | null {
-    const isSame = this.methodId === methodId && this.#interfaceId === interfaceId;
-    if (!this.#isReusable || this.target === NOWHERE || !isSame) return null;
-    return rewriteCall(this.#segments[this.#segment]!, this, call, to) ? this.#rewritten() : null;
+    const plain = this.#reusable;
+    if (plain === null || plain.target === NOWHERE) return null;
+    if (plain.methodId !== methodId || plain.interfaceId !== interfaceId) return null;
+    return rewriteCall(plain, call, to) ? this.#rewritten() : null;
   }
 
   reuseForReturn(answerId: number, noFinishNeeded: boolean): readonly Uint8Array[] | null {
-    if (!this.#isReusable || this.target !== NOWHERE) return null;
-    rewriteReturn(this.#segments[this.#segment]!, this.head, answerId, noFinishNeeded);
+    const plain = this.#reusable;
+    if (plain === null || plain.target !== NOWHERE) return null;
+    rewriteReturn(plain, answerId, noFinishNeeded);
     return this.#rewritten();
   }
 
   /**
-   * No part of the envelope lies over another, and nobody has read any of it as content. (Who reads it later finds what was
-   * written: nothing is decided by that any more.)
+   * The envelope, if no part of it lies over another, and nobody has read any of it as content. (Who reads it later finds what
+   * was written: nothing is decided by that any more.)
    */
-  get #isReusable(): boolean {
-    if (!this.#disjoint || this.head === NOWHERE) return false;
-    return !this.#erased || (this.#segment === 0 && this.#reader?.touched === false);
+  get #reusable(): PlainEnvelope | null {
+    const plain = this.#plain;
+    if (plain === null || !plain.disjoint) return null;
+    const isUnread = !this.#erased || (this.#segment === 0 && this.#reader?.touched === false);
+    return isUnread ? plain : null;
   }
 
   #rewritten(): readonly Uint8Array[] {
@@ -311,14 +302,14 @@ export class ReceivedMessage implements Body, CallPlaces {
       writeU32(this.#segments[0]!, 0, this.#rootLow);
       writeU32(this.#segments[0]!, 4, this.#rootHigh);
     }
-    this.head = NOWHERE;
+    this.#plain = null;
     return this.#segments;
   }
 
   compose(): Composition {
     const segments = this.#held;
-    if (this.head !== NOWHERE && !this.#erased) this.#erase();
-    this.head = NOWHERE;
+    if (this.#plain !== null && !this.#erased) this.#erase(this.#plain);
+    this.#plain = null;
     this.#sent = true;
     if (segments.length >= MAX_RELAYED_SEGMENTS) return copied(this.content);
     const envelope = new MessageBuilder(HEADROOM.words, HEADROOM);

@@ -103,7 +103,8 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #bootstrap: Capability | null;
   readonly #capabilities: CapabilityTable;
-  readonly #plain = new PlainEnvelope();
+  /** For the next message; null while one is taken. */
+  #plain: PlainEnvelope | null = null;
   readonly #questions = new IdTable<Question>();
   readonly #questionIds = new IdAllocator();
   readonly #answers = new IdTable<Answer>();
@@ -270,7 +271,7 @@ export class Connection {
     // Nobody would say what has become of capabilities in the params, if there is no Return to say so.
     const pipeline =
       onlyPromisePipeline && this.#pipelineOnlyHonoured && call.params.capabilities.length === 0;
-    return { noPromisePipelining, onlyPromisePipeline: pipeline };
+    return pipeline ? { noPromisePipelining, onlyPromisePipeline } : hintsPassedOn(noPromisePipelining);
   }
 
   /** Frees the id of a question. */
@@ -476,9 +477,11 @@ export class Connection {
     let bytes = 0;
     for (const segment of segments) bytes += segment.length;
     const message = new ReceivedMessage(segments, bytes, this.limits, loan);
+    const plain = this.#plain ?? new PlainEnvelope();
+    this.#plain = null;
     try {
       this.#busy = true;
-      this.#take(message);
+      this.#take(message, plain);
       this.#noticeQuiet();
     } catch (error) {
       if (error instanceof ProtocolViolation || error instanceof MessageError) this.abort(error.message);
@@ -494,13 +497,12 @@ export class Connection {
         );
       }
     } finally {
-      message.keep();
+      if (!message.keep()) this.#plain = plain;
     }
   }
 
-  #take(message: ReceivedMessage): void {
-    const plain = this.#plain;
-    switch (plain.take(message.segments)) {
+  #take(message: ReceivedMessage, plain: PlainEnvelope): void {
+    switch (plain.take(message.segments, message.loan?.memory)) {
       case 'call': {
         const isPromised = plain.promised !== NOWHERE;
         const depth = isPromised ? this.#depthOf(plain.questionId) : 0;

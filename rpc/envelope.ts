@@ -13,7 +13,7 @@
  * An envelope of a peer's that has such a shape, wherever its parts stand, is read in place. Every other one is read by the
  * general way, field by field through MessageReader, and comes to the same: see test/conformance/envelope.test.ts.
  */
-import { type MessageBuilder, readU16, readU32, writeU32 } from '../schema/index.js';
+import { Memory, type MessageBuilder, writeU32 } from '../schema/index.js';
 import { writeSteps } from './message-target.js';
 import { areSame, NO_STEPS, oneStep, type Path } from './places.js';
 import * as layout from './protocol.js';
@@ -191,56 +191,64 @@ export interface CallPlaces {
   readonly path: Path;
 }
 
+/** Where a segment stands whose words are read and written: in a view of its memory, from the byte `base` on. */
+export interface SegmentPlace {
+  readonly view: DataView;
+  readonly base: number;
+}
+
 /**
  * Writes a Call over the one in these places, of the same method, or where that was erased; whether that can be: one that was
  * addressed to an import, or to another place, has no room for the place in an answer that it is for now.
  */
-export function rewriteCall(bytes: Uint8Array, places: CallPlaces, call: CallTerms, to: Address): boolean {
-  const { head, target, promised, steps, path } = places;
+export function rewriteCall(places: CallPlaces & SegmentPlace, call: CallTerms, to: Address): boolean {
+  const { view, base, head, target, promised, steps, path } = places;
   if (to.kind === 'pipelined' && (promised === NOWHERE || !areSame(path, to.path))) return false;
-  const at = head * 8;
-  writeU32(bytes, at + layout.Call.questionId, call.id);
+  const at = base + head * 8;
+  view.setUint32(at + layout.Call.questionId, call.id, true);
   const sendResultsTo = call.toYourself ? layout.Call.toYourself : layout.Call.toCaller;
-  writeU32(bytes, at + layout.Call.methodId, places.methodId | (sendResultsTo << 16));
-  writeU32(bytes, at + layout.Call.interfaceId, places.interfaceLow);
-  writeU32(bytes, at + layout.Call.interfaceId + 4, places.interfaceHigh);
-  writeU32(bytes, at + CALL_FLAGS, flagsOf(call));
-  writeU32(bytes, at + CALL_FLAGS + 4, 0);
+  view.setUint32(at + layout.Call.methodId, places.methodId | (sendResultsTo << 16), true);
+  view.setUint32(at + layout.Call.interfaceId, places.interfaceLow, true);
+  view.setUint32(at + layout.Call.interfaceId + 4, places.interfaceHigh, true);
+  view.setUint32(at + CALL_FLAGS, flagsOf(call), true);
+  view.setUint32(at + CALL_FLAGS + 4, 0, true);
   // Of one that is sent to whoever asked it: where else its results could go.
-  erase(bytes, head + layout.Call.words + layout.Call.thirdParty, 1);
-  erase(bytes, target, layout.MessageTarget.words);
+  eraseWords(places, head + layout.Call.words + layout.Call.thirdParty, 1);
+  eraseWords(places, target, layout.MessageTarget.words);
+  const addressed = base + target * 8;
   if (to.kind === 'imported') {
-    writeU32(bytes, target * 8 + layout.MessageTarget.importedCapId, to.id);
-    erase(bytes, target + layout.MessageTarget.words, layout.MessageTarget.pointers);
-    if (promised !== NOWHERE) erase(bytes, promised, PROMISED_WORDS);
-    if (path.length > 0) erase(bytes, steps, STEP_WORDS);
+    view.setUint32(addressed + layout.MessageTarget.importedCapId, to.id, true);
+    eraseWords(places, target + layout.MessageTarget.words, layout.MessageTarget.pointers);
+    if (promised !== NOWHERE) eraseWords(places, promised, PROMISED_WORDS);
+    if (path.length > 0) eraseWords(places, steps, STEP_WORDS);
   } else {
-    bytes[target * 8 + layout.MessageTarget.tag] = layout.MessageTarget.promisedAnswer;
-    writeU32(bytes, promised * 8 + layout.PromisedAnswer.questionId, to.questionId);
-    writeU32(bytes, promised * 8 + layout.PromisedAnswer.questionId + 4, 0);
-    if (path.length > 0) writeU32(bytes, (steps + 1) * 8 + 4, 0);
+    const question = base + promised * 8 + layout.PromisedAnswer.questionId;
+    view.setUint16(addressed + layout.MessageTarget.tag, layout.MessageTarget.promisedAnswer, true);
+    view.setUint32(question, to.questionId, true);
+    view.setUint32(question + 4, 0, true);
+    if (path.length > 0) view.setUint32(base + (steps + 1) * 8 + 4, 0, true);
   }
   return true;
 }
 
 /** Writes a Return with results over the one that begins at the word `head`. */
 export function rewriteReturn(
-  bytes: Uint8Array,
-  head: number,
+  place: SegmentPlace & { readonly head: number },
   answerId: number,
   noFinishNeeded: boolean,
 ): void {
-  const at = head * 8;
-  writeU32(bytes, at + layout.Return.answerId, answerId);
+  const { view, base, head } = place;
+  const at = base + head * 8;
+  view.setUint32(at + layout.Return.answerId, answerId, true);
   // The tag is behind the flags, and says that there are results.
-  writeU32(bytes, at + RETURN_FLAGS, KEEP_PARAM_CAPS | (noFinishNeeded ? NO_FINISH_NEEDED : 0));
-  erase(bytes, head + 1, 1);
+  view.setUint32(at + RETURN_FLAGS, KEEP_PARAM_CAPS | (noFinishNeeded ? NO_FINISH_NEEDED : 0), true);
+  eraseWords(place, head + 1, 1);
 }
 
 /** So many words from `start` on are zero. */
-export function erase(bytes: Uint8Array, start: number, words: number): void {
-  const end = (start + words) * 8;
-  for (let i = start * 8; i < end; i++) bytes[i] = 0;
+export function eraseWords({ view, base }: SegmentPlace, start: number, words: number): void {
+  const end = base + (start + words) * 8;
+  for (let at = base + start * 8; at < end; at += 4) view.setUint32(at, 0, true);
 }
 
 function flagsOf(call: CallTerms): number {
@@ -319,37 +327,45 @@ export class PlainEnvelope implements CallHead, ReturnHead {
   disjoint = false;
   /** The word behind all of its parts. */
   end = 0;
-  /** Those parts. */
-  readonly #starts = new Int32Array(MOST_PARTS);
-  readonly #lengths = new Int32Array(MOST_PARTS);
-  #parts = 0;
-  #bytes: Uint8Array = NOTHING;
+  /** Where its segment stands, and how many words that has. */
+  view: DataView = NOTHING.view;
+  base = 0;
   #words = 0;
   #root = 0;
+  #message = 0;
+  /** Whether each part so far stands behind those before it. */
+  #inOrder = true;
   interfaceLow = 0;
   interfaceHigh = 0;
 
-  /** What stands in `segments`, if it has this shape. */
-  take(segments: readonly Uint8Array[]): 'call' | 'return' | 'finish' | 'release' | null {
+  /** What stands in `segments`, if it has this shape. `memory` is what they lie in, where that is known. */
+  take(
+    segments: readonly Uint8Array[],
+    memory: Memory | null = null,
+  ): 'call' | 'return' | 'finish' | 'release' | null {
     this.segment = 0;
+    this.head = NOWHERE;
     this.target = NOWHERE;
     this.promised = NOWHERE;
+    this.steps = NOWHERE;
+    this.content = NOWHERE;
     this.path = NO_STEPS;
-    this.disjoint = true;
     this.end = 1;
-    this.#parts = 0;
     this.#root = 0;
-    if (!this.#enter(segments[0])) return null;
-    const low = readU32(this.#bytes, 0);
+    this.#inOrder = true;
+    if (!this.#enter(segments[0], memory)) return null;
+    const low = this.#u32(0, 0);
     if ((low & 7) === layout.FAR) {
-      this.segment = readU32(this.#bytes, 4);
       this.#root = low >>> 3;
-      if (!this.#enter(segments[this.segment])) return null;
+      this.segment = this.#u32(0, 4);
+      if (!this.#enter(segments[this.segment], memory)) return null;
+      this.end = this.#root + 1;
     }
     const message = this.#follow(this.#root, MESSAGE);
     if (message < 0) return null;
+    this.#message = message;
     this.#part(message, MESSAGE_WORDS);
-    switch (readU16(this.#bytes, message * 8 + layout.Message.tag)) {
+    switch (this.#u16(message, layout.Message.tag)) {
       case layout.Message.call:
         return this.#takeCall(this.#follow(message + 1, CALL)) ? 'call' : null;
       case layout.Message.return:
@@ -363,61 +379,62 @@ export class PlainEnvelope implements CallHead, ReturnHead {
     }
   }
 
+  /** Its segment stands somewhere else now. */
+  movedTo(segment: Uint8Array): void {
+    this.#enter(segment, null);
+  }
+
   #takeCall(call: number): boolean {
     if (call < 0) return false;
     const target = this.#follow(call + layout.Call.words + layout.Call.target, TARGET);
     const payload = this.#follow(call + layout.Call.words + layout.Call.params, PAYLOAD);
     if (target < 0 || payload < 0 || !this.#isNull(payload + layout.Payload.capTable)) return false;
-    const bytes = this.#bytes;
-    const at = call * 8;
-    const sendResultsTo = readU16(bytes, at + layout.Call.sendResultsTo);
+    const sendResultsTo = this.#u16(call, layout.Call.sendResultsTo);
     if (sendResultsTo > layout.Call.toYourself) return false;
     this.#part(call, CALL_WORDS);
+    // We write the payload behind the target, and others in front of it.
+    const isBehind = payload > target;
+    if (!isBehind) this.#part(payload, PAYLOAD_WORDS);
     this.#part(target, TARGET_WORDS);
-    this.#part(payload, PAYLOAD_WORDS);
-    const tag = readU16(bytes, target * 8 + layout.MessageTarget.tag);
+    const tag = this.#u16(target, layout.MessageTarget.tag);
     if (tag === layout.MessageTarget.promisedAnswer) {
       if (!this.#takePromised(this.#follow(target + layout.MessageTarget.words, PROMISED))) return false;
     } else if (tag !== layout.MessageTarget.importedCap) return false;
-    this.id = readU32(bytes, at + layout.Call.questionId);
-    this.#readInterfaceId(at + layout.Call.interfaceId);
-    this.methodId = readU16(bytes, at + layout.Call.methodId);
+    if (isBehind) this.#part(payload, PAYLOAD_WORDS);
+    this.id = this.#u32(call, layout.Call.questionId);
+    this.#readInterfaceId(call);
+    this.methodId = this.#u16(call, layout.Call.methodId);
     this.sendResultsTo = sendResultsTo;
-    const flags = readU32(bytes, at + CALL_FLAGS);
+    const flags = this.#u32(call, CALL_FLAGS);
     this.noPromisePipelining = (flags & NO_PROMISE_PIPELINING) !== 0;
     this.onlyPromisePipeline = (flags & ONLY_PROMISE_PIPELINE) !== 0;
-    this.importedCapId = readU32(bytes, target * 8 + layout.MessageTarget.importedCapId);
+    this.importedCapId = this.#u32(target, layout.MessageTarget.importedCapId);
     this.head = call;
     this.target = target;
     this.content = payload + layout.Payload.content;
+    this.disjoint = this.#inOrder || this.#areApart();
     return true;
   }
 
   #takePromised(promised: number): boolean {
     if (promised < 0) return false;
-    const bytes = this.#bytes;
     const transform = promised + layout.PromisedAnswer.words + layout.PromisedAnswer.transform;
     this.#part(promised, PROMISED_WORDS);
     if (!this.#isNull(transform)) {
       const steps = this.#followSteps(transform);
-      if (steps < 0) return false;
-      const op = (steps + 1) * 8;
-      if (readU16(bytes, op + layout.Op.tag) !== layout.Op.getPointerField) return false;
-      const field = readU16(bytes, op + layout.Op.field);
+      if (steps < 0 || this.#u16(steps + 1, layout.Op.tag) !== layout.Op.getPointerField) return false;
       this.#part(steps, STEP_WORDS);
       this.steps = steps;
-      this.path = oneStep(field);
+      this.path = oneStep(this.#u16(steps + 1, layout.Op.field));
     }
     this.promised = promised;
-    this.questionId = readU32(bytes, promised * 8 + layout.PromisedAnswer.questionId);
+    this.questionId = this.#u32(promised, layout.PromisedAnswer.questionId);
     return true;
   }
 
   #takeReturn(return_: number): boolean {
     if (return_ < 0) return false;
-    const bytes = this.#bytes;
-    const at = return_ * 8;
-    this.tag = readU16(bytes, at + layout.Return.tag);
+    this.tag = this.#u16(return_, layout.Return.tag);
     if (this.tag === layout.Return.results) {
       const payload = this.#follow(return_ + layout.Return.words + layout.Return.body, PAYLOAD);
       if (payload < 0 || !this.#isNull(payload + layout.Payload.capTable)) return false;
@@ -425,62 +442,89 @@ export class PlainEnvelope implements CallHead, ReturnHead {
       this.#part(payload, PAYLOAD_WORDS);
       this.content = payload + layout.Payload.content;
     } else if (this.tag !== layout.Return.canceled) return false;
-    this.id = readU32(bytes, at + layout.Return.answerId);
-    const flags = readU32(bytes, at + RETURN_FLAGS);
+    this.id = this.#u32(return_, layout.Return.answerId);
+    const flags = this.#u32(return_, RETURN_FLAGS);
     this.keepParamCaps = (flags & KEEP_PARAM_CAPS) !== 0;
     this.noFinishNeeded = (flags & NO_FINISH_NEEDED) !== 0;
     this.head = return_;
+    this.disjoint = this.#inOrder || this.#areApart();
     return true;
   }
 
-  #takeFinish(at: number): boolean {
-    if (at < 0) return false;
-    this.id = readU32(this.#bytes, at * 8 + layout.Finish.questionId);
-    this.keepResultCaps = (readU32(this.#bytes, at * 8 + FINISH_FLAGS) & KEEP_RESULT_CAPS) !== 0;
+  #takeFinish(finish: number): boolean {
+    if (finish < 0) return false;
+    this.id = this.#u32(finish, layout.Finish.questionId);
+    this.keepResultCaps = (this.#u32(finish, FINISH_FLAGS) & KEEP_RESULT_CAPS) !== 0;
     return true;
   }
 
-  #takeRelease(at: number): boolean {
-    if (at < 0) return false;
-    this.id = readU32(this.#bytes, at * 8 + layout.Release.id);
-    this.referenceCount = readU32(this.#bytes, at * 8 + layout.Release.referenceCount);
+  #takeRelease(release: number): boolean {
+    if (release < 0) return false;
+    this.id = this.#u32(release, layout.Release.id);
+    this.referenceCount = this.#u32(release, layout.Release.referenceCount);
     return true;
   }
 
-  /** Notes a part, of so many words from `start` on: whether it lies apart from the root, a far pointer to that, and the others. */
+  /** Notes a part, of so many words from `start` on. */
   #part(start: number, words: number): void {
-    let apart = areApart(start, words, this.#root, 1) && (start > 0 || this.segment > 0);
-    const parts = this.#parts;
-    for (let i = 0; i < parts; i++) apart &&= areApart(start, words, this.#starts[i]!, this.#lengths[i]!);
-    this.disjoint &&= apart;
+    if (start < this.end) this.#inOrder = false;
     if (start + words > this.end) this.end = start + words;
-    this.#starts[parts] = start;
-    this.#lengths[parts] = words;
-    this.#parts = parts + 1;
+  }
+
+  /** Whether no part lies over another one, or over the root and a far pointer to that. */
+  #areApart(): boolean {
+    const isCall = this.target !== NOWHERE;
+    const parts: readonly (readonly [start: number, words: number])[] = [
+      [this.segment === 0 && this.#root > 0 ? 0 : NOWHERE, 1],
+      [this.#root, 1],
+      [this.#message, MESSAGE_WORDS],
+      [this.head, isCall ? CALL_WORDS : RETURN_WORDS],
+      [this.target, TARGET_WORDS],
+      [this.promised, PROMISED_WORDS],
+      [this.steps, STEP_WORDS],
+      [this.content - layout.Payload.content, PAYLOAD_WORDS],
+    ];
+    return parts.every(
+      ([start, words], i) =>
+        start < 0 ||
+        parts.every(
+          ([other, others], j) => j >= i || other < 0 || start + words <= other || other + others <= start,
+        ),
+    );
   }
 
   /** Most calls are of the interface that the one before was of: a BigInt of its own for each would cost more than they do. */
-  #readInterfaceId(at: number): void {
-    const low = readU32(this.#bytes, at);
-    const high = readU32(this.#bytes, at + 4);
+  #readInterfaceId(call: number): void {
+    const low = this.#u32(call, layout.Call.interfaceId);
+    const high = this.#u32(call, layout.Call.interfaceId + 4);
     if (low === this.interfaceLow && high === this.interfaceHigh) return;
     this.interfaceLow = low;
     this.interfaceHigh = high;
     this.interfaceId = (BigInt(high) << 32n) | BigInt(low);
   }
 
-  #enter(segment: Uint8Array | undefined): boolean {
+  #enter(segment: Uint8Array | undefined, memory: Memory | null): boolean {
     if (segment === undefined || segment.length < 8) return false;
-    this.#bytes = segment;
+    const within = memory ?? new Memory(segment as Uint8Array<ArrayBuffer>);
+    this.view = within.view;
+    this.base = segment.byteOffset - within.offset;
     this.#words = segment.length >>> 3;
     return true;
+  }
+
+  /** The number in the bytes from `at` on of the struct that begins at a word of the segment. */
+  #u16(word: number, at: number): number {
+    return this.view.getUint16(this.base + word * 8 + at, true);
+  }
+  #u32(word: number, at: number): number {
+    return this.view.getUint32(this.base + word * 8 + at, true);
   }
 
   /** The word where the struct begins to which the word `at` points: of just this size, in this segment. -1 otherwise. */
   #follow(at: number, struct: number): number {
     if (at >= this.#words) return -1;
-    const low = readU32(this.#bytes, at * 8) | 0;
-    if ((low & 3) !== 0 || readU32(this.#bytes, at * 8 + 4) !== struct) return -1;
+    const low = this.#u32(at, 0) | 0;
+    if ((low & 3) !== 0 || this.#u32(at, 4) !== struct) return -1;
     const start = at + 1 + (low >> 2);
     const words = (struct & 0xffff) + (struct >>> 16);
     return start >= 0 && start + words <= this.#words ? start : -1;
@@ -488,15 +532,15 @@ export class PlainEnvelope implements CallHead, ReturnHead {
 
   /** The word where the tag of a list of one Op stands to which the word `at` points, in this segment. -1 otherwise. */
   #followSteps(at: number): number {
-    const low = readU32(this.#bytes, at * 8) | 0;
-    if ((low & 3) !== LIST || readU32(this.#bytes, at * 8 + 4) !== STEP_LIST) return -1;
+    const low = this.#u32(at, 0) | 0;
+    if ((low & 3) !== LIST || this.#u32(at, 4) !== STEP_LIST) return -1;
     const tag = at + 1 + (low >> 2);
     if (tag < 0 || tag + STEP_WORDS > this.#words) return -1;
-    return readU32(this.#bytes, tag * 8) === 1 << 2 && readU32(this.#bytes, tag * 8 + 4) === OP ? tag : -1;
+    return this.#u32(tag, 0) === 1 << 2 && this.#u32(tag, 4) === OP ? tag : -1;
   }
 
   #isNull(word: number): boolean {
-    return readU32(this.#bytes, word * 8) === 0 && readU32(this.#bytes, word * 8 + 4) === 0;
+    return this.#u32(word, 0) === 0 && this.#u32(word, 4) === 0;
   }
 }
 
@@ -510,11 +554,4 @@ const PROMISED_WORDS = wordsOf(layout.PromisedAnswer);
 const STEP_WORDS = 1 + wordsOf(layout.Op);
 const PAYLOAD_WORDS = wordsOf(layout.Payload);
 
-/** Message, Call, MessageTarget, PromisedAnswer, its transform, Payload. */
-const MOST_PARTS = 6;
-
-function areApart(a: number, aWords: number, b: number, bWords: number): boolean {
-  return a + aWords <= b || b + bWords <= a;
-}
-
-const NOTHING = new Uint8Array(0);
+const NOTHING = new Memory(new Uint8Array(0));

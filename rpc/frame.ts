@@ -4,17 +4,17 @@
  * `FrameReader` takes the bytes as they come, in any pieces. What it holds of an unfinished message is at most twice what has
  * arrived of it, or, up to 2 MiB, what the last one had that came so: a size that was only announced costs nothing.
  */
-import { PooledBuffer, readU32, writeU32 } from '../schema/index.js';
+import { Memory, PooledBuffer } from '../schema/index.js';
 import { type Account, NO_BUDGET } from './budget.js';
 import { ProtocolViolation } from './error.js';
 import type { Loan } from './loan.js';
 
 /** The header of a message of these segments, written into `into` at `offset`: `headerBytes` of it. */
-export function writeHeader(into: Uint8Array, offset: number, segments: readonly Uint8Array[]): void {
+export function writeHeader(into: DataView, offset: number, segments: readonly Uint8Array[]): void {
   const count = segments.length;
-  writeU32(into, offset, count - 1);
-  for (let i = 0; i < count; i++) writeU32(into, offset + 4 + 4 * i, segments[i]!.length / 8);
-  if ((count & 1) === 0) writeU32(into, offset + 4 + 4 * count, 0);
+  into.setUint32(offset, count - 1, true);
+  for (let i = 0; i < count; i++) into.setUint32(offset + 4 + 4 * i, segments[i]!.length / 8, true);
+  if ((count & 1) === 0) into.setUint32(offset + 4 + 4 * count, 0, true);
 }
 
 /** The length of the header of a message of so many segments. */
@@ -36,12 +36,12 @@ export type Take = (segments: Uint8Array[], loan: Loan | null) => void;
 
 export class FrameReader {
   /** The beginning of a message that is not complete: `#length` bytes. It begins with the header. */
-  #partial: Uint8Array = NOTHING;
+  #partial: Memory = NOTHING;
   #length = 0;
   #buffer: PooledBuffer | null = null;
   /** How long it will be, as far as that is known: of the header, until that is there. */
   #wanted = 0;
-  /** What the account is charged with. */
+  /** How much may be held, which is what the account is charged with. */
   #held = 0;
   /** The length of the last message that was put together: so much the peer is believed. */
   #believed = 0;
@@ -57,15 +57,16 @@ export class FrameReader {
    * its own. Throws ProtocolViolation at a frame that is over a limit; nothing more may be added then.
    */
   push(chunk: Uint8Array, take: Take): void {
+    const memory = new Memory(chunk as Uint8Array<ArrayBuffer>);
     let at = 0;
-    while (at < chunk.length) at = this.next(chunk, at, chunk.length, null, take);
+    while (at < chunk.length) at = this.next(memory, at, chunk.length, null, take);
   }
 
   /**
    * Adds bytes from `at` to `end`, but none behind the end of a message, which is given to `take` then. Gives where the next one
    * begins. With a `loan` of `chunk`: `take` gets it with those messages that are views of it, and nothing else is kept of it.
    */
-  next(chunk: Uint8Array, at: number, end: number, loan: Loan | null, take: Take): number {
+  next(chunk: Memory, at: number, end: number, loan: Loan | null, take: Take): number {
     if (this.#length > 0) return this.#goOn(chunk, at, end, take);
     const length = this.#measure(chunk, at, end);
     if (length !== null && length <= end - at) {
@@ -78,7 +79,7 @@ export class FrameReader {
   }
 
   /** More of the message that has begun. */
-  #goOn(chunk: Uint8Array, at: number, end: number, take: Take): number {
+  #goOn(chunk: Memory, at: number, end: number, take: Take): number {
     const until = Math.min(end, at + this.#wanted - this.#length);
     this.#append(chunk, at, until);
     this.#complete(take);
@@ -91,8 +92,8 @@ export class FrameReader {
    */
   get room(): Uint8Array | null {
     if (this.#wanted - this.#length < DIRECT_BYTES) return null;
-    if (this.#length === this.#partial.length && !this.#grow(this.#length + 1)) return null;
-    return this.#partial.subarray(this.#length, Math.min(this.#wanted, this.#partial.length));
+    if (this.#length === this.#held && !this.#grow(this.#length + 1)) return null;
+    return this.#partial.part(this.#length, Math.min(this.#wanted, this.#held) - this.#length);
   }
 
   filled(bytes: number, take: Take): void {
@@ -102,16 +103,16 @@ export class FrameReader {
 
   #complete(take: Take): void {
     while (this.#length === this.#wanted) {
-      const bytes = this.#partial;
-      const length = this.#measure(bytes, 0, this.#length);
+      const message = this.#partial;
+      const length = this.#measure(message, 0, this.#length);
       if (length === this.#length) {
         const buffer = this.#buffer;
         this.#believed = Math.min(length, MOST_BELIEVED_BYTES);
         this.end();
-        return take(segmentsOf(bytes, 0), buffer);
+        return take(segmentsOf(message, 0), buffer);
       }
       // Only more of the header was wanted.
-      this.#wanted = length ?? headerLength(bytes, 0);
+      this.#wanted = length ?? headerLength(message, 0);
     }
   }
 
@@ -125,14 +126,14 @@ export class FrameReader {
     this.#held = 0;
   }
 
-  #append(chunk: Uint8Array, at: number, end: number): void {
+  #append(chunk: Memory, at: number, end: number): void {
     const length = this.#length + end - at;
-    if (length > this.#partial.length && !this.#grow(length)) {
+    if (length > this.#held && !this.#grow(length)) {
       throw new ProtocolViolation(
         'all the connections together hold too many bytes of messages (budget bytes)',
       );
     }
-    this.#partial.set(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end), this.#length);
+    this.#partial.bytes.set(chunk.part(at, end - at), this.#length);
     this.#length = length;
   }
 
@@ -143,10 +144,10 @@ export class FrameReader {
     if (!this.account.take(bytes - this.#held)) return false;
     this.#held = bytes;
     const before = this.#buffer;
-    const written = this.#partial.subarray(0, this.#length);
+    const written = this.#partial.part(0, this.#length);
     this.#buffer = PooledBuffer.of(bytes);
-    this.#partial = this.#buffer?.bytes.subarray(0, bytes) ?? new Uint8Array(bytes);
-    this.#partial.set(written);
+    this.#partial = this.#buffer?.memory ?? new Memory(new Uint8Array(bytes));
+    this.#partial.bytes.set(written);
     before?.giveBack();
     return true;
   }
@@ -157,19 +158,20 @@ export class FrameReader {
   }
 
   /** The length of the message that begins at `at`, header included; null while the header is not complete. */
-  #measure(bytes: Uint8Array, at: number, end: number): number | null {
+  #measure(chunk: Memory, at: number, end: number): number | null {
     const there = end - at;
     if (there < 4) return null;
-    const segments = readU32(bytes, at) + 1;
+    const { view } = chunk;
+    const segments = view.getUint32(at, true) + 1;
     if (segments > this.limits.segments) {
       throw new ProtocolViolation(
         `a message of ${segments} segments; at most ${this.limits.segments} are allowed`,
       );
     }
-    const header = headerLength(bytes, at);
+    const header = headerBytes(segments);
     if (there < header) return null;
     let total = 0;
-    for (let i = 0; i < segments; i++) total += readU32(bytes, at + 4 + 4 * i) * 8;
+    for (let i = 0; i < segments; i++) total += view.getUint32(at + 4 + 4 * i, true) * 8;
     if (total > this.limits.messageBytes) {
       throw new ProtocolViolation(
         `a message of ${total} bytes; at most ${this.limits.messageBytes} are allowed (limit messageBytes)`,
@@ -179,21 +181,21 @@ export class FrameReader {
   }
 }
 
-const NOTHING = new Uint8Array(0);
+const NOTHING = new Memory(new Uint8Array(0));
 
-function headerLength(bytes: Uint8Array, at: number): number {
-  return headerBytes(readU32(bytes, at) + 1);
+function headerLength(chunk: Memory, at: number): number {
+  return headerBytes(chunk.view.getUint32(at, true) + 1);
 }
 
-function segmentsOf(bytes: Uint8Array, at: number): Uint8Array[] {
-  const count = readU32(bytes, at) + 1;
-  let offset = bytes.byteOffset + at + headerBytes(count);
-  if (count === 1) return [new Uint8Array(bytes.buffer, offset, readU32(bytes, at + 4) * 8)];
+function segmentsOf(chunk: Memory, at: number): Uint8Array[] {
+  const { view } = chunk;
+  const count = view.getUint32(at, true) + 1;
+  let offset = at + headerBytes(count);
+  if (count === 1) return [chunk.part(offset, view.getUint32(at + 4, true) * 8)];
   const segments: Uint8Array[] = [];
   for (let i = 0; i < count; i++) {
-    const length = readU32(bytes, at + 4 + 4 * i) * 8;
-    // Not `subarray`: of a Buffer that makes a Buffer, which costs more.
-    segments.push(new Uint8Array(bytes.buffer, offset, length));
+    const length = view.getUint32(at + 4 + 4 * i, true) * 8;
+    segments.push(chunk.part(offset, length));
     offset += length;
   }
   return segments;

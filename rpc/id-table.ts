@@ -40,13 +40,18 @@ export class IdTable<T extends object> {
   }
 
   set(id: number, value: T): void {
-    if (this.#others.has(id) || !this.#hasSlot(id)) {
+    if (this.#isElsewhere(id) || !this.#hasSlot(id)) {
       this.#others.set(id, value);
       return;
     }
     const slot = this.#slots[id]!;
     if (slot.value === undefined) this.#inSlots++;
     slot.value = value;
+  }
+
+  /** A Map is not asked for what is nearly never in it: that costs more than all the rest. */
+  #isElsewhere(id: number): boolean {
+    return this.#others.size > 0 && this.#others.has(id);
   }
 
   /** Whether there is a slot for `id`; those up to it are made where there may be so many. */
@@ -60,7 +65,7 @@ export class IdTable<T extends object> {
 
   delete(id: number): boolean {
     const slot = id < this.#slots.length ? this.#slots[id]! : null;
-    if (slot === null || slot.value === undefined) return this.#others.delete(id);
+    if (slot === null || slot.value === undefined) return this.#isElsewhere(id) && this.#others.delete(id);
     slot.value = undefined;
     // A table that has become empty starts anew, so that the slots of a flood are not kept.
     if (--this.#inSlots === 0 && this.#slots.length > KEPT) this.#slots = [];

@@ -3,6 +3,8 @@
  * its pages, and the engine counts it as garbage that it has to collect: that is most of what such a message costs.
  */
 
+import { Memory } from './memory.js';
+
 /** How long, in milliseconds, what is free is kept that nobody has needed meanwhile: at most twice as long. */
 const KEPT_MILLIS = 1_000;
 
@@ -10,11 +12,6 @@ const KEPT_MILLIS = 1_000;
 const { setTimeout } = globalThis;
 
 const soon = Promise.resolve();
-
-interface Memory {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly view: DataView<ArrayBuffer>;
-}
 
 /** What is free of one size, and how much of it was free all the time since this was last looked at. */
 interface Shelf {
@@ -75,21 +72,16 @@ export class PooledBuffer {
       freeBytes -= memory.bytes.length;
       return new PooledBuffer(memory, size, false);
     }
-    const buffer = new ArrayBuffer(steps * step);
-    return new PooledBuffer({ bytes: new Uint8Array(buffer), view: new DataView(buffer) }, size, true);
+    return new PooledBuffer(new Memory(new Uint8Array(steps * step)), size, true);
+  }
+
+  get memory(): Memory {
+    if (this.#memory === null) throw new Error('a buffer was used after it was given back');
+    return this.#memory;
   }
 
   get bytes(): Uint8Array<ArrayBuffer> {
-    return this.#held.bytes;
-  }
-
-  get view(): DataView<ArrayBuffer> {
-    return this.#held.view;
-  }
-
-  get #held(): Memory {
-    if (this.#memory === null) throw new Error('a buffer was used after it was given back');
-    return this.#memory;
+    return this.memory.bytes;
   }
 
   /** Nobody has a view of it any more that is read or written. Safe to call again. */

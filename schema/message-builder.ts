@@ -4,6 +4,7 @@
  * Builders name places by their offsets and look the buffer up each time: it is replaced when it grows, and while one value
  * is encoded, a getter of it may encode another. Every object is written once, in the order in which it is asked for.
  */
+import { Memory } from './memory.js';
 import { PooledBuffer } from './memory-pool.js';
 import {
   ElementSize,
@@ -23,14 +24,11 @@ const ELEMENT_BITS = [0, 1, 8, 16, 32, 64, 64, 0] as const;
  * byte is given out once, and is zero then.
  */
 class Slab {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly view: DataView<ArrayBuffer>;
+  readonly memory: Memory;
   used = 0;
 
   constructor(size: number) {
-    const buffer = new ArrayBuffer(size);
-    this.bytes = new Uint8Array(buffer);
-    this.view = new DataView(buffer);
+    this.memory = new Memory(new Uint8Array(size));
   }
 }
 
@@ -38,10 +36,10 @@ const SLAB_BYTES = 8 * 1024;
 let shared = new Slab(SLAB_BYTES);
 
 /** What a message is built in: a part of a slab, or a buffer of its own. */
-type Memory = Slab | PooledBuffer;
+type Site = Slab | PooledBuffer;
 
 /** Where the next so many bytes are free, which are zero. */
-function memoryFor(bytes: number): Memory {
+function siteFor(bytes: number): Site {
   const pooled = PooledBuffer.of(bytes);
   if (pooled !== null) {
     if (!pooled.isZero) pooled.bytes.fill(0, 0, bytes);
@@ -61,7 +59,7 @@ export interface Headroom {
 const NO_HEADROOM: Headroom = { words: 1, root: 0 };
 
 export class MessageBuilder {
-  #memory: Memory;
+  #site: Site;
   /** Where the message begins in that, and how many bytes it may have there. */
   #base: number;
   #room: number;
@@ -75,12 +73,12 @@ export class MessageBuilder {
 
   constructor(initialWords = 32, headroom = NO_HEADROOM) {
     this.#room = Math.max(headroom.words, initialWords) * 8;
-    const memory = memoryFor(this.#room);
-    this.#memory = memory;
+    const site = siteFor(this.#room);
+    this.#site = site;
     this.#base = 0;
-    if (memory instanceof Slab) {
-      this.#base = memory.used;
-      memory.used += this.#room;
+    if (site instanceof Slab) {
+      this.#base = site.used;
+      site.used += this.#room;
     }
     this.#used = headroom.words;
     this.#root = headroom.root;
@@ -103,8 +101,7 @@ export class MessageBuilder {
   /** What was built, from the word `start` on: a view, good until more is written. */
   segment(start = 0): Uint8Array<ArrayBuffer> {
     this.#isSeen = true;
-    const { buffer } = this.#memory.bytes;
-    return new Uint8Array(buffer, this.#base + start * 8, (this.#used - start) * 8);
+    return this.#site.memory.part(this.#base + start * 8, (this.#used - start) * 8);
   }
 
   /** A reader of what was built. It does not see what is written later. */
@@ -116,18 +113,18 @@ export class MessageBuilder {
     );
   }
 
-  /** The buffer as it is now: the message begins at `base` of it. */
+  /** The memory as it is now: the message begins at `base` of it. */
   get view(): DataView {
-    return this.#memory.view;
+    return this.#site.memory.view;
   }
 
   get bytes(): Uint8Array {
-    return this.#memory.bytes;
+    return this.#site.memory.bytes;
   }
 
   /** What it was built in, if that is used again: whoever is the last to need the message gives it back. */
   get pooled(): PooledBuffer | null {
-    return this.#memory instanceof PooledBuffer ? this.#memory : null;
+    return this.#site instanceof PooledBuffer ? this.#site : null;
   }
 
   get base(): number {
@@ -158,13 +155,14 @@ export class MessageBuilder {
     if (used > MAX_WORDS)
       throw new MessageError(`a message of more than ${MAX_WORDS} words`, 'ERR_MESSAGE_LIMIT');
     if (used * 8 > this.#room) {
-      const before = this.#memory;
-      const written = before.bytes.subarray(this.#base, this.#base + start * 8);
+      const before = this.#site;
+      const written = this.#site.memory.part(this.#base, start * 8);
       const room = Math.max(used * 8, this.#room * 2);
-      const memory = PooledBuffer.of(room) ?? new Slab(room);
+      const site = PooledBuffer.of(room) ?? new Slab(room);
+      const { memory } = site;
       memory.bytes.set(written);
-      if (memory instanceof PooledBuffer && !memory.isZero) memory.bytes.fill(0, start * 8, room);
-      this.#memory = memory;
+      if (site instanceof PooledBuffer && !site.isZero) memory.bytes.fill(0, start * 8, room);
+      this.#site = site;
       this.#room = room;
       this.#base = 0;
       if (before instanceof PooledBuffer && !this.#isSeen) before.giveBack();

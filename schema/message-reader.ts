@@ -7,6 +7,7 @@
  */
 
 import { readU32 } from './little-endian.js';
+import type { Memory } from './memory.js';
 
 /** The element sizes of a list pointer, by their codes on the wire. */
 export const ElementSize = {
@@ -55,6 +56,8 @@ class Segment {
     /** Its number in the message; -1 for the empty one, which is in none. */
     readonly index: number,
     bytes: Uint8Array,
+    /** What it lies in, where that is known. */
+    private memory: Memory | null = null,
   ) {
     this.#bytes = bytes;
     this.words = bytes.length >>> 3;
@@ -68,13 +71,14 @@ class Segment {
   set bytes(bytes: Uint8Array) {
     this.#bytes = bytes;
     this.words = bytes.length >>> 3;
+    this.memory = null;
     this.#view = null;
   }
 
   /** Made when it is first needed: pointers are read without it. */
   get view(): DataView {
     const bytes = this.#bytes;
-    this.#view ??= new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#view ??= new DataView(this.memory?.buffer ?? bytes.buffer, bytes.byteOffset, bytes.byteLength);
     return this.#view;
   }
 
@@ -100,11 +104,16 @@ export class MessageReader {
 
   /**
    * Views of `segments`, whose lengths are multiples of 8 and whose bytes must not change while they are read. The root
-   * pointer is the word `root` of the first.
+   * pointer is the word `root` of the first. `memory` is what all of them lie in, where that is known.
    */
-  constructor(segments: readonly Uint8Array[], limits: Partial<ReadLimits> = {}, root = 0) {
+  constructor(
+    segments: readonly Uint8Array[],
+    limits: Partial<ReadLimits> = {},
+    root = 0,
+    memory: Memory | null = null,
+  ) {
     const all: Segment[] = [];
-    for (let i = 0; i < segments.length; i++) all.push(new Segment(i, segments[i]!));
+    for (let i = 0; i < segments.length; i++) all.push(new Segment(i, segments[i]!, memory));
     this.#segments = all;
     this.#traversalWords = limits.traversalWords ?? DEFAULT_READ_LIMITS.traversalWords;
     this.#budget = this.#traversalWords;

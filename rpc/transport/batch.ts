@@ -1,4 +1,5 @@
 /** The messages that are sent in one turn, for transports which send them as one buffer: in the framing of streams. */
+import { Memory } from '../../schema/index.js';
 import { headerBytes, writeHeader } from '../frame.js';
 import { copyOf, type Loan } from '../loan.js';
 
@@ -29,10 +30,10 @@ export class Batch {
   /** All that was added; it is empty then. Null where it is. */
   take(): Uint8Array<ArrayBuffer> | null {
     if (this.#messages.length === 0) return null;
-    const bytes = new Uint8Array(this.#bytes);
+    const { bytes, view } = new Memory(new Uint8Array(this.#bytes));
     let at = 0;
     for (const segments of this.#messages) {
-      writeHeader(bytes, at, segments);
+      writeHeader(view, at, segments);
       at += headerBytes(segments.length);
       for (const segment of segments) {
         bytes.set(segment, at);

@@ -5,17 +5,17 @@
  * awaits is kept back for a few milliseconds, for the next of them. Reads are never paused for a slow reader elsewhere;
  * a peer that does not read is cut instead (limit `bytesQueued`). What is read is lent: see ../loan.ts.
  */
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import { Socket } from 'node:net';
 import { nextTick } from 'node:process';
 import type { Duplex } from 'node:stream';
 import { setTimeout } from 'node:timers';
-import { PooledBuffer } from '../../schema/index.js';
+import { Memory, PooledBuffer } from '../../schema/index.js';
 import { type Account, NO_BUDGET } from '../budget.js';
 import { ProtocolViolation, type RpcError } from '../error.js';
 import { FrameReader, headerBytes, writeHeader } from '../frame.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from '../limits.js';
-import { BRIEF, copyOf, type Loan } from '../loan.js';
+import { BriefLoan, copyOf, type Loan } from '../loan.js';
 import { endedByPeer, endedHere, lost, notReading } from './ends.js';
 import type { Flow } from './flow.js';
 import { MessagesPerTurn, type Pace } from './pace.js';
@@ -34,10 +34,11 @@ const WRITE_MESSAGES = 64;
 
 /** What every socket of this thread is read into: what is in it is gone when the next one is read. */
 const READ_BYTES = 64 * 1024;
-const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
+const readMemory = new Memory(new Uint8Array(READ_BYTES));
+const readLoan = new BriefLoan(readMemory);
 
 /** Memory of so many bytes, in which anything may stand. */
-const memory = (bytes: number): PooledBuffer => PooledBuffer.of(Math.max(bytes, PooledBuffer.LEAST_BYTES))!;
+const pooled = (bytes: number): PooledBuffer => PooledBuffer.of(Math.max(bytes, PooledBuffer.LEAST_BYTES))!;
 
 /**
  * How long what nobody awaits is kept back for what is sent next, in milliseconds, and how many messages of it. A write of its own
@@ -48,9 +49,18 @@ const KEEP_BACK = { millis: 5, messages: 64 } as const;
 /** How many times its size a buffer may have that is kept for a segment in it. */
 const SLACK = 1.25;
 
+/** One of memory that is known. */
+type KnownLoan = Loan & { readonly memory: Memory };
+
 /** What has come and waits to be taken up: bytes, from `at` to `end` of a buffer that is ours, or a message that is complete. */
 type Waiting =
-  | { readonly is: 'bytes'; readonly memory: PooledBuffer; at: number; readonly end: number }
+  | {
+      readonly is: 'bytes';
+      readonly buffer: PooledBuffer;
+      readonly loan: KnownLoan;
+      at: number;
+      readonly end: number;
+    }
   | { readonly is: 'message'; readonly segments: Uint8Array[]; readonly loan: Loan | null };
 
 /** What follows it comes behind the microtasks that wait now. (`queueMicrotask` makes a resource for each.) */
@@ -153,7 +163,9 @@ export class StreamTransport implements Transport, Flow {
   start(receiver: TransportReceiver): void {
     this.#receiver = receiver;
     if (!readInto(this.#stream, this.#reader()))
-      this.#stream.on('data', (chunk: Buffer) => this.#came(chunk, chunk.length));
+      this.#stream.on('data', (chunk: Buffer<ArrayBuffer>) =>
+        this.#came(new BriefLoan(new Memory(chunk)), chunk.length),
+      );
     this.#stream.on('drain', () => this.#charge());
     this.#stream.on('error', (cause: Error) => this.#ended(lost(cause)));
     this.#stream.on('end', () => this.#endedByPeer());
@@ -206,8 +218,8 @@ export class StreamTransport implements Transport, Flow {
     for (let i = 0; i < segments.length; i++) size += segments[i]!.length;
     if (size > BATCH_BYTES) {
       this.#flush();
-      const bytes = Buffer.allocUnsafe(header);
-      writeHeader(bytes, 0, segments);
+      const { bytes, view } = new Memory(new Uint8Array(header));
+      writeHeader(view, 0, segments);
       this.#stream.cork();
       this.#write(bytes, null);
       const last = segments.length - 1;
@@ -221,11 +233,11 @@ export class StreamTransport implements Transport, Flow {
       return;
     }
     if (this.#batched + size > BATCH_BYTES) this.#flush();
-    const batch = (this.#batch ?? this.#begin()).bytes;
-    writeHeader(batch, this.#batched, segments);
+    const batch = (this.#batch ?? this.#begin()).memory;
+    writeHeader(batch.view, this.#batched, segments);
     let end = this.#batched + header;
     for (let i = 0; i < segments.length; i++) {
-      batch.set(segments[i]!, end);
+      batch.bytes.set(segments[i]!, end);
       end += segments[i]!.length;
     }
     // Before it counts as sent: where a program has used up the stack, this throws.
@@ -240,7 +252,7 @@ export class StreamTransport implements Transport, Flow {
       void soon.then(this.#flushBehind);
       this.#writes = true;
     }
-    this.#batch = memory(BATCH_BYTES);
+    this.#batch = pooled(BATCH_BYTES);
     return this.#batch;
   }
 
@@ -273,7 +285,7 @@ export class StreamTransport implements Transport, Flow {
     const length = this.#batched;
     this.#batched = 0;
     this.#messages = 0;
-    const bytes = new Uint8Array(batch.bytes.buffer, 0, length);
+    const bytes = batch.memory.part(0, length);
     const waits = this.#stream.writableLength > 0 && length < BATCH_BYTES / 2;
     if (waits || !this.#handsOver) {
       // What has to wait is kept for as long as the peer likes: not in far more than its own bytes.
@@ -321,28 +333,28 @@ export class StreamTransport implements Transport, Flow {
       get memory(): Uint8Array {
         const isOpen = transport.#state === 'open' && transport.#waiting.length === 0;
         room = isOpen ? transport.#frames.room : null;
-        return room ?? readBuffer;
+        return room ?? readMemory.bytes;
       },
       read(bytes: number): void {
-        if (room === null) transport.#came(readBuffer, bytes);
+        if (room === null) transport.#came(readLoan, bytes);
         else transport.#filled(bytes, bytes === room.length);
       },
     };
   }
 
-  /** So many bytes have come in `chunk`, which is only lent. */
-  #came(chunk: Uint8Array, bytes: number): void {
+  /** So many bytes have come in memory that is only lent. */
+  #came(loan: KnownLoan, bytes: number): void {
     this.#begins(bytes, bytes === READ_BYTES);
     if (this.#state !== 'open') return;
     if (this.#waiting.length > 0) {
-      this.#wait(chunk, 0, bytes);
+      this.#wait(loan, 0, bytes);
       // Nothing more is read before that is taken up.
       this.#stream.pause();
       this.#isPaused = true;
       return;
     }
-    const at = this.#handle(chunk, 0, bytes);
-    if (at < bytes) this.#wait(chunk, at, bytes);
+    const at = this.#handle(loan, 0, bytes);
+    if (at < bytes) this.#wait(loan, at, bytes);
   }
 
   /** So many bytes have come where the reader of frames has room for them. */
@@ -365,19 +377,19 @@ export class StreamTransport implements Transport, Flow {
     this.#goesOn = goesOn;
   }
 
-  #wait(chunk: Uint8Array, at: number, end: number): void {
-    const waiting = memory(end - at);
-    waiting.bytes.set(chunk.subarray(at, end));
-    this.#waiting.push({ is: 'bytes', memory: waiting, at: 0, end: end - at });
+  #wait({ memory }: KnownLoan, at: number, end: number): void {
+    const buffer = pooled(end - at);
+    buffer.bytes.set(memory.part(at, end - at));
+    this.#waiting.push({ is: 'bytes', buffer, loan: new BriefLoan(buffer.memory), at: 0, end: end - at });
   }
 
-  /** Takes up messages in `bytes` as long as that may be. Gives where it stopped; if not at the end, `#goOn` is called later. */
-  #handle(bytes: Uint8Array, at: number, end: number): number {
+  /** Takes up messages from `at` to `end` as long as that may be. Gives where it stopped; if not at the end, `#goOn` is called later. */
+  #handle(loan: KnownLoan, at: number, end: number): number {
     let next = at;
     try {
       while (next < end && this.#state === 'open') {
         if (!this.#pace.admits(this.#goOn)) return next;
-        next = this.#frames.next(bytes, next, end, BRIEF, this.#take);
+        next = this.#frames.next(loan.memory, next, end, loan, this.#take);
       }
     } catch (error) {
       this.#violated(error);
@@ -401,11 +413,11 @@ export class StreamTransport implements Transport, Flow {
         this.#waiting.shift();
         this.#take(first.segments, first.loan);
       } else {
-        first.at = this.#handle(first.memory.bytes, first.at, first.end);
+        first.at = this.#handle(first.loan, first.at, first.end);
         if (first.at < first.end) return;
         // Whoever ended the connection meanwhile has forgotten it already.
         if (this.#waiting[0] === first) this.#waiting.shift();
-        first.memory.giveBack();
+        first.buffer.giveBack();
       }
     }
     if (this.#peerHasEnded) this.#endedByPeer();

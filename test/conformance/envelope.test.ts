@@ -23,14 +23,7 @@ import {
   settled,
 } from '../../rpc/capability.js';
 import { Connection } from '../../rpc/connection.js';
-import {
-  erase,
-  finishMessage,
-  NOWHERE,
-  PlainEnvelope,
-  releaseMessage,
-  returnMessage,
-} from '../../rpc/envelope.js';
+import { finishMessage, NOWHERE, PlainEnvelope, releaseMessage, returnMessage } from '../../rpc/envelope.js';
 import { FrameReader } from '../../rpc/frame.js';
 import { DEFAULT_LIMITS } from '../../rpc/limits.js';
 import { readAddress } from '../../rpc/message-target.js';
@@ -198,11 +191,13 @@ function expectAlike(
   }
   const withoutEnvelope = (segments: readonly Uint8Array[]) => {
     const copy = copyOf(segments);
-    erase(copy[0]!, 0, 1);
-    erase(copy[place.segment]!, place.head, kind === 'call' ? 6 : 3);
-    if (kind === 'call') erase(copy[place.segment]!, place.target, 2);
-    if (place.promised !== NOWHERE) erase(copy[place.segment]!, place.promised, 2);
-    if (place.path.length > 0) erase(copy[place.segment]!, place.steps, 2);
+    const erase = (segment: number, start: number, words: number) =>
+      copy[segment]!.fill(0, start * 8, (start + words) * 8);
+    erase(0, 0, 1);
+    erase(place.segment, place.head, kind === 'call' ? 6 : 3);
+    if (kind === 'call') erase(place.segment, place.target, 2);
+    if (place.promised !== NOWHERE) erase(place.segment, place.promised, 2);
+    if (place.path.length > 0) erase(place.segment, place.steps, 2);
     return copy.map((each) => Buffer.from(each).toString('hex'));
   };
   expect(withoutEnvelope(reused)).toEqual(withoutEnvelope(before));

@@ -6,9 +6,10 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { headerBytes, writeHeader } from '../../rpc/frame.js';
+import { headerBytes } from '../../rpc/frame.js';
 import * as layout from '../../rpc/protocol.js';
 import { MessageBuilder, type PointerBuilder, SchemaGraph, sturdySchema } from '../../schema/index.js';
+import { framed as framedAll } from '../schema/streams.js';
 import {
   bootstrapMessage,
   type CallSpec,
@@ -27,12 +28,7 @@ const ledgerGraph = SchemaGraph.load(
 const LEDGER = ledgerGraph.interface('Ledger');
 const ACCOUNT = ledgerGraph.interface('Account');
 
-function framed(segment: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(headerBytes(1) + segment.length);
-  writeHeader(bytes, 0, [segment]);
-  bytes.set(segment, headerBytes(1));
-  return bytes;
-}
+const framed = (segment: Uint8Array): Uint8Array => framedAll([[segment]]);
 
 /** A call of a method of a schema, with params as JavaScript has them; capabilities by their index. */
 function method(type: typeof GATE, name: string, params: object, rest: CallSpec): CallSpec {

@@ -47,7 +47,7 @@ it('is lent again, and is not there any more for whoever has given it back', () 
   const { buffer } = first.bytes;
   first.giveBack();
   expect(() => first.bytes).toThrow('after it was given back');
-  expect(() => first.view).toThrow('after it was given back');
+  expect(() => first.memory).toThrow('after it was given back');
   const second = PooledBuffer.of(100_000)!;
   expect(second.bytes.buffer).toBe(buffer);
   expect(second.isZero).toBe(false);

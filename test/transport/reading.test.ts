@@ -9,19 +9,17 @@ import { setTimeout as pause, setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Budgets, DEFAULT_BUDGETS } from '../../rpc/budget.js';
-import { FrameReader, headerBytes, writeHeader } from '../../rpc/frame.js';
+import { FrameReader } from '../../rpc/frame.js';
 import { StreamTransport, type Throttle } from '../../rpc/index.js';
 import { DEFAULT_LIMITS } from '../../rpc/limits.js';
-import { BRIEF, type Loan } from '../../rpc/loan.js';
+import { BriefLoan, type Loan } from '../../rpc/loan.js';
 import { readInto } from '../../rpc/transport/reading.js';
+import { Memory } from '../../schema/index.js';
+import { framed } from '../schema/streams.js';
 
 /** A message of so many words, each byte of which says which message it is. */
 function message(number: number, words: number): Uint8Array {
-  const segment = new Uint8Array(8 * words).fill(number);
-  const bytes = new Uint8Array(headerBytes(1) + segment.length);
-  writeHeader(bytes, 0, [segment]);
-  bytes.set(segment, headerBytes(1));
-  return bytes;
+  return framed([[new Uint8Array(8 * words).fill(number)]]);
 }
 
 /** What is taken: the number of the message where all of its bytes say so, its length, and how it was lent. */
@@ -55,7 +53,8 @@ describe('frames', () => {
       fc.property(sizes, reads, (words, pieces) => {
         const bytes = Buffer.concat(words.map((each, i) => message(i + 1, each)));
         const reader = new FrameReader(DEFAULT_LIMITS);
-        const shared = new Uint8Array(65_536);
+        const shared = new Memory(new Uint8Array(65_536));
+        const brief = new BriefLoan(shared);
         const all: Taken[] = [];
         const take = (segments: Uint8Array[], loan: Loan | null): void => {
           const one = taken(segments, loan);
@@ -65,19 +64,19 @@ describe('frames', () => {
         };
         for (let at = 0, turn = 0; at < bytes.length; turn++) {
           const { room } = reader;
-          const into = room ?? shared;
+          const into = room ?? shared.bytes;
           const count = Math.min(pieces[turn % pieces.length]!, into.length, bytes.length - at);
           into.set(bytes.subarray(at, at + count));
           at += count;
           if (room !== null) reader.filled(count, take);
-          else for (let next = 0; next < count; ) next = reader.next(shared, next, count, BRIEF, take);
-          shared.fill(0xfe);
+          else for (let next = 0; next < count; ) next = reader.next(shared, next, count, brief, take);
+          shared.bytes.fill(0xfe);
         }
         expect(all.map(({ number, words: each }) => [number, each])).toEqual(
           words.map((each, i) => [i + 1, each]),
         );
         for (const [i, { loan, segment, number }] of all.entries())
-          if (loan !== BRIEF && i % 2 === 1) expect(segment.every((byte) => byte === number)).toBe(true);
+          if (loan !== brief && i % 2 === 1) expect(segment.every((byte) => byte === number)).toBe(true);
         expect(reader.atBoundary).toBe(true);
       }),
       { numRuns: 60 },
@@ -135,7 +134,7 @@ describe('a socket', () => {
     const { all, come, transport } = taking(socket);
     peer.write(message(1, 2));
     await come(1);
-    expect(all[0]).toMatchObject({ number: 1, words: 2, loan: BRIEF });
+    expect(all[0]).toMatchObject({ number: 1, words: 2, loan: { isBrief: true } });
     peer.write(message(2, 2));
     await come(2);
     // The same memory: what is in it now is the other one.

@@ -1,9 +1,9 @@
 import { Duplex } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { headerBytes, writeHeader } from '../../rpc/frame.js';
 import { StreamTransport } from '../../rpc/index.js';
 import { SlicesOfTime } from '../../worker/slices-of-time.js';
+import { framed } from '../schema/streams.js';
 
 /** A stream whose bytes come when they are told to. */
 class Told extends Duplex {
@@ -22,17 +22,7 @@ class Told extends Duplex {
   }
   /** Messages of one word each, as one piece. */
   tell(...numbers: number[]): void {
-    this.push(
-      Buffer.concat(
-        numbers.map((number) => {
-          const segment = new Uint8Array(8).fill(number);
-          const message = Buffer.alloc(headerBytes(1) + 8);
-          writeHeader(message, 0, [segment]);
-          message.set(segment, headerBytes(1));
-          return message;
-        }),
-      ),
-    );
+    this.push(framed(numbers.map((number) => [new Uint8Array(8).fill(number)])));
   }
 }
 
