@@ -21,6 +21,8 @@ class Slot<T> {
 export class IdTable<T extends object> {
   #slots: Slot<T>[] = [];
   #inSlots = 0;
+  /** How many entries there were at a time since it was empty. */
+  #most = 0;
   readonly #others = new Map<number, T>();
 
   get size(): number {
@@ -57,7 +59,8 @@ export class IdTable<T extends object> {
   /** Whether there is a slot for `id`; those up to it are made where there may be so many. */
   #hasSlot(id: number): boolean {
     if (id >= this.#slots.length) {
-      if (id >= FEW + 2 * this.#inSlots) return false;
+      this.#most = Math.max(this.#most, this.size);
+      if (id >= FEW + 2 * this.#most) return false;
       while (this.#slots.length <= id) this.#slots.push(new Slot());
     }
     return true;
@@ -65,16 +68,19 @@ export class IdTable<T extends object> {
 
   delete(id: number): boolean {
     const slot = id < this.#slots.length ? this.#slots[id]! : null;
-    if (slot === null || slot.value === undefined) return this.#isElsewhere(id) && this.#others.delete(id);
-    slot.value = undefined;
-    // A table that has become empty starts anew, so that the slots of a flood are not kept.
-    if (--this.#inSlots === 0 && this.#slots.length > KEPT) this.#slots = [];
+    if (slot !== null && slot.value !== undefined) {
+      slot.value = undefined;
+      // A table that has become empty starts anew, so that the slots of a flood are not kept.
+      if (--this.#inSlots === 0 && this.#slots.length > KEPT) this.#slots = [];
+    } else if (!this.#isElsewhere(id) || !this.#others.delete(id)) return false;
+    if (this.size === 0) this.#most = 0;
     return true;
   }
 
   clear(): void {
     this.#slots = [];
     this.#inSlots = 0;
+    this.#most = 0;
     this.#others.clear();
   }
 

@@ -71,7 +71,11 @@ export function compileStruct(type: StructType): StructCodec {
       encodeFields(layout(), value, into.struct(type.dataWords, type.pointers), capabilities, path, depth);
     },
     decode(from, capabilities, path) {
-      return within(path, () => decodeFields(layout(), from.struct(), capabilities, path));
+      try {
+        return decodeFields(layout(), from.struct(), capabilities, path);
+      } catch (error) {
+        throw placed(error, path);
+      }
     },
   };
 }
@@ -100,24 +104,28 @@ const layouts = new WeakMap<StructType, Layout>();
 
 /** Made when it is first used: structs may contain themselves. */
 function layoutOf(type: StructType): () => Layout {
+  let layout: Layout | null = null;
   return () => {
-    const known = layouts.get(type);
-    if (known !== undefined) return known;
-    const codecs = type.fields.map((field) => fieldCodec(type, field));
-    const layout: Layout = {
-      name: type.name,
-      fields: new Map(codecs.map((codec) => [codec.name, codec])),
-      plain: codecs.filter(({ discriminant }) => discriminant === NO_DISCRIMINANT),
-      members: new Map(
-        codecs
-          .filter(({ discriminant }) => discriminant !== NO_DISCRIMINANT)
-          .map((codec) => [codec.discriminant, codec]),
-      ),
-      tag: type.discriminantOffset,
-    };
-    layouts.set(type, layout);
+    layout ??= layouts.get(type) ?? newLayout(type);
     return layout;
   };
+}
+
+function newLayout(type: StructType): Layout {
+  const codecs = type.fields.map((field) => fieldCodec(type, field));
+  const layout: Layout = {
+    name: type.name,
+    fields: new Map(codecs.map((codec) => [codec.name, codec])),
+    plain: codecs.filter(({ discriminant }) => discriminant === NO_DISCRIMINANT),
+    members: new Map(
+      codecs
+        .filter(({ discriminant }) => discriminant !== NO_DISCRIMINANT)
+        .map((codec) => [codec.discriminant, codec]),
+    ),
+    tag: type.discriminantOffset,
+  };
+  layouts.set(type, layout);
+  return layout;
 }
 
 function encodeFields(
@@ -221,6 +229,7 @@ function fieldCodec(owner: StructType, field: FieldType): FieldCodec {
   const fallback = at.default as PointerReader | null;
   // The first member of a union is active where no other is; another has to be there.
   const optional = discriminant === NO_DISCRIMINANT || discriminant === 0;
+  const isLeaf = type.kind === 'text' || type.kind === 'data';
   let endless: boolean | null = null;
   return {
     name,
@@ -228,15 +237,18 @@ function fieldCodec(owner: StructType, field: FieldType): FieldCodec {
     encode: (value, into, capabilities, path, depth) =>
       encodePointer(type, value, into.pointer(offset), capabilities, path, depth),
     decode: (from, capabilities, path) => {
-      const where = `${path}.${name}`;
-      return within(where, () => {
+      // The place is only made where it is needed: for what is in it, and for what is wrong with it.
+      const where = isLeaf ? '' : `${path}.${name}`;
+      try {
         const pointer = from.pointer(offset);
         if (optional && type.kind === 'struct' && pointer.isNull) {
           endless ??= comesBack(type.struct, fallback !== null, owner);
           if (endless) return undefined;
         }
         return decodePointer(type, pointer, fallback, capabilities, where);
-      });
+      } catch (error) {
+        throw placed(error, isLeaf ? `${path}.${name}` : where);
+      }
     },
   };
 }
@@ -246,9 +258,12 @@ function within<T>(path: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (error instanceof MessageError) throw new CodecError(path, error.message);
-    throw error;
+    throw placed(error, path);
   }
+}
+
+function placed(error: unknown, path: string): unknown {
+  return error instanceof MessageError ? new CodecError(path, error.message) : error;
 }
 
 // ---- what stands in the data section ------------------------------------------------------------------------------

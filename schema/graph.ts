@@ -300,6 +300,9 @@ export class InterfaceType {
   #methods: readonly MethodType[] | null = null;
   #superclasses: readonly InterfaceType[] | null = null;
   #lineage: ReadonlyMap<bigint, InterfaceType> | null = null;
+  /** What `methodById` was asked for last, and what that is. */
+  #askedId: bigint | null = null;
+  #asked: InterfaceType | undefined;
 
   constructor(
     graph: SchemaGraph,
@@ -401,7 +404,12 @@ export class InterfaceType {
   }
 
   methodById(interfaceId: bigint, methodId: number): MethodType | undefined {
-    return this.#ancestry.get(interfaceId)?.methods[methodId];
+    // Nearly every call is of the interface that the one before was of, and a bigint is looked up slowly.
+    if (interfaceId !== this.#askedId) {
+      this.#askedId = interfaceId;
+      this.#asked = this.#ancestry.get(interfaceId);
+    }
+    return this.#asked?.methods[methodId];
   }
 }
 
