@@ -179,18 +179,18 @@ export class LiveGrant {
    */
   refuses(call: Call): Verdict {
     const refusal = this.dead() ?? this.#refusesCall(call);
-    if (refusal !== null || this.#passesUncounted) return refusal;
+    if (refusal !== null || this.#passesUncounted()) return refusal;
     return this.#count(1, bytesOf(call.params));
   }
 
   /** The same of a call on something that the holder passed in. */
   refusesCallback(call: Call): Verdict {
     const refusal = this.dead();
-    return refusal !== null || this.#passesUncounted ? refusal : this.#count(0, bytesOf(call.params));
+    return refusal !== null || this.#passesUncounted() ? refusal : this.#count(0, bytesOf(call.params));
   }
 
   /** Nothing is counted; nor does anything wait of the time when something was, which is not to be overtaken. */
-  get #passesUncounted(): boolean {
+  #passesUncounted(): boolean {
     return !this.#metered && !this.line.isBusy;
   }
 
@@ -286,7 +286,7 @@ export class LiveGrant {
 
   leave(part: Cuttable): void {
     this.#partsLike(part).delete(part);
-    if (this.#expiry !== null && this.#isIdle) this.#stopAwaitingExpiry();
+    if (this.#expiry !== null && this.#isIdle()) this.#stopAwaitingExpiry();
     if (this.#drained.length > 0 && this.#calls.size === 0)
       for (const told of this.#drained.splice(0)) told();
   }
@@ -302,7 +302,7 @@ export class LiveGrant {
     }
   }
 
-  get #isIdle(): boolean {
+  #isIdle(): boolean {
     return this.#capabilities.size === 0 && this.#waiting.size === 0 && this.#calls.size === 0;
   }
 
@@ -340,7 +340,7 @@ export class LiveGrant {
 
   #awaitExpiry(): void {
     this.#stopAwaitingExpiry();
-    if (this.#expires === 0 || this.#isIdle) return;
+    if (this.#expires === 0 || this.#isIdle()) return;
     // Later in any case: what enters is not to be cut before it is in.
     this.#expiry = this.clock.after(Math.max(0, this.#expires - this.clock.now()), () => this.#endExpired());
   }

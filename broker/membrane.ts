@@ -386,7 +386,7 @@ class MembranedCall implements CallInProgress, Cuttable {
 
   returned(results: Payload): void {
     this.#begun();
-    if (this.#isOver) return;
+    if (this.#isOver()) return;
     const { grant } = this.#membrane;
     const refusal = grant.refusesResults(results);
     if (refusal === IN_LINE) grant.whenResultsPass(results, (after) => this.#pass(results, after));
@@ -395,7 +395,7 @@ class MembranedCall implements CallInProgress, Cuttable {
 
   #pass(results: Payload, refusal: RpcError | null): void {
     // Results that waited may be wanted no more.
-    if (this.#isOver || this.#sink === null) return;
+    if (this.#isOver() || this.#sink === null) return;
     if (refusal !== null) {
       if (this.#back === 'out') this.#membrane.services.refused(this.#membrane, refusal);
       this.cut(refusal);
@@ -410,7 +410,7 @@ class MembranedCall implements CallInProgress, Cuttable {
   }
 
   cut(reason: RpcError): void {
-    if (this.#isOver) return;
+    if (this.#isOver()) return;
     this.#cut = true;
     this.#end(null, reason);
     const inner = this.#inner;
@@ -419,7 +419,7 @@ class MembranedCall implements CallInProgress, Cuttable {
   }
 
   #end(results: Payload | null, error: RpcError | null): void {
-    if (this.#isOver) return;
+    if (this.#isOver()) return;
     this.#results = results;
     this.#error = error;
     this.#leave();
@@ -427,7 +427,7 @@ class MembranedCall implements CallInProgress, Cuttable {
     else this.#sink?.failed(error!);
   }
 
-  get #isOver(): boolean {
+  #isOver(): boolean {
     return this.#results !== null || this.#error !== null;
   }
 

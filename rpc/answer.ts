@@ -193,7 +193,7 @@ export class Answer implements ReturnSink {
     this.state = 'finished';
     if (this.#designations !== null)
       for (const { value } of this.#designations.entries()) value.release(over);
-    for (const designation of this.#designated) designation?.release(over);
+    if (this.#designated.length > 0) for (const designation of this.#designated) designation?.release(over);
     this.#designations = null;
     this.#designated = NO_DESIGNATIONS;
     if (this.#redirect !== null) {

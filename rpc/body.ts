@@ -92,13 +92,13 @@ export class BuiltBody implements Body {
     this.bytes = (1 + builder.words - HEADROOM.words) * 8;
   }
 
-  get #held(): MessageBuilder {
+  #held(): MessageBuilder {
     if (this.#builder === null) throw given();
     return this.#builder;
   }
 
   get content(): PointerReader {
-    this.#reader ??= this.#held.asReader();
+    this.#reader ??= this.#held().asReader();
     return this.#reader.root;
   }
 
@@ -106,7 +106,7 @@ export class BuiltBody implements Body {
     // The message that it was sent in may be on its way still, and must not be written over.
     if (this.#sent) return copied(this.content);
     this.#sent = true;
-    return { envelope: this.#held, before: NOTHING_BEFORE };
+    return { envelope: this.#held(), before: NOTHING_BEFORE };
   }
 
   reuseForCall(): null {
@@ -178,7 +178,7 @@ export class ReceivedMessage implements Body {
     return this.#loan;
   }
 
-  get #held(): Uint8Array[] {
+  #held(): Uint8Array[] {
     if (this.#segments.length === 0) throw given();
     return this.#segments;
   }
@@ -237,7 +237,7 @@ export class ReceivedMessage implements Body {
 
   get reader(): MessageReader {
     if (this.#reader === null) {
-      const segments = this.#held;
+      const segments = this.#held();
       if (this.#plain !== null) this.#erase(this.#plain);
       const { nesting } = this.limits;
       const traversalWords = Math.min(this.limits.traversalWords, MIN_TRAVERSAL_WORDS + this.bytes);
@@ -273,14 +273,14 @@ export class ReceivedMessage implements Body {
     methodId: number,
     to: Address,
   ): readonly Uint8Array[] | null {
-    const plain = this.#reusable;
+    const plain = this.#reusable();
     if (plain === null || plain.target === NOWHERE) return null;
     if (plain.methodId !== methodId || plain.interfaceId !== interfaceId) return null;
     return rewriteCall(plain, call, to) ? this.#rewritten() : null;
   }
 
   reuseForReturn(answerId: number, noFinishNeeded: boolean): readonly Uint8Array[] | null {
-    const plain = this.#reusable;
+    const plain = this.#reusable();
     if (plain === null || plain.target !== NOWHERE) return null;
     rewriteReturn(plain, answerId, noFinishNeeded);
     return this.#rewritten();
@@ -290,7 +290,7 @@ export class ReceivedMessage implements Body {
    * The envelope, if no part of it lies over another, and nobody has read any of it as content. (Who reads it later finds what
    * was written: nothing is decided by that any more.)
    */
-  get #reusable(): PlainEnvelope | null {
+  #reusable(): PlainEnvelope | null {
     const plain = this.#plain;
     if (plain === null || !plain.disjoint) return null;
     const isUnread = !this.#erased || (this.#segment === 0 && this.#reader?.touched === false);
@@ -307,7 +307,7 @@ export class ReceivedMessage implements Body {
   }
 
   compose(): Composition {
-    const segments = this.#held;
+    const segments = this.#held();
     if (this.#plain !== null && !this.#erased) this.#erase(this.#plain);
     this.#plain = null;
     this.#sent = true;

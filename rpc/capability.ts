@@ -64,20 +64,23 @@ export interface CallInProgress {
 }
 
 export abstract class Capability {
+  /** Read and written once where it is counted: with so many subclasses the engine looks for it each time. */
   #references = 1;
 
   /** Another reference to the same capability. */
   retain(): this {
-    if (this.#references === 0)
-      throw new Error('a capability was used after its last reference was released');
-    this.#references++;
+    const references = this.#references;
+    if (references === 0) throw new Error('a capability was used after its last reference was released');
+    this.#references = references + 1;
     return this;
   }
 
   /** Gives one reference up. After the last one nothing may be done with the capability. */
   release(): void {
-    if (this.#references === 0) throw new Error('a capability was released more often than it was retained');
-    if (--this.#references === 0) this.dropped();
+    const references = this.#references;
+    if (references === 0) throw new Error('a capability was released more often than it was retained');
+    this.#references = references - 1;
+    if (references === 1) this.dropped();
   }
 
   /** References that are held. */

@@ -4,7 +4,7 @@
  * A Map of V8's is laid out anew after so many entries, and each layout points to the next one: those that have grown old
  * keep alive all that has stood in them, with everything that it refers to, until the whole heap is collected. So the
  * entries of small ids stand in slots, which stay where they are. Ids of the peer's choice may be any: there are never more
- * slots than twice as many as have been in use at one time, and what does not fit stands in a Map all the same.
+ * slots than four times as many as have been in use at one time, and what does not fit stands in a Map all the same.
  */
 
 /** How many slots there always may be. */
@@ -60,7 +60,7 @@ export class IdTable<T extends object> {
   #hasSlot(id: number): boolean {
     if (id >= this.#slots.length) {
       this.#most = Math.max(this.#most, this.size);
-      if (id >= FEW + 2 * this.#most) return false;
+      if (id >= FEW + 4 * this.#most) return false;
       while (this.#slots.length <= id) this.#slots.push(new Slot());
     }
     return true;

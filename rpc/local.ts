@@ -110,21 +110,21 @@ export class LocalCall implements CallInProgress {
     this.#tail = tail;
     this.#pipelines?.resolve((path) => tail.pipelined(path));
     // Nothing runs here any more.
-    if (!this.#hasEnded) this.target.release();
-    if (this.#hasEnded || this.#sink === null) tail.finish();
+    if (!this.#hasEnded()) this.target.release();
+    if (this.#hasEnded() || this.#sink === null) tail.finish();
   }
 
   /** Whether it has been ended, or another call has taken its place. */
   get over(): boolean {
-    return this.#tail !== null || this.#hasEnded;
+    return this.#tail !== null || this.#hasEnded();
   }
 
-  get #hasEnded(): boolean {
+  #hasEnded(): boolean {
     return this.#results !== null || this.#error !== null;
   }
 
   #end(results: Payload | null, error: RpcError | null): void {
-    if (this.#hasEnded) throw new Error('a call was ended twice');
+    if (this.#hasEnded()) throw new Error('a call was ended twice');
     this.#results = results;
     this.#error = error;
     this.#canceled = null;
@@ -143,7 +143,7 @@ export class LocalCall implements CallInProgress {
   }
 
   pipelined(path: Path): Capability {
-    if (this.#hasEnded) return this.#capabilityAt(path);
+    if (this.#hasEnded()) return this.#capabilityAt(path);
     if (this.#tail !== null) return this.#tail.pipelined(path);
     this.#pipelines ??= new LocalPipelines(() => this.#cancelIfUnwanted());
     return this.#pipelines.pipelined(path);
@@ -152,7 +152,7 @@ export class LocalCall implements CallInProgress {
   finish(): void {
     if (this.#sink === null) return;
     this.#sink = null;
-    if (this.#hasEnded) this.#results?.release();
+    if (this.#hasEnded()) this.#results?.release();
     else if (this.#tail !== null) this.#tail.finish();
     else this.#cancelIfUnwanted();
   }

@@ -66,7 +66,7 @@ export class Question implements CallInProgress {
     this.onlyPromisePipeline = hints.onlyPromisePipeline === true;
   }
 
-  get #isOver(): boolean {
+  #isOver(): boolean {
     return this.#results !== null || this.#error !== null;
   }
 
@@ -79,7 +79,7 @@ export class Question implements CallInProgress {
   }
 
   pipelined(path: Path): Capability {
-    if (this.noPromisePipelining && !this.#isOver) {
+    if (this.noPromisePipelining && !this.#isOver()) {
       return new BrokenCapability(
         new RpcError('failed', 'a call that said noPromisePipelining was pipelined on', {
           code: 'ERR_RPC_NO_PIPELINING',
@@ -88,7 +88,7 @@ export class Question implements CallInProgress {
     }
     const known = this.#promises?.get(path);
     if (known !== undefined) return known.retain();
-    if (this.#isOver) return this.#capabilityAt(path);
+    if (this.#isOver()) return this.#capabilityAt(path);
     if (this.#taken !== null) return this.#taken.referenceAt(path);
     this.#promises ??= new Places();
     const promises = this.#promises;
@@ -125,7 +125,7 @@ export class Question implements CallInProgress {
 
   /** The outcome has come; takes `results` over, one of the two is null. Pipelined capabilities become what they stood for. */
   settle(results: Payload | null, error: RpcError | null): void {
-    if (this.#isOver) {
+    if (this.#isOver()) {
       // The connection ended before the other question did.
       results?.release();
       return;
@@ -151,7 +151,7 @@ export class Question implements CallInProgress {
   finish(): void {
     if (this.#sink === null) return;
     this.#sink = null;
-    if (this.#isOver) this.#letGo();
+    if (this.#isOver()) this.#letGo();
     this.unhold();
   }
 
