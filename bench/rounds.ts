@@ -147,7 +147,7 @@ export class Stand {
       for (const workload of workloads) {
         if (workload.kind === 'chain' && chain === null) continue;
         if (names?.includes(workloadName(workload)) === false) continue;
-        await this.carryOut(workload, seconds / 4); // For what has not been run for a while.
+        await this.carryOut(workload, seconds); // For what has not been run for a while: it may have to be compiled again.
         const before = cpuTimes(this.pids);
         const measured = await this.carryOut(workload, names === undefined ? seconds : 10 * seconds);
         note(workload, sampleOf(measured, before, cpuTimes(this.pids)));

@@ -4,6 +4,7 @@
  */
 
 import { bounded } from './bounded.js';
+import { KEEP_CODE } from './keep-code.js';
 import { findBubblewrap, NOBODY, sandboxed } from './sandbox/bubblewrap.js';
 import { codeRangeMebibytes } from './sandbox/code-range.js';
 import { permitted } from './sandbox/permission.js';
@@ -14,7 +15,7 @@ import { type HostMemory, type Launch, type Tier, TierError } from './tier.js';
 
 /** The time zone is nobody's but UTC. */
 const ENVIRONMENT = { TZ: 'UTC' };
-const FLAGS = ['--no-warnings', '--no-addons', '--no-global-search-paths'];
+const FLAGS = ['--no-warnings', '--no-addons', '--no-global-search-paths', KEEP_CODE];
 
 /**
  * What Node itself may take of RLIMIT_DATA, in MiB: its code, the heap of its main thread, the stacks of its threads, the young generation of

@@ -1,6 +1,8 @@
 /** `sturdy serve`: a broker in the foreground, until SIGTERM or SIGINT stops it gracefully. A second signal ends it at once. */
+import { setFlagsFromString } from 'node:v8';
 import type { Command } from 'commander';
 import { formatAddress, type SturdyAddress } from '../../client/address.js';
+import { KEEP_CODE } from '../keep-code.js';
 import { configFile, type GlobalOptions } from './operator.js';
 import { UsageError } from './print.js';
 
@@ -19,6 +21,7 @@ async function serve(options: GlobalOptions & { pretty?: boolean }): Promise<voi
       'there is no sturdy.config.ts (or .mts, .js, .mjs, .json) here; name it with --config',
     );
   }
+  setFlagsFromString(KEEP_CODE);
   // The broker is loaded here, and not with the other commands.
   const { Broker, createLogger, loadConfig } = await import('../index.js');
   const config = await loadConfig(file);
