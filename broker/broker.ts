@@ -72,7 +72,7 @@ const CLIENT_LIMITS: Partial<ConnectionLimits> = {
   embargoes: 256,
   bytesInFlight: 66 * 1024 * 1024,
   bytesQueued: 66 * 1024 * 1024,
-  messagesPerTurn: 64,
+  messagesPerTurn: 128,
 };
 
 /** What a program that runs a broker may have its own of. No configuration reaches it. */

@@ -116,13 +116,13 @@ export class Lane {
 
   #fill(): void {
     if (this.#timer !== null) return;
-    this.client.fill(this);
-    this.domain.await(this);
     this.#timer = setTimeout(() => {
       this.#ahead = [];
       this.#next = 0;
       this.#drain();
     }, PATIENCE);
+    this.client.fill(this);
+    this.domain.await(this);
   }
 
   #drain(): void {

@@ -497,7 +497,10 @@ export class Connection {
         );
       }
     } finally {
-      if (!message.keep()) this.#plain = plain;
+      if (!message.keep()) {
+        plain.leave();
+        this.#plain = plain;
+      }
     }
   }
 

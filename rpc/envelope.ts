@@ -379,6 +379,11 @@ export class PlainEnvelope implements CallHead, ReturnHead {
     }
   }
 
+  /** Nothing is read or written there any more: what is left alone must not keep the memory of a message. */
+  leave(): void {
+    this.#stand(NOTHING, 0, 0);
+  }
+
   /** Its segment stands somewhere else now. */
   movedTo(segment: Uint8Array): void {
     this.#enter(segment, null);
@@ -506,10 +511,14 @@ export class PlainEnvelope implements CallHead, ReturnHead {
   #enter(segment: Uint8Array | undefined, memory: Memory | null): boolean {
     if (segment === undefined || segment.length < 8) return false;
     const within = memory ?? new Memory(segment as Uint8Array<ArrayBuffer>);
-    this.view = within.view;
-    this.base = segment.byteOffset - within.offset;
-    this.#words = segment.length >>> 3;
+    this.#stand(within, segment.byteOffset - within.offset, segment.length >>> 3);
     return true;
+  }
+
+  #stand({ view }: Memory, base: number, words: number): void {
+    this.view = view;
+    this.base = base;
+    this.#words = words;
   }
 
   /** The number in the bytes from `at` on of the struct that begins at a word of the segment. */

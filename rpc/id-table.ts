@@ -4,7 +4,7 @@
  * A Map of V8's is laid out anew after so many entries, and each layout points to the next one: those that have grown old
  * keep alive all that has stood in them, with everything that it refers to, until the whole heap is collected. So the
  * entries of small ids stand in slots, which stay where they are. Ids of the peer's choice may be any: there are never more
- * slots than four times as many as have been in use at one time, and what does not fit stands in a Map all the same.
+ * slots than four times as many as were in use at one time, and what does not fit stands in a Map all the same.
  */
 
 /** How many slots there always may be. */
@@ -21,12 +21,17 @@ class Slot<T> {
 export class IdTable<T extends object> {
   #slots: Slot<T>[] = [];
   #inSlots = 0;
-  /** How many entries there were at a time since it was empty. */
+  /** How many stood in slots at a time, since none did. */
   #most = 0;
   readonly #others = new Map<number, T>();
 
   get size(): number {
     return this.#inSlots + this.#others.size;
+  }
+
+  /** How many slots there are, for tests. */
+  get slots(): number {
+    return this.#slots.length;
   }
 
   get(id: number): T | undefined {
@@ -59,7 +64,7 @@ export class IdTable<T extends object> {
   /** Whether there is a slot for `id`; those up to it are made where there may be so many. */
   #hasSlot(id: number): boolean {
     if (id >= this.#slots.length) {
-      this.#most = Math.max(this.#most, this.size);
+      this.#most = Math.max(this.#most, this.#inSlots);
       if (id >= FEW + 4 * this.#most) return false;
       while (this.#slots.length <= id) this.#slots.push(new Slot());
     }
@@ -70,11 +75,16 @@ export class IdTable<T extends object> {
     const slot = id < this.#slots.length ? this.#slots[id]! : null;
     if (slot !== null && slot.value !== undefined) {
       slot.value = undefined;
-      // A table that has become empty starts anew, so that the slots of a flood are not kept.
-      if (--this.#inSlots === 0 && this.#slots.length > KEPT) this.#slots = [];
-    } else if (!this.#isElsewhere(id) || !this.#others.delete(id)) return false;
-    if (this.size === 0) this.#most = 0;
-    return true;
+      if (--this.#inSlots === 0) this.#startAnew();
+      return true;
+    }
+    return this.#isElsewhere(id) && this.#others.delete(id);
+  }
+
+  /** Slots that have run empty are few from then on, so that those of a flood are not kept: as many again take as many entries. */
+  #startAnew(): void {
+    this.#most = 0;
+    if (this.#slots.length > KEPT) this.#slots = [];
   }
 
   clear(): void {

@@ -8,7 +8,7 @@
 import type { Memory } from '../schema/index.js';
 
 export interface Loan {
-  /** What all the segments of the message lie in. Null: that is not known. */
+  /** What all the segments of a message lie in that was received. Null: that is not known. */
   readonly memory: Memory | null;
   /** It ends when the function returns that was given the bytes: whoever needs them longer copies them before that. */
   readonly isBrief: boolean;

@@ -241,8 +241,7 @@ class Run {
     const implemented = (implementation as Record<string, unknown>)[method.name];
     if (
       typeof implemented !== 'function' ||
-      (inherited.has(method.name) &&
-        implemented === (Object.prototype as Record<string, unknown>)[method.name]) ||
+      implemented === (Object.prototype as Record<string, unknown>)[method.name] ||
       // What an object inherits by this name is its class.
       (method.name === 'constructor' && !Object.hasOwn(implementation, method.name))
     ) {
@@ -291,9 +290,6 @@ class Run {
     this.ended?.(error);
   }
 }
-
-/** What every object has, whatever it implements. */
-const inherited = new Set<string>(Object.getOwnPropertyNames(Object.prototype));
 
 /** Whether there is something to wait for: nearly always there is not, and waiting for nothing costs as much as a small call. */
 function isThenable(value: unknown): boolean {

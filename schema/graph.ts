@@ -406,8 +406,9 @@ export class InterfaceType {
   methodById(interfaceId: bigint, methodId: number): MethodType | undefined {
     // Nearly every call is of the interface that the one before was of, and a bigint is looked up slowly.
     if (interfaceId !== this.#askedId) {
-      this.#askedId = interfaceId;
+      // In this order: where a program has used up the stack, the look-up throws.
       this.#asked = this.#ancestry.get(interfaceId);
+      this.#askedId = interfaceId;
     }
     return this.#asked?.methods[methodId];
   }

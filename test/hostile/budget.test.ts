@@ -1,4 +1,7 @@
 /** What the connections of one listener may hold between them: who draws too much on the pool, and who does not notice. */
+import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { type BudgetSizes, Budgets } from '../../rpc/budget.js';
 import { FrameReader } from '../../rpc/frame.js';
@@ -6,7 +9,14 @@ import { DEFAULT_LIMITS } from '../../rpc/limits.js';
 import { BRIEF } from '../../rpc/loan.js';
 import { Memory } from '../../schema/index.js';
 import { EMPTY, hold, payload, TestObject } from '../conformance/vats.js';
-import { type CallSpec, callMessage, finishMessage, HostilePeer, releaseMessage } from './peer.js';
+import {
+  bootstrapMessage,
+  type CallSpec,
+  callMessage,
+  finishMessage,
+  HostilePeer,
+  releaseMessage,
+} from './peer.js';
 
 const SIZES: BudgetSizes = {
   bytes: { share: 2000, pool: 10_000 },
@@ -148,5 +158,24 @@ describe('the budget', () => {
     expect(accounts.calls.take(11)).toBe(false);
     for (const action of waiting.splice(0)) action();
     expect(accounts.calls.take(12)).toBe(true);
+  });
+
+  it('need not count the memory of what was taken up: nothing holds it any more', async () => {
+    const [quiet] = peers(1);
+    /** A message in memory of its own, far larger than it is itself. */
+    const told = (message: Uint8Array): WeakRef<ArrayBuffer> => {
+      const memory = new Uint8Array(1024 * 1024);
+      memory.set(message);
+      quiet!.peer.connection.receive([memory.subarray(0, message.length)], null);
+      return new WeakRef(memory.buffer);
+    };
+    const held = [told(callMessage(1)), told(bootstrapMessage(2)), told(finishMessage(1))];
+    quiet!.object.pending[0]!.params.release();
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    await turn();
+    collect();
+    // A call that runs has its params.
+    expect(held.map((each) => each.deref() === undefined)).toEqual([false, true, true]);
   });
 });

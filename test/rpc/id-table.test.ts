@@ -40,4 +40,24 @@ describe('a table by ids', () => {
       { numRuns: 300 },
     );
   });
+
+  it('makes no slots for what stands in none, however often somebody asks for them', () => {
+    const table = new IdTable<object>();
+    const many = 1000;
+    for (let i = 0; i < many; i++) table.set(2 ** 30 + i, {});
+    for (const id of [63 + 4 * many, 63 + 2 * many, many]) {
+      table.set(id, {});
+      expect(table.slots).toBe(0);
+      table.delete(id);
+    }
+    for (let id = 0; id < many; id++) table.set(id, {});
+    expect(table.slots).toBe(many);
+    table.set(63 + 4 * many, {});
+    expect(table.slots).toBe(64 + 4 * many);
+    for (const id of table.keys()) if (id < 2 ** 30) table.delete(id);
+    expect(table.slots).toBe(0);
+    table.set(63 + 4 * many, {});
+    expect(table.slots).toBe(0);
+    expect(table.size).toBe(many + 1);
+  });
 });
