@@ -14,7 +14,7 @@ import { withoutInherited } from './inherited.js';
 import { lastDescendant } from './process-facts.js';
 import { missingWalls, type WalledTier } from './sandbox/walls.js';
 import type { SupervisorLog } from './supervisor.js';
-import type { Launch, Tier } from './tier.js';
+import type { HostMemory, Launch, Tier } from './tier.js';
 
 interface HostStub extends Stub {
   assign(params: AssignParams): Promise<{ thread: number; task: number }>;
@@ -33,7 +33,7 @@ interface Memory {
 export interface AssignParams {
   readonly door: Door;
   readonly token: Uint8Array;
-  readonly limits: { readonly heapMebibytes: number; readonly turnMillis: number };
+  readonly limits: HostMemory & { readonly turnMillis: number };
 }
 
 const PING_EVERY_MILLIS = 1000;

@@ -99,8 +99,7 @@ export class Supervisor {
     const host = this.#hosts.enter(group, { ...limits, tier });
     const door: Door =
       host.connection === null ? { socket: this.#options.socket } : { inherited: CONNECTION_DESCRIPTOR };
-    const { heapMebibytes, turnMillis } = limits;
-    const assigned = host.assign({ door, token, limits: { heapMebibytes, turnMillis } });
+    const assigned = host.assign({ door, token, limits });
     let at: Awaited<typeof assigned>;
     try {
       at = await unlessAborted(assigned, signal);

@@ -45,4 +45,6 @@ struct Limits {
   # The old generation of the thread's heap.
   turnMillis @1 :UInt32;
   # The longest turn: a thread that has not come back to its loop for so long is terminated.
+  offHeapMebibytes @2 :UInt32;
+  # ArrayBuffers: the broker ends a domain that has more.
 }

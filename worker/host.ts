@@ -9,6 +9,7 @@ import process from 'node:process';
 import { descriptorTransport, RpcError, Session, serve } from '../rpc/index.js';
 import { sturdySchema } from '../schema/index.js';
 import type { DomainThread } from './domain-thread.js';
+import { HeapGrowth } from './heap-growth.js';
 import { HOST_ENDS, type HostSettings } from './host-settings.js';
 import type { Door } from './orders.js';
 import { dropNetwork } from './permission.js';
@@ -25,6 +26,7 @@ const TERMINATE_MILLIS = { least: 200, most: 800 };
 
 class Host {
   readonly #watch = new TurnWatch();
+  readonly #growth = new HeapGrowth();
   /** By the limits of the heap, in MiB. */
   readonly #pools = new Map<number, ThreadPool>();
   readonly #threads = new Map<number, { readonly thread: DomainThread; readonly ended: Promise<string> }>();
@@ -39,9 +41,10 @@ class Host {
   async assign(params: {
     door: Door;
     token: Uint8Array;
-    limits: { heapMebibytes: number; turnMillis: number };
+    limits: { heapMebibytes: number; offHeapMebibytes: number; turnMillis: number };
   }): Promise<{ thread: number; task: number }> {
     const { heapMebibytes, turnMillis } = params.limits;
+    this.#growth.admit(params.limits);
     const thread = await this.#pool(heapMebibytes).take();
     if (thread === null) {
       throw new RpcError(
