@@ -193,6 +193,7 @@ export class Answer implements ReturnSink {
     this.state = 'finished';
     if (this.#designations !== null)
       for (const { value } of this.#designations.entries()) value.release(over);
+    // Hardly any answer has some, and walking none costs something, too.
     if (this.#designated.length > 0) for (const designation of this.#designated) designation?.release(over);
     this.#designations = null;
     this.#designated = NO_DESIGNATIONS;

@@ -201,8 +201,9 @@ const METHOD = `## How it is measured
   load is the same code for all (\`bench/load.ts\`), but for C++, which has a copy of it.
 - **Rounds**: the processes of every subject are started once on each placement and run for 6 s before anything is measured. In each
   round every subject has its turn, while those of the others are idle; a turn begins with half a second that is not measured, for
-  what the system has taken from processes that were idle. (The runs before 2026-12-01 00:50 had no such half second.) Ratios are
-  taken within a round.
+  what the system has taken from processes that were idle. (The runs before 2026-12-01 00:50 had no such half second.) Each workload is
+  run before it is measured for as long as that: what has not been called for a while may have to be compiled again. (The runs before
+  2026-12-01 03:00 took a quarter of that.) Ratios are taken within a round.
 - **Calls a second** counts all calls from the first to the last return. **p50 and p99** are of one call in ${SAMPLED} where more than one
   is under way.
 - **CPU time** is read from /proc for each process, all of its threads, before and after a measurement. \`broker\` is the relay for the
