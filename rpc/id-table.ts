@@ -74,17 +74,16 @@ export class IdTable<T extends object> {
   delete(id: number): boolean {
     const slot = id < this.#slots.length ? this.#slots[id]! : null;
     if (slot !== null && slot.value !== undefined) {
+      // Nothing is called from here on: where a program has used up the stack, it is either there or gone.
       slot.value = undefined;
-      if (--this.#inSlots === 0) this.#startAnew();
+      if (--this.#inSlots === 0) {
+        // Slots that have run empty are few from then on, so that those of a flood are not kept: as many again take as many entries.
+        this.#most = 0;
+        if (this.#slots.length > KEPT) this.#slots = [];
+      }
       return true;
     }
     return this.#isElsewhere(id) && this.#others.delete(id);
-  }
-
-  /** Slots that have run empty are few from then on, so that those of a flood are not kept: as many again take as many entries. */
-  #startAnew(): void {
-    this.#most = 0;
-    if (this.#slots.length > KEPT) this.#slots = [];
   }
 
   clear(): void {
