@@ -410,8 +410,9 @@ export class Connection {
       const segments =
         before.length === 0 ? [last] : before.length === 1 ? [before[0]!, last] : [...before, last];
       const loan = before.length > 0 ? body.loan : envelope.pooled;
-      this.#put(segments, true, isLast || loan?.isBrief === true ? loan : null);
+      // Sending comes last: where a program has used up the stack, what comes behind it would throw when the call is on its way already.
       if (isLast) body.end(true);
+      this.#put(segments, true, isLast || loan?.isBrief === true ? loan : null);
     };
     if (capabilities.length === 0) {
       put();
@@ -431,8 +432,9 @@ export class Connection {
 
   /** Sends the message that `body` came in, as it is now: the end of it here. */
   #passOn(body: Body, segments: readonly Uint8Array[]): void {
-    this.#put(segments, true, body.loan);
+    const { loan } = body;
     body.end(true);
+    this.#put(segments, true, loan);
   }
 
   /** Has `send` export capabilities and send them. If it throws, they are taken back, and nothing was sent. */
