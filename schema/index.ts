@@ -21,7 +21,7 @@ export {
   StructType,
   type ValueType,
 } from './graph.js';
-export { readU16, readU32, writeU32 } from './little-endian.js';
+export { readU32, writeU32 } from './little-endian.js';
 export { Memory } from './memory.js';
 export { PooledBuffer } from './memory-pool.js';
 export { ListBuilder, MessageBuilder, PointerBuilder, StructBuilder } from './message-builder.js';

@@ -49,15 +49,12 @@ const KEEP_BACK = { millis: 5, messages: 64 } as const;
 /** How many times its size a buffer may have that is kept for a segment in it. */
 const SLACK = 1.25;
 
-/** One of memory that is known. */
-type KnownLoan = Loan & { readonly memory: Memory };
-
 /** What has come and waits to be taken up: bytes, from `at` to `end` of a buffer that is ours, or a message that is complete. */
 type Waiting =
   | {
       readonly is: 'bytes';
       readonly buffer: PooledBuffer;
-      readonly loan: KnownLoan;
+      readonly loan: BriefLoan<Memory>;
       at: number;
       readonly end: number;
     }
@@ -343,7 +340,7 @@ export class StreamTransport implements Transport, Flow {
   }
 
   /** So many bytes have come in memory that is only lent. */
-  #came(loan: KnownLoan, bytes: number): void {
+  #came(loan: BriefLoan<Memory>, bytes: number): void {
     this.#begins(bytes, bytes === READ_BYTES);
     if (this.#state !== 'open') return;
     if (this.#waiting.length > 0) {
@@ -377,14 +374,14 @@ export class StreamTransport implements Transport, Flow {
     this.#goesOn = goesOn;
   }
 
-  #wait({ memory }: KnownLoan, at: number, end: number): void {
+  #wait({ memory }: BriefLoan<Memory>, at: number, end: number): void {
     const buffer = pooled(end - at);
     buffer.bytes.set(memory.part(at, end - at));
     this.#waiting.push({ is: 'bytes', buffer, loan: new BriefLoan(buffer.memory), at: 0, end: end - at });
   }
 
   /** Takes up messages from `at` to `end` as long as that may be. Gives where it stopped; if not at the end, `#goOn` is called later. */
-  #handle(loan: KnownLoan, at: number, end: number): number {
+  #handle(loan: BriefLoan<Memory>, at: number, end: number): number {
     let next = at;
     try {
       while (next < end && this.#state === 'open') {
