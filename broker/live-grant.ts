@@ -194,25 +194,25 @@ export class LiveGrant {
     return !this.#metered && !this.line.isBusy;
   }
 
-  giveBack(call: Call): void {
+  /** A call of so many bytes that was counted is not made; `isCallback`: one that `refusesCallback` has counted. */
+  giveBack(bytes: number, isCallback = false): void {
     if (!this.#metered) return;
-    const bytes = bytesOf(call.params);
     for (let grant: LiveGrant | null = this; grant !== null; grant = grant.#binding)
-      grant.#meter?.giveBack(1, bytes);
+      grant.#meter?.giveBack(isCallback ? 0 : 1, bytes);
   }
 
   /** Whether results may pass; they have been counted then. */
-  refusesResults(results: Payload): Verdict {
+  refusesResults(bytes: number): Verdict {
     const withheld = this.withholds();
     if (withheld !== null || (!this.#metered && !this.#results.isBusy)) return withheld;
-    return this.#results.isBusy ? IN_LINE : this.#take(0, bytesOf(results), this.#results);
+    return this.#results.isBusy ? IN_LINE : this.#take(0, bytes, this.#results);
   }
 
   /** Calls `told` when results that are in line may pass, or with why they may not. */
-  whenResultsPass(results: Payload, told: (refusal: RpcError | null) => void): void {
+  whenResultsPass(bytes: number, told: (refusal: RpcError | null) => void): void {
     const waiting: Waiting = {
       attempt: () => {
-        const verdict = this.withholds() ?? this.#take(0, bytesOf(results), this.#results);
+        const verdict = this.withholds() ?? this.#take(0, bytes, this.#results);
         if (verdict === IN_LINE) return false;
         told(verdict);
         return true;

@@ -20,16 +20,15 @@ import {
   type Call,
   type CallInProgress,
   Capability,
-  capabilityIn,
-  hintsPassedOn,
-  type Path,
   Payload,
+  type Relay,
   type ReturnSink,
   RpcError,
   settled,
 } from '../rpc/index.js';
 import { NOWHERE } from './bag.js';
 import {
+  against,
   type Crossing,
   type Direction,
   type Forbidden,
@@ -39,6 +38,7 @@ import {
 } from './flow/crossing.js';
 import { ScreenedPromise } from './flow/screened-promise.js';
 import type { Cuttable, LiveGrant } from './live-grant.js';
+import { MembranedCall, RelayedCall } from './membraned-call.js';
 import type { Lane } from './pace.js';
 import type { Peer } from './peer.js';
 import { IN_LINE, type Verdict } from './policy/verdict.js';
@@ -301,12 +301,29 @@ export class MembranedCapability extends Capability implements Cuttable, Passage
     const { grant, lane } = this.membrane;
     const number = this.direction === 'out' && lane !== null ? lane.enter() : 0;
     if (number === null) {
-      grant.giveBack(call);
+      grant.giveBack(call.params.body.bytes);
       call.params.discard();
       const why = `domain ${grant.row.domain} has as many calls in flight as it may (limits.callsInFlight)`;
       return BrokenCapability.failing(new RpcError('overloaded', why, { code: 'ERR_DOMAIN_BUSY' }), sink);
     }
-    return new MembranedCall(this, call, sink, number);
+    return MembranedCall.make(this, call, sink, number);
+  }
+
+  override relay(call: Call): Relay | null {
+    const { membrane, direction } = this;
+    const { grant, services, lane } = membrane;
+    const { interfaceId } = call;
+    const isOut = direction === 'out';
+    if (isOut && (services.answers(interfaceId) || services.conceals(interfaceId))) return null;
+    const target = this.#inner.route;
+    if (target === null || !target.connection.takesRelays(call.params.body.bytes)) return null;
+    if ((isOut ? grant.refuses(call) : grant.refusesCallback(call)) !== null) return null;
+    const number = isOut && lane !== null ? lane.enter() : 0;
+    if (number === null) {
+      grant.giveBack(call.params.body.bytes);
+      return null;
+    }
+    return new RelayedCall(membrane, direction, target, call.hints?.noPromisePipelining === true, number);
   }
 
   #wait(call: Call, sink: ReturnSink): CallInProgress {
@@ -343,121 +360,5 @@ export class MembranedCapability extends Capability implements Cuttable, Passage
     this.#leave();
     this.#resolution?.release();
     this.#inner.release();
-  }
-}
-
-function against(direction: Direction): Direction {
-  return direction === 'out' ? 'in' : 'out';
-}
-
-/** A call that crosses the membrane: its results come back the other way, and it ends when the grant does. */
-class MembranedCall implements CallInProgress, Cuttable {
-  readonly is = 'call';
-  place = NOWHERE;
-  readonly #membrane: Membrane;
-  readonly #back: Direction;
-  #sink: ReturnSink | null;
-  #inner: CallInProgress | null = null;
-  /** Its outcome, when there is one: one of the two. */
-  #results: Payload | null = null;
-  #error: RpcError | null = null;
-  #cut = false;
-  /** Whether it counts as in flight. */
-  #counted: boolean;
-  /** Its number in the lane. 0: it goes to no domain. */
-  readonly #number: number;
-
-  constructor(target: MembranedCapability, call: Call, sink: ReturnSink, number: number) {
-    this.#membrane = target.membrane;
-    this.#back = target.direction;
-    this.#sink = sink;
-    this.#number = number;
-    this.#counted = number > 0;
-    this.#membrane.grant.enter(this);
-    const params = this.#membrane.pass(call.params, against(this.#back));
-    // Of the caller's hints that alone is passed on which it cannot go back on here: its answer takes no pipelined calls.
-    const hints = hintsPassedOn(call.hints?.noPromisePipelining);
-    const { interfaceId, methodId } = call;
-    const isSame = params === call.params && hints === call.hints;
-    const inner = target.inner.call(isSame ? call : { interfaceId, methodId, params, hints }, this);
-    if (this.#sink === null || this.#cut) inner.finish();
-    else this.#inner = inner;
-  }
-
-  returned(results: Payload): void {
-    this.#begun();
-    if (this.#isOver()) return;
-    const { grant } = this.#membrane;
-    const refusal = grant.refusesResults(results);
-    if (refusal === IN_LINE) grant.whenResultsPass(results, (after) => this.#pass(results, after));
-    else this.#pass(results, refusal);
-  }
-
-  #pass(results: Payload, refusal: RpcError | null): void {
-    // Results that waited may be wanted no more.
-    if (this.#isOver() || this.#sink === null) return;
-    if (refusal !== null) {
-      if (this.#back === 'out') this.#membrane.services.refused(this.#membrane, refusal);
-      this.cut(refusal);
-    } else if (results.capabilities.length > 0 && this.#membrane.forbidsPassing(results, this.#back)) {
-      this.cut(forbidden('results'));
-    } else this.#end(this.#membrane.pass(results.share(), this.#back), null);
-  }
-
-  failed(error: RpcError): void {
-    this.#begun();
-    this.#end(null, error);
-  }
-
-  cut(reason: RpcError): void {
-    if (this.#isOver()) return;
-    this.#cut = true;
-    this.#end(null, reason);
-    const inner = this.#inner;
-    this.#inner = null;
-    inner?.finish();
-  }
-
-  #end(results: Payload | null, error: RpcError | null): void {
-    if (this.#isOver()) return;
-    this.#results = results;
-    this.#error = error;
-    this.#leave();
-    if (results !== null) this.#sink?.returned(results);
-    else this.#sink?.failed(error!);
-  }
-
-  #isOver(): boolean {
-    return this.#results !== null || this.#error !== null;
-  }
-
-  #begun(): void {
-    if (this.#number > 0) this.#membrane.lane?.returned(this.#number);
-  }
-
-  #leave(): void {
-    this.#membrane.grant.leave(this);
-    if (this.#counted) this.#membrane.lane?.leave();
-    this.#counted = false;
-  }
-
-  pipelined(path: Path): Capability {
-    if (this.#error !== null) return new BrokenCapability(this.#error);
-    if (this.#inner === null) {
-      if (this.#results !== null) return capabilityIn(this.#results, path);
-      throw new Error('a call was pipelined on after it was finished');
-    }
-    const inner = this.#inner.pipelined(path);
-    return this.#back === 'out' ? this.#membrane.outward(inner) : this.#membrane.inward(inner);
-  }
-
-  finish(): void {
-    if (this.#sink === null) return;
-    this.#sink = null;
-    this.#leave();
-    this.#results?.release();
-    const inner = this.#inner;
-    this.#inner = null;
-    inner?.finish();
   }
 }

@@ -11,6 +11,7 @@ import {
   type CallInProgress,
   Capability,
   goneBy,
+  type ImportedCapability,
   QueuedCapability,
   type ReturnSink,
   type RpcError,
@@ -37,6 +38,11 @@ export class WakingCapability extends Capability {
     const state = this.#state;
     if (state.is === 'broken') return state.by.call(call, sink);
     return (state.is === 'asleep' ? this.#wake() : state.target).call(call, sink);
+  }
+
+  override get route(): ImportedCapability | null {
+    const state = this.#state;
+    return state.is === 'awake' ? settled(state.target).route : null;
   }
 
   #wake(): Capability {

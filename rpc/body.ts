@@ -26,7 +26,7 @@ import {
   writeFar,
 } from './envelope.js';
 import { MIN_TRAVERSAL_WORDS } from './limits.js';
-import { copyOf, type Loan } from './loan.js';
+import { copyOf, type LentFrame, type Loan } from './loan.js';
 import * as layout from './protocol.js';
 import type { Address } from './remote.js';
 
@@ -42,6 +42,12 @@ export interface Composition {
 const NOTHING_BEFORE: readonly Uint8Array[] = Object.freeze([]);
 const NO_SEGMENTS: Uint8Array[] = [];
 
+/** What puts messages on their way: see ConnectionOptions. */
+export interface Sender {
+  put(segments: readonly Uint8Array[], awaited: boolean, loan: Loan | null): void;
+  putFrame(frame: LentFrame): void;
+}
+
 export interface Body {
   /** A reader of the content, within limits. */
   readonly content: PointerReader;
@@ -53,17 +59,14 @@ export interface Body {
    */
   compose(): Composition;
   /**
-   * The message that it came in, with the envelope of this Call written over its own, if that can be; it goes on as it is
-   * then, and is to be ended when it was sent. Null: nothing was done.
+   * Writes the envelope of this Call over that of the message that it came in, if that can be; it is to be passed on then. False:
+   * nothing was done.
    */
-  reuseForCall(
-    call: CallTerms,
-    interfaceId: bigint,
-    methodId: number,
-    to: Address,
-  ): readonly Uint8Array[] | null;
+  reuseForCall(call: CallTerms, interfaceId: bigint, methodId: number, to: Address): boolean;
   /** The same with the envelope of a Return with results. */
-  reuseForReturn(answerId: number, noFinishNeeded: boolean): readonly Uint8Array[] | null;
+  reuseForReturn(answerId: number, noFinishNeeded: boolean): boolean;
+  /** Sends the message that it came in, as it is now, and ends. */
+  passOn(sender: Sender): void;
   /** What it is in is only lent. Null: it stays what it is. */
   readonly loan: Loan | null;
   /**
@@ -109,12 +112,16 @@ export class BuiltBody implements Body {
     return { envelope: this.#held(), before: NOTHING_BEFORE };
   }
 
-  reuseForCall(): null {
-    return null;
+  reuseForCall(): boolean {
+    return false;
   }
 
-  reuseForReturn(): null {
-    return null;
+  reuseForReturn(): boolean {
+    return false;
+  }
+
+  passOn(): void {
+    throw new Error('what was built here came in no message');
   }
 
   get loan(): Loan | null {
@@ -155,23 +162,33 @@ export class ReceivedMessage implements Body {
   #rootHigh = 0;
   /** Whether its content has been put into another message. */
   #sent = false;
-  /** None, once it has ended. */
-  #segments: Uint8Array[];
-  #loan: Loan | null;
+  /** None, once it has ended. Null: nobody has asked for them, and it stands in `#frame`. */
+  #segments: Uint8Array[] | null = null;
+  #frame: LentFrame | null = null;
+  #loan: Loan | null = null;
+  bytes = 0;
 
-  /** With a brief loan: until `keep()`, which has to be called in time. */
-  constructor(
-    segments: Uint8Array[],
-    readonly bytes: number,
-    private readonly limits: ReadingLimits,
-    loan: Loan | null = null,
-  ) {
-    this.#segments = segments;
-    this.#loan = loan;
+  private constructor(private readonly limits: ReadingLimits) {}
+
+  /** One in these segments. With a brief loan: until `keep()`, which has to be called in time. */
+  static of(segments: Uint8Array[], limits: ReadingLimits, loan: Loan | null = null): ReceivedMessage {
+    const message = new ReceivedMessage(limits);
+    message.#segments = segments;
+    message.#loan = loan;
+    for (const segment of segments) message.bytes += segment.length;
+    return message;
   }
 
-  get segments(): readonly Uint8Array[] {
-    return this.#segments;
+  /** One that stands in its frame: until `keep()` likewise. `spent` is one that has ended and that nobody has, to be used again. */
+  static framed(frame: LentFrame, limits: ReadingLimits, spent: ReceivedMessage | null): ReceivedMessage {
+    const message = spent ?? new ReceivedMessage(limits);
+    message.#segments = null;
+    message.#frame = frame;
+    message.#loan = frame;
+    message.#erased = false;
+    message.#sent = false;
+    message.bytes = frame.bytes;
+    return message;
   }
 
   get loan(): Loan | null {
@@ -179,6 +196,10 @@ export class ReceivedMessage implements Body {
   }
 
   #held(): Uint8Array[] {
+    if (this.#segments === null) {
+      const { memory, at, bytes } = this.#frame!;
+      this.#segments = [memory.part(at, bytes)];
+    }
     if (this.#segments.length === 0) throw given();
     return this.#segments;
   }
@@ -199,12 +220,13 @@ export class ReceivedMessage implements Body {
   #move(): void {
     let own: Uint8Array[];
     try {
-      own = copyOf(this.#segments);
+      own = copyOf(this.#held());
     } catch (error) {
       this.end();
       throw error;
     }
     this.#segments = own;
+    this.#frame = null;
     this.#reader?.movedTo(own);
     this.#plain?.movedTo(own[this.#segment]!);
   }
@@ -213,6 +235,7 @@ export class ReceivedMessage implements Body {
     const loan = this.#loan;
     this.#loan = null;
     this.#segments = NO_SEGMENTS;
+    this.#frame = null;
     this.#reader?.end();
     this.#reader = null;
     this.#word = NOWHERE;
@@ -257,33 +280,46 @@ export class ReceivedMessage implements Body {
     if (isCall) eraseWords(plain, plain.target, layout.MessageTarget.words);
     if (plain.promised !== NOWHERE) eraseWords(plain, plain.promised, layout.PromisedAnswer.words);
     this.#erased = true;
-    const [first] = this.#segments;
+    const [first] = this.#held();
     this.#rootLow = readU32(first!, 0);
     this.#rootHigh = readU32(first!, 4);
     this.#detach();
   }
 
   #detach(): void {
-    writeFar(this.#segments[0]!, 0, this.#segments.length, 0);
+    const segments = this.#held();
+    writeFar(segments[0]!, 0, segments.length, 0);
   }
 
-  reuseForCall(
-    call: CallTerms,
-    interfaceId: bigint,
-    methodId: number,
-    to: Address,
-  ): readonly Uint8Array[] | null {
+  reuseForCall(call: CallTerms, interfaceId: bigint, methodId: number, to: Address): boolean {
     const plain = this.#reusable();
-    if (plain === null || plain.target === NOWHERE) return null;
-    if (plain.methodId !== methodId || plain.interfaceId !== interfaceId) return null;
-    return rewriteCall(plain, call, to) ? this.#rewritten() : null;
+    if (plain === null || plain.target === NOWHERE) return false;
+    if (plain.methodId !== methodId || plain.interfaceId !== interfaceId) return false;
+    if (!rewriteCall(plain, call, to)) return false;
+    this.#rewritten();
+    return true;
   }
 
-  reuseForReturn(answerId: number, noFinishNeeded: boolean): readonly Uint8Array[] | null {
+  reuseForReturn(answerId: number, noFinishNeeded: boolean): boolean {
     const plain = this.#reusable();
-    if (plain === null || plain.target !== NOWHERE) return null;
+    if (plain === null || plain.target !== NOWHERE) return false;
     rewriteReturn(plain, answerId, noFinishNeeded);
-    return this.#rewritten();
+    this.#rewritten();
+    return true;
+  }
+
+  passOn(sender: Sender): void {
+    // Sending comes last: see Connection.#post.
+    const frame = this.#frame;
+    if (frame !== null && this.#segments === null) {
+      this.end(true);
+      sender.putFrame(frame);
+    } else {
+      const segments = this.#held();
+      const loan = this.#loan;
+      this.end(true);
+      sender.put(segments, true, loan);
+    }
   }
 
   /**
@@ -297,13 +333,13 @@ export class ReceivedMessage implements Body {
     return isUnread ? plain : null;
   }
 
-  #rewritten(): readonly Uint8Array[] {
+  #rewritten(): void {
     if (this.#erased) {
-      writeU32(this.#segments[0]!, 0, this.#rootLow);
-      writeU32(this.#segments[0]!, 4, this.#rootHigh);
+      const [first] = this.#held();
+      writeU32(first!, 0, this.#rootLow);
+      writeU32(first!, 4, this.#rootHigh);
     }
     this.#plain = null;
-    return this.#segments;
   }
 
   compose(): Composition {

@@ -13,6 +13,8 @@ import type { Answer } from './answer.js';
 import { RpcError } from './error.js';
 import type { Payload } from './payload.js';
 import type { Path } from './places.js';
+import type { Relay } from './relay.js';
+import type { ImportedCapability } from './remote.js';
 
 /** One call, as it is handed on from capability to capability. */
 export interface Call {
@@ -109,6 +111,22 @@ export abstract class Capability {
   /** Calls `listener` once, when `resolution` becomes known. Only for an unresolved promise. Returns the way to leave. */
   onResolution(_listener: () => void): () => void {
     throw new Error('only a promise can resolve');
+  }
+
+  /**
+   * The capability of a connection's that a call on this goes to at once, if it goes to one, and nothing stands in between.
+   * Borrowed.
+   */
+  get route(): ImportedCapability | null {
+    return null;
+  }
+
+  /**
+   * Lets a call pass that has come in a message of its own and has nothing unusual about it, to be handed on as it is. Null: nothing
+   * was done, and `call()` is to be asked.
+   */
+  relay(_call: Call): Relay | null {
+    return null;
   }
 
   /** The error with which everything here fails: set on a broken capability only. */

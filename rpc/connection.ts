@@ -16,7 +16,7 @@ import {
   type StructReader,
 } from '../schema/index.js';
 import { Answer } from './answer.js';
-import { type Body, type Composition, ReceivedMessage } from './body.js';
+import { type Body, type Composition, ReceivedMessage, type Sender } from './body.js';
 import { type Accounts, NO_BUDGET } from './budget.js';
 import {
   BrokenCapability,
@@ -32,6 +32,7 @@ import { CapabilityTable } from './capability-table.js';
 import {
   type CallHead,
   finishMessage,
+  type Kind,
   NOWHERE,
   PlainEnvelope,
   type ReturnHead,
@@ -47,18 +48,21 @@ import { readException, sendError, writeException } from './exception.js';
 import { IdAllocator } from './id-allocator.js';
 import { IdTable } from './id-table.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from './limits.js';
-import type { Loan } from './loan.js';
+import type { LentFrame, Loan } from './loan.js';
 import { readAddress, writeTarget } from './message-target.js';
 import { Payload } from './payload.js';
 import type { Path } from './places.js';
 import type { QueuedCapability } from './promised.js';
 import * as layout from './protocol.js';
 import { NO_EXPORTS, Question } from './question.js';
+import { Relay } from './relay.js';
 import { type Address, type ImportedCapability, RemoteCapability } from './remote.js';
 
 export interface ConnectionOptions {
   /** Puts one message on its way: see Transport.send. Must not throw. */
   send(segments: readonly Uint8Array[], awaited: boolean, loan: Loan | null): void;
+  /** The same with a message that stands in its frame, where that can be: see Transport.sendFrame. Must not throw. */
+  sendFrame?(frame: LentFrame): void;
   /** Told once, when the connection is over, for whatever reason; an Abort has been sent by then, if one was due. */
   closed(error: RpcError): void;
   /** What the peer gets by Bootstrap. Retained. Without one, Bootstrap fails. */
@@ -97,7 +101,7 @@ interface Embargo {
   readonly replacement: Capability;
 }
 
-export class Connection {
+export class Connection implements Sender {
   readonly limits: ConnectionLimits;
   readonly accounts: Accounts;
   readonly #options: ConnectionOptions;
@@ -105,9 +109,11 @@ export class Connection {
   readonly #capabilities: CapabilityTable;
   /** For the next message; null while one is taken. */
   #plain: PlainEnvelope | null = null;
-  readonly #questions = new IdTable<Question>();
+  /** One that nobody has any more, for the next one. */
+  #spent: ReceivedMessage | null = null;
+  readonly #questions = new IdTable<Question | Relay>();
   readonly #questionIds = new IdAllocator();
-  readonly #answers = new IdTable<Answer>();
+  readonly #answers = new IdTable<Answer | Relay>();
   readonly #embargoes = new IdTable<Embargo>();
   readonly #embargoIds = new IdAllocator();
   /** Ids of the peer's that are free, though a Finish or a pipelined message may still come for them. */
@@ -134,8 +140,8 @@ export class Connection {
     this.#bootstrap = options.bootstrap?.retain() ?? null;
     this.#capabilities = new CapabilityTable(this, this.limits, {
       sendResolve: (promiseId, resolution) => this.#sendResolve(promiseId, resolution),
-      sendRelease: (id, count) => this.#put([releaseMessage(id, count)]),
-      answerCapability: (questionId, path) => this.#answers.get(questionId)?.referenceAt(path) ?? null,
+      sendRelease: (id, count) => this.put([releaseMessage(id, count)]),
+      answerCapability: (questionId, path) => this.#answer(questionId)?.referenceAt(path) ?? null,
     });
   }
 
@@ -246,8 +252,7 @@ export class Connection {
   #sendCall(question: Question, { interfaceId, methodId, params }: Call, to: Address): void {
     const { body, capabilities } = params;
     if (capabilities.length === 0) {
-      const reused = body.reuseForCall(question, interfaceId, methodId, to);
-      if (reused !== null) return this.#passOn(body, reused);
+      if (body.reuseForCall(question, interfaceId, methodId, to)) return body.passOn(this);
     }
     const message = body.compose();
     const start = writeCall(message.envelope, question, interfaceId, methodId, to);
@@ -275,7 +280,7 @@ export class Connection {
   }
 
   /** Frees the id of a question. */
-  #forget(question: Question): void {
+  #forget(question: Question | Relay): void {
     this.#questions.delete(question.id);
     if (question.id < PIPELINE_ONLY) this.#questionIds.give(question.id);
   }
@@ -306,16 +311,16 @@ export class Connection {
   }
 
   /** The last holder of a question is gone. */
-  finishQuestion(question: Question): void {
+  finishQuestion(question: Question | Relay): void {
     if (this.#closed !== null || this.#questions.get(question.id) !== question) return;
     const { state } = question;
     const returned = state !== 'awaiting';
     if (returned || question.id >= PIPELINE_ONLY) this.#forget(question);
-    else question.state = 'cancelled';
+    else (question as Question).state = 'cancelled';
     if (question.finishNeeded) {
       // Results that came are ours, and go by Release; those that did not come yet are the peer's to let go of.
       // One that has not returned may end a call over there, if only behind a tail call.
-      this.#put([finishMessage(question.id, returned)], state !== 'returned');
+      this.put([finishMessage(question.id, returned)], state !== 'returned');
     }
     this.#noticeQuiet();
   }
@@ -390,7 +395,7 @@ export class Connection {
     this.#exporting((exported) => {
       const message = new MessageBuilder();
       build(message, exported);
-      this.#put([message.segment()]);
+      this.put([message.segment()]);
     });
   }
 
@@ -412,7 +417,7 @@ export class Connection {
       const loan = before.length > 0 ? body.loan : envelope.pooled;
       // Sending comes last: where a program has used up the stack, what comes behind it would throw when the call is on its way already.
       if (isLast) body.end(true);
-      this.#put(segments, true, isLast || loan?.isBrief === true ? loan : null);
+      this.put(segments, true, isLast || loan?.isBrief === true ? loan : null);
     };
     if (capabilities.length === 0) {
       put();
@@ -428,13 +433,6 @@ export class Connection {
       }
       put();
     });
-  }
-
-  /** Sends the message that `body` came in, as it is now: the end of it here. */
-  #passOn(body: Body, segments: readonly Uint8Array[]): void {
-    const { loan } = body;
-    body.end(true);
-    this.#put(segments, true, loan);
   }
 
   /** Has `send` export capabilities and send them. If it throws, they are taken back, and nothing was sent. */
@@ -457,18 +455,28 @@ export class Connection {
   }
 
   /** Sends a message. What is not `awaited` only lets the peer forget something. */
-  #put(segments: readonly Uint8Array[], awaited = true, loan: Loan | null = null): void {
+  put(segments: readonly Uint8Array[], awaited = true, loan: Loan | null = null): void {
     this.#busy = true;
     let bytes = 0;
     for (const segment of segments) bytes += segment.length;
-    if (bytes > this.limits.messageBytes) {
-      throw new RpcError(
-        'failed',
-        `a message of ${bytes} bytes is over the limit of ${this.limits.messageBytes} (limit messageBytes)`,
-        { code: 'ERR_RPC_MESSAGE_TOO_LARGE' },
-      );
-    }
+    if (bytes > this.limits.messageBytes) throw this.#tooLarge(bytes);
     this.#options.send(segments, awaited, loan);
+  }
+
+  /** Sends a message that stands in its frame. */
+  putFrame(frame: LentFrame): void {
+    this.#busy = true;
+    if (frame.bytes > this.limits.messageBytes) throw this.#tooLarge(frame.bytes);
+    if (this.#options.sendFrame) this.#options.sendFrame(frame);
+    else this.#options.send([frame.memory.part(frame.at, frame.bytes)], true, frame);
+  }
+
+  #tooLarge(bytes: number): RpcError {
+    return new RpcError(
+      'failed',
+      `a message of ${bytes} bytes is over the limit of ${this.limits.messageBytes} (limit messageBytes)`,
+      { code: 'ERR_RPC_MESSAGE_TOO_LARGE' },
+    );
   }
 
   // ---- receiving ----------------------------------------------------------------------------------------------
@@ -476,14 +484,24 @@ export class Connection {
   /** Takes one message, which may be in memory that is lent: see TransportReceiver.message. Never throws. */
   receive(segments: Uint8Array[], loan: Loan | null): void {
     if (this.#closed !== null) return;
-    let bytes = 0;
-    for (const segment of segments) bytes += segment.length;
-    const message = new ReceivedMessage(segments, bytes, this.limits, loan);
+    this.#receive(ReceivedMessage.of(segments, this.limits, loan), segments, null);
+  }
+
+  /** Takes one that stands in its frame. Never throws. */
+  receiveFrame(frame: LentFrame): void {
+    if (this.#closed !== null) return;
+    const spent = this.#spent;
+    this.#spent = null;
+    this.#receive(ReceivedMessage.framed(frame, this.limits, spent), null, frame);
+  }
+
+  /** `message` stands in one of the two. */
+  #receive(message: ReceivedMessage, segments: readonly Uint8Array[] | null, frame: LentFrame | null): void {
     const plain = this.#plain ?? new PlainEnvelope();
     this.#plain = null;
     try {
       this.#busy = true;
-      this.#take(message, plain);
+      this.#take(message, plain, frame === null ? plain.take(segments!) : plain.takeFrame(frame));
       this.#noticeQuiet();
     } catch (error) {
       if (error instanceof ProtocolViolation || error instanceof MessageError) this.abort(error.message);
@@ -506,9 +524,13 @@ export class Connection {
     }
   }
 
-  #take(message: ReceivedMessage, plain: PlainEnvelope): void {
-    switch (plain.take(message.segments, message.loan?.memory)) {
+  #take(message: ReceivedMessage, plain: PlainEnvelope, kind: Kind | null): void {
+    switch (kind) {
       case 'call': {
+        if (this.#relay(plain, message)) {
+          this.#spent = message;
+          return;
+        }
         const isPromised = plain.promised !== NOWHERE;
         const depth = isPromised ? this.#depthOf(plain.questionId) : 0;
         const target = isPromised
@@ -518,7 +540,13 @@ export class Connection {
         return this.#call(plain, target, depth, new Payload(message), message.bytes);
       }
       case 'return':
-        if (plain.tag === layout.Return.results) message.enclosedBy(plain);
+        if (plain.tag === layout.Return.results) {
+          message.enclosedBy(plain);
+          if (this.#relayBack(plain, message)) {
+            this.#spent = message;
+            return;
+          }
+        }
         return this.#return(plain, plain.tag, null, message);
       case 'finish':
         return this.#finish(plain.id, plain.keepResultCaps);
@@ -527,6 +555,100 @@ export class Connection {
       default:
         return this.#handle(message);
     }
+  }
+
+  // ---- what only passes through (see relay.ts) ------------------------------------------------------------------
+
+  /** Hands a call on that may pass as it is. False: nothing was done. */
+  #relay(call: PlainEnvelope, message: ReceivedMessage): boolean {
+    const { id, interfaceId, methodId } = call;
+    if (call.promised !== NOWHERE || call.sendResultsTo !== layout.Call.toCaller) return false;
+    if (!call.disjoint || call.onlyPromisePipeline) return false;
+    if (this.#answers.has(id) || this.#answers.size >= this.limits.answers) return false;
+    const target = this.#capabilities.exported(call.importedCapId)?.capability;
+    if (target === undefined) return false;
+    message.enclosedBy(call);
+    const hints = hintsPassedOn(call.noPromisePipelining);
+    const relay = target.relay({ interfaceId, methodId, params: new Payload(message), hints });
+    if (relay === null) return false;
+    const { to } = relay;
+    relay.bytes = message.bytes;
+    if (this.#overload(relay) !== null) {
+      relay.takeBack(message.bytes);
+      return false;
+    }
+    relay.id = to.#questionIds.take();
+    if (!message.reuseForCall(relay, interfaceId, methodId, relay.target.address)) {
+      to.#questionIds.give(relay.id);
+      this.#landed(relay.bytes);
+      relay.takeBack(message.bytes);
+      return false;
+    }
+    relay.from = this;
+    relay.answerId = id;
+    this.#closedEarly.delete(id);
+    this.#answers.set(id, relay);
+    to.#questions.set(relay.id, relay);
+    message.passOn(to);
+    return true;
+  }
+
+  /** Whether a call can be asked of this connection as it is. */
+  takesRelays(bytes: number): boolean {
+    return (
+      this.#closed === null &&
+      this.#questions.size < this.limits.questions &&
+      bytes <= this.limits.messageBytes
+    );
+  }
+
+  /** Hands results back that may pass as they are. False: nothing was done. */
+  #relayBack(head: PlainEnvelope, message: ReceivedMessage): boolean {
+    const relay = this.#questions.get(head.id);
+    if (!(relay instanceof Relay) || relay.state !== 'running' || !head.disjoint) return false;
+    const { from, answerId, bytes } = relay;
+    if (message.bytes > from.limits.messageBytes || !relay.passesBack(message.bytes)) return false;
+    const early = relay.noPromisePipelining;
+    message.reuseForReturn(answerId, early);
+    relay.state = 'returned';
+    relay.finishNeeded = !head.noFinishNeeded;
+    from.#landed(bytes);
+    if (early) {
+      from.#answers.delete(answerId);
+      from.#rememberClosed(answerId);
+      this.finishQuestion(relay);
+    }
+    message.passOn(from);
+    from.#noticeQuiet();
+    return true;
+  }
+
+  /** These two are in the place of a relay now. */
+  unfolded(relay: Relay, answer: Answer, question: Question): void {
+    this.#answers.set(relay.answerId, answer);
+    relay.to.#questions.set(relay.id, question);
+  }
+
+  /** An answer as it is when something happens to it. */
+  #answer(id: number): Answer | undefined {
+    const answer = this.#answers.get(id);
+    if (!(answer instanceof Relay)) return answer;
+    if (answer.state === 'running') answer.unfold();
+    else this.#answers.set(id, answer.concluded());
+    return this.#answers.get(id) as Answer;
+  }
+
+  /** A question likewise. */
+  #question(id: number): Question | Relay | undefined {
+    const question = this.#questions.get(id);
+    if (!(question instanceof Relay) || question.state !== 'running') return question;
+    question.unfold();
+    return this.#questions.get(id);
+  }
+
+  #unfoldAll(): void {
+    for (const id of this.#answers.keys()) this.#answer(id);
+    for (const id of this.#questions.keys()) this.#question(id);
   }
 
   #handle(received: ReceivedMessage): void {
@@ -703,7 +825,7 @@ export class Connection {
   }
 
   /** Why the call may not run; null if it may, and counts as in flight from now on. */
-  #overload(answer: Answer): RpcError | null {
+  #overload(answer: { bytes: number }): RpcError | null {
     const { bytes } = answer;
     answer.bytes = 0;
     if (this.#drained !== null) return draining();
@@ -771,7 +893,7 @@ export class Connection {
 
   /** What a place in the results of a question of the peer's stands for: a new reference. */
   #promised(questionId: number, path: Path): Capability {
-    const found = this.#answers.get(questionId)?.capabilityAt(path) ?? this.#closedAnswer(questionId);
+    const found = this.#answer(questionId)?.capabilityAt(path) ?? this.#closedAnswer(questionId);
     if (found === null)
       throw new ProtocolViolation(`a message is addressed to question ${questionId}, which does not exist`);
     return found;
@@ -790,7 +912,8 @@ export class Connection {
   /** How many calls in a row have to return until a message to what this question returns arrives. */
   #depthOf(questionId: number): number {
     const answer = this.#answers.get(questionId);
-    return answer?.state === 'running' ? answer.depth + 1 : 0;
+    if (answer === undefined || answer.state !== 'running') return 0;
+    return answer instanceof Relay ? 1 : answer.depth + 1;
   }
 
   /** The payload of a message, of whose envelope everything else has been read. `envelope` is what was read of it. */
@@ -834,8 +957,7 @@ export class Connection {
 
   #sendResults(answer: Answer, { body, capabilities }: Payload, noFinishNeeded: boolean): void {
     if (capabilities.length === 0) {
-      const reused = body.reuseForReturn(answer.id, noFinishNeeded);
-      if (reused !== null) return this.#passOn(body, reused);
+      if (body.reuseForReturn(answer.id, noFinishNeeded)) return body.passOn(this);
     }
     const message = body.compose();
     writeReturn(message.envelope, answer.id, noFinishNeeded);
@@ -876,7 +998,7 @@ export class Connection {
   }
 
   #sendReturn(answer: Answer, tag: number): void {
-    this.#put([returnMessage(answer.id, tag)], tag !== layout.Return.canceled);
+    this.put([returnMessage(answer.id, tag)], tag !== layout.Return.canceled);
   }
 
   #beginReturn(message: MessageBuilder, answer: Answer, tag: number): StructBuilder {
@@ -917,7 +1039,13 @@ export class Connection {
   }
 
   #finish(id: number, keepResultCaps: boolean): void {
-    const answer = this.#answers.get(id);
+    const relay = this.#answers.get(id);
+    if (relay instanceof Relay && relay.state === 'returned') {
+      this.#answers.delete(id);
+      relay.finish();
+      return;
+    }
+    const answer = this.#answer(id);
     if (answer === undefined) {
       // "The caller may still send a `Finish` message if it wants, which will be silently ignored by the callee."
       if (this.#closedEarly.delete(id) || this.#closedForgotten) return;
@@ -944,14 +1072,14 @@ export class Connection {
   /** `message` is what was not read yet of it; null: nothing but results, if it has such, which are the content of `received`. */
   #return(head: ReturnHead, tag: number, message: StructReader | null, received: ReceivedMessage): void {
     const { id, noFinishNeeded } = head;
-    const question = this.#questions.get(id);
+    const question = this.#question(id);
     if (id >= PIPELINE_ONLY && id < PIPELINE_ONLY + this.#pipelineOnlyAsked) {
       // "If a `Return` is ever seen when `onlyPromisePipeline` was set, then the implementation stops using this hint."
       this.#pipelineOnlyHonoured = false;
       if (question === undefined) return;
     }
     if (question === undefined) throw new ProtocolViolation(`Return for question ${id}, which was not asked`);
-    if (question.state !== 'awaiting' && question.state !== 'cancelled') {
+    if (question instanceof Relay || (question.state !== 'awaiting' && question.state !== 'cancelled')) {
       throw new ProtocolViolation(`a second Return for question ${id}`);
     }
     const paramExports = question.paramExports;
@@ -1011,7 +1139,7 @@ export class Connection {
   #redirectedAnswer(message: StructReader): Answer {
     this.#peerTakesTailCalls = true;
     const id = message.u32(layout.Return.otherQuestion);
-    const answer = this.#answers.get(id);
+    const answer = this.#answer(id);
     if (answer === undefined || !answer.takeable) {
       throw new ProtocolViolation(
         `a Return takes its results from question ${id}, which does not offer them`,
@@ -1078,7 +1206,7 @@ export class Connection {
     const designation =
       address === null
         ? this.#capabilities.exported(target.u32(layout.MessageTarget.importedCapId))
-        : (this.#answers.get(address.questionId)?.designationAt(address.path) ?? null);
+        : (this.#answer(address.questionId)?.designationAt(address.path) ?? null);
     if (designation === null) throw new ProtocolViolation('Disembargo of a target that does not exist');
     if (designation.pending && ++this.#disembargoesWaiting > this.limits.embargoes) {
       throw new ProtocolViolation(`more than ${this.limits.embargoes} disembargoes wait (limit embargoes)`);
@@ -1142,10 +1270,13 @@ export class Connection {
    * finish, and it holds nothing of the params.
    */
   #notAsked(id: number): void {
-    const question = this.#questions.get(id);
+    const question = this.#question(id);
     if (question === undefined) {
       if (id >= PIPELINE_ONLY && id < PIPELINE_ONLY + this.#pipelineOnlyAsked) return;
       throw new ProtocolViolation(`the peer does not implement question ${id}, which was not asked`);
+    }
+    if (question instanceof Relay) {
+      throw new ProtocolViolation(`the peer does not implement question ${id}, which it has returned`);
     }
     const exports = question.paramExports;
     question.paramExports = NO_EXPORTS;
@@ -1182,12 +1313,13 @@ export class Connection {
       // A peer that does not read may have been cut while it was being told.
       if (this.#closed !== null) return;
     }
+    this.#unfoldAll();
     this.#closed = reason;
     const error =
       reason.type === 'disconnected'
         ? reason
         : new RpcError('disconnected', reason.message, { code: reason.code, cause: reason });
-    const answers = this.#answers.values();
+    const answers = this.#answers.values() as Answer[];
     const questions = this.#questions.values();
     const embargoes = this.#embargoes.values();
     this.#whenPassedOn(() => {
@@ -1197,7 +1329,8 @@ export class Connection {
     this.#answers.clear();
     this.#questions.clear();
     this.#embargoes.clear();
-    for (const question of questions) if (question.state !== 'cancelled') question.settle(null, error);
+    for (const question of questions)
+      if (question instanceof Question && question.state !== 'cancelled') question.settle(null, error);
     for (const answer of answers) answer.finish(true);
     for (const { promise, replacement } of embargoes) {
       replacement.release();
@@ -1256,7 +1389,11 @@ export class Connection {
     return {
       closed: this.#closed?.message ?? null,
       questions: this.#questions.values().map(({ id, state }) => ({ id, state })),
-      answers: this.#answers.values().map(({ id, state, bytes }) => ({ id, state, bytes })),
+      answers: this.#answers.values().map((each) => ({
+        id: each instanceof Relay ? each.answerId : each.id,
+        state: each.state,
+        bytes: each.bytes,
+      })),
       ...this.#capabilities.dump(),
       embargoes: this.#embargoes.keys(),
     };

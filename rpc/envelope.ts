@@ -14,6 +14,7 @@
  * general way, field by field through MessageReader, and comes to the same: see test/conformance/envelope.test.ts.
  */
 import { Memory, type MessageBuilder, writeU32 } from '../schema/index.js';
+import type { LentFrame } from './loan.js';
 import { writeSteps } from './message-target.js';
 import { areSame, NO_STEPS, oneStep, type Path } from './places.js';
 import * as layout from './protocol.js';
@@ -292,6 +293,9 @@ export interface ReturnHead {
   readonly noFinishNeeded: boolean;
 }
 
+/** The kinds of messages that are read so. */
+export type Kind = 'call' | 'return' | 'finish' | 'release';
+
 /**
  * One envelope of the usual shape: a Call or a Return whose payload has no capabilities, where the Call is to an import or to a
  * place no more than one step into an answer; a Return that was canceled; a Finish or a Release.
@@ -338,11 +342,20 @@ export class PlainEnvelope implements CallHead, ReturnHead {
   interfaceLow = 0;
   interfaceHigh = 0;
 
-  /** What stands in `segments`, if it has this shape. `memory` is what they lie in, where that is known. */
-  take(
-    segments: readonly Uint8Array[],
-    memory: Memory | null = null,
-  ): 'call' | 'return' | 'finish' | 'release' | null {
+  /** What stands in `segments`, if it has this shape. */
+  take(segments: readonly Uint8Array[]): Kind | null {
+    return this.#enter(segments[0]) ? this.#take(segments) : null;
+  }
+
+  /** The same of a message that stands in its frame. */
+  takeFrame({ memory, at, bytes }: LentFrame): Kind | null {
+    if (bytes < 8) return null;
+    this.#stand(memory, at, bytes >>> 3);
+    return this.#take(null);
+  }
+
+  /** Null: there is no segment but the one that is entered. */
+  #take(segments: readonly Uint8Array[] | null): Kind | null {
     this.segment = 0;
     this.head = NOWHERE;
     this.target = NOWHERE;
@@ -353,12 +366,11 @@ export class PlainEnvelope implements CallHead, ReturnHead {
     this.end = 1;
     this.#root = 0;
     this.#inOrder = true;
-    if (!this.#enter(segments[0], memory)) return null;
     const low = this.#u32(0, 0);
     if ((low & 7) === layout.FAR) {
       this.#root = low >>> 3;
       this.segment = this.#u32(0, 4);
-      if (!this.#enter(segments[this.segment], memory)) return null;
+      if (this.segment !== 0 && !this.#enter(segments?.[this.segment])) return null;
       this.end = this.#root + 1;
     }
     const message = this.#follow(this.#root, MESSAGE);
@@ -386,7 +398,7 @@ export class PlainEnvelope implements CallHead, ReturnHead {
 
   /** Its segment stands somewhere else now. */
   movedTo(segment: Uint8Array): void {
-    this.#enter(segment, null);
+    this.#enter(segment);
   }
 
   #takeCall(call: number): boolean {
@@ -508,10 +520,9 @@ export class PlainEnvelope implements CallHead, ReturnHead {
     this.interfaceId = (BigInt(high) << 32n) | BigInt(low);
   }
 
-  #enter(segment: Uint8Array | undefined, memory: Memory | null): boolean {
+  #enter(segment: Uint8Array | undefined): boolean {
     if (segment === undefined || segment.length < 8) return false;
-    const within = memory ?? new Memory(segment as Uint8Array<ArrayBuffer>);
-    this.#stand(within, segment.byteOffset - within.offset, segment.length >>> 3);
+    this.#stand(new Memory(segment as Uint8Array<ArrayBuffer>), 0, segment.length >>> 3);
     return true;
   }
 

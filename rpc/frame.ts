@@ -7,7 +7,7 @@
 import { Memory, PooledBuffer } from '../schema/index.js';
 import { type Account, NO_BUDGET } from './budget.js';
 import { ProtocolViolation } from './error.js';
-import type { Loan } from './loan.js';
+import type { LentFrame, Loan } from './loan.js';
 
 /** The header of a message of these segments, written into `into` at `offset`: `headerBytes` of it. */
 export function writeHeader(into: DataView, offset: number, segments: readonly Uint8Array[]): void {
@@ -31,8 +31,15 @@ const DIRECT_BYTES = 32 * 1024;
 /** How large a message is believed to become before it has, of a peer that has sent one. */
 const MOST_BELIEVED_BYTES = 2 * 1024 * 1024;
 
-/** What messages are given to, each with its segments. */
-export type Take = (segments: Uint8Array[], loan: Loan | null) => void;
+/** What messages are given to: each with its segments, or in its frame. */
+export interface Taker {
+  message(segments: Uint8Array[], loan: Loan | null): void;
+  /** Without it, `message` is given that, too. */
+  frame?(frame: LentFrame): void;
+}
+
+/** The header of a message of a single segment. */
+export const FRAME_HEADER = 8;
 
 export class FrameReader {
   /** The beginning of a message that is not complete: `#length` bytes. It begins with the header. */
@@ -56,21 +63,43 @@ export class FrameReader {
    * Adds bytes, and gives each message that is complete to `take`: views of those bytes, which are the taker's, or of memory of
    * its own. Throws ProtocolViolation at a frame that is over a limit; nothing more may be added then.
    */
-  push(chunk: Uint8Array, take: Take): void {
+  push(chunk: Uint8Array, message: Taker['message']): void {
+    const taker = { message };
     const memory = new Memory(chunk as Uint8Array<ArrayBuffer>);
     let at = 0;
-    while (at < chunk.length) at = this.next(memory, at, chunk.length, null, take);
+    while (at < chunk.length) at = this.#next(memory, at, chunk.length, null, taker);
   }
 
   /**
-   * Adds bytes from `at` to `end`, but none behind the end of a message, which is given to `take` then. Gives where the next one
-   * begins. With a `loan` of `chunk`: `take` gets it with those messages that are views of it, and nothing else is kept of it.
+   * Adds bytes of what is `lent`, from `at` to `end`, but none behind the end of a message, which is given to `taker` then. Gives where
+   * the next one begins. Nothing else is kept of the memory.
    */
-  next(chunk: Memory, at: number, end: number, loan: Loan | null, take: Take): number {
-    if (this.#length > 0) return this.#goOn(chunk, at, end, take);
+  next(lent: LentFrame, at: number, end: number, taker: Taker): number {
+    const { memory } = lent;
+    // Nearly every message is of one segment, and there as a whole.
+    if (
+      taker.frame &&
+      this.#length === 0 &&
+      end - at >= FRAME_HEADER &&
+      memory.view.getUint32(at, true) === 0
+    ) {
+      const bytes = memory.view.getUint32(at + 4, true) * 8;
+      const next = at + FRAME_HEADER + bytes;
+      if (next <= end && bytes <= this.limits.messageBytes) {
+        lent.at = at + FRAME_HEADER;
+        lent.bytes = bytes;
+        taker.frame(lent);
+        return next;
+      }
+    }
+    return this.#next(memory, at, end, lent, taker);
+  }
+
+  #next(chunk: Memory, at: number, end: number, loan: Loan | null, taker: Taker): number {
+    if (this.#length > 0) return this.#goOn(chunk, at, end, taker);
     const length = this.#measure(chunk, at, end);
     if (length !== null && length <= end - at) {
-      take(segmentsOf(chunk, at), loan);
+      taker.message(segmentsOf(chunk, at), loan);
       return at + length;
     }
     this.#wanted = length ?? (end - at < 4 ? 4 : headerLength(chunk, at));
@@ -79,10 +108,10 @@ export class FrameReader {
   }
 
   /** More of the message that has begun. */
-  #goOn(chunk: Memory, at: number, end: number, take: Take): number {
+  #goOn(chunk: Memory, at: number, end: number, taker: Taker): number {
     const until = Math.min(end, at + this.#wanted - this.#length);
     this.#append(chunk, at, until);
-    this.#complete(take);
+    this.#complete(taker);
     return until;
   }
 
@@ -96,12 +125,12 @@ export class FrameReader {
     return this.#partial.part(this.#length, Math.min(this.#wanted, this.#held) - this.#length);
   }
 
-  filled(bytes: number, take: Take): void {
+  filled(bytes: number, taker: Taker): void {
     this.#length += bytes;
-    this.#complete(take);
+    this.#complete(taker);
   }
 
-  #complete(take: Take): void {
+  #complete(taker: Taker): void {
     while (this.#length === this.#wanted) {
       const message = this.#partial;
       const length = this.#measure(message, 0, this.#length);
@@ -109,7 +138,7 @@ export class FrameReader {
         const buffer = this.#buffer;
         this.#believed = Math.min(length, MOST_BELIEVED_BYTES);
         this.end();
-        return take(segmentsOf(message, 0), buffer);
+        return taker.message(segmentsOf(message, 0), buffer);
       }
       // Only more of the header was wanted.
       this.#wanted = length ?? headerLength(message, 0);

@@ -16,17 +16,44 @@ export interface Loan {
   giveBack(): void;
 }
 
-/** A loan for as long as the function runs that is given the bytes. */
-export class BriefLoan<M extends Memory | null> implements Loan {
-  readonly isBrief = true;
+/** A loan for as long as the function runs that is given the bytes, of memory that is not known. */
+export const BRIEF: Loan = { memory: null, isBrief: true, giveBack() {} };
 
-  constructor(readonly memory: M) {}
-
-  giveBack(): void {}
+/** Who needs the bytes of frames until the end of the loan, and not longer. */
+export interface Borrower {
+  /** They are gone when this returns. */
+  copyBorrowed(): void;
 }
 
-/** One of memory that is not known. */
-export const BRIEF: Loan = new BriefLoan(null);
+/**
+ * The memory in which frames stand that have been read, lent for as long as the function runs that is given one of them; and that
+ * one, a message of a single segment. One is given after the other, and written to by nobody when it was.
+ */
+export class LentFrame implements Loan {
+  readonly isBrief = true;
+  /** Where the segment begins: behind its header. */
+  at = 0;
+  /** The size of the segment. */
+  bytes = 0;
+  #borrowers: Borrower[] = [];
+
+  constructor(readonly memory: Memory) {}
+
+  giveBack(): void {}
+
+  /** What was given so far stays until `over()`, which asks `borrower` to copy what it needs of that. */
+  borrow(borrower: Borrower): void {
+    this.#borrowers.push(borrower);
+  }
+
+  /** No frame is given any more, and the memory is used for something else. */
+  over(): void {
+    if (this.#borrowers.length === 0) return;
+    const borrowers = this.#borrowers;
+    this.#borrowers = [];
+    for (const borrower of borrowers) borrower.copyBorrowed();
+  }
+}
 
 /** `segments`, in memory of their own. */
 export function copyOf(segments: readonly Uint8Array[]): Uint8Array[] {

@@ -35,13 +35,14 @@ export {
 } from './error.js';
 export { FrameReader } from './frame.js';
 export { type ConnectionLimits, DEFAULT_LIMITS } from './limits.js';
-export { BRIEF, type Loan } from './loan.js';
+export { BRIEF, type LentFrame, type Loan } from './loan.js';
 export { type Dispatcher, LocalCall, LocalCapability } from './local.js';
 export { Payload } from './payload.js';
 export { type Patience, watchPeer } from './peer-watch.js';
 export type { CallOptions, Pending, Pipelined } from './pending.js';
 export type { Path } from './places.js';
 export { PromisedCapability, QueuedCapability } from './promised.js';
+export { type Middle, Relay } from './relay.js';
 export { ImportedCapability, RemoteCapability, RemotePromise } from './remote.js';
 export { goneBy, isGone, RenewedCapability } from './renewed.js';
 export { type CallContext, isServed, serve, serveAlso, served } from './serve.js';

@@ -69,6 +69,10 @@ export class ImportedCapability extends RemoteCapability {
     successor?.release();
   }
 
+  override get route(): ImportedCapability | null {
+    return this.#successor === null ? this : this.#successor.route;
+  }
+
   override call(call: Call, sink: ReturnSink): CallInProgress {
     return this.#successor === null ? super.call(call, sink) : this.#successor.call(call, sink);
   }

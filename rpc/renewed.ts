@@ -19,6 +19,11 @@ export class RenewedCapability extends Capability {
     return this.current().call(call, sink);
   }
 
+  override get route(): ImportedCapability | null {
+    const target = this.#target === null ? null : settled(this.#target);
+    return target === null || isGone(target) ? null : target.route;
+  }
+
   /** The object as it is now, obtained if it must be. Borrowed. */
   current(): Capability {
     const known = this.#target;

@@ -41,6 +41,7 @@ export class Session {
     });
     this.connection = new Connection({
       send: (segments, awaited, loan) => transport.send(segments, awaited, loan),
+      ...(transport.sendFrame && { sendFrame: (frame) => transport.sendFrame!(frame) }),
       closed: (reason) => {
         transport.close();
         closed(reason);
@@ -56,6 +57,7 @@ export class Session {
     });
     transport.start({
       message: (segments, loan = null) => this.connection.receive(segments, loan),
+      frame: (frame) => this.connection.receiveFrame(frame),
       violated: (reason) => this.connection.abort(reason),
       closed: (reason) => this.connection.disconnected(options.explain?.(reason) ?? reason),
     });

@@ -13,6 +13,10 @@ import type { FlowPolicy } from './flow-policy.js';
 /** Which way a capability goes through a membrane. */
 export type Direction = 'out' | 'in';
 
+export function against(direction: Direction): Direction {
+  return direction === 'out' ? 'in' : 'out';
+}
+
 /** The labels of everybody that a capability came from, but for the one who passes it on now. */
 export type Sources = ReadonlySet<FlowLabel>;
 

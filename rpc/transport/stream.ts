@@ -13,9 +13,9 @@ import { setTimeout } from 'node:timers';
 import { Memory, PooledBuffer } from '../../schema/index.js';
 import { type Account, NO_BUDGET } from '../budget.js';
 import { ProtocolViolation, type RpcError } from '../error.js';
-import { FrameReader, headerBytes, writeHeader } from '../frame.js';
+import { FRAME_HEADER, FrameReader, headerBytes, type Taker, writeHeader } from '../frame.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from '../limits.js';
-import { BriefLoan, copyOf, type Loan } from '../loan.js';
+import { type Borrower, copyOf, LentFrame, type Loan } from '../loan.js';
 import { endedByPeer, endedHere, lost, notReading } from './ends.js';
 import type { Flow } from './flow.js';
 import { MessagesPerTurn, type Pace } from './pace.js';
@@ -30,12 +30,12 @@ const BATCH_BYTES = 64 * 1024;
  * As soon as so many messages are collected they are written, in the same turn: the peer works on them while this side goes on,
  * where both would otherwise wait for each other in turn.
  */
-const WRITE_MESSAGES = 64;
+const WRITE_MESSAGES = 128;
 
 /** What every socket of this thread is read into: what is in it is gone when the next one is read. */
 const READ_BYTES = 64 * 1024;
 const readMemory = new Memory(new Uint8Array(READ_BYTES));
-const readLoan = new BriefLoan(readMemory);
+const readFrame = new LentFrame(readMemory);
 
 /** Memory of so many bytes, in which anything may stand. */
 const pooled = (bytes: number): PooledBuffer => PooledBuffer.of(Math.max(bytes, PooledBuffer.LEAST_BYTES))!;
@@ -54,7 +54,7 @@ type Waiting =
   | {
       readonly is: 'bytes';
       readonly buffer: PooledBuffer;
-      readonly loan: BriefLoan<Memory>;
+      readonly lent: LentFrame;
       at: number;
       readonly end: number;
     }
@@ -81,7 +81,7 @@ export interface StreamOptions {
   readonly writeMessages?: number;
 }
 
-export class StreamTransport implements Transport, Flow {
+export class StreamTransport implements Transport, Flow, Borrower {
   readonly #stream: Duplex;
   readonly #limits: ConnectionLimits;
   readonly #frames: FrameReader;
@@ -101,6 +101,10 @@ export class StreamTransport implements Transport, Flow {
   #batched = 0;
   /** How many messages that is. */
   #messages = 0;
+  /** Frames one behind the other that are collected, where they stand still: from where to where. */
+  #run: LentFrame | null = null;
+  #runStart = 0;
+  #runEnd = 0;
   /** Whether what is collected will be written behind this turn. */
   #writes = false;
   /** What is kept back, while nothing else is collected; and whether a timer runs for it. */
@@ -161,7 +165,7 @@ export class StreamTransport implements Transport, Flow {
     this.#receiver = receiver;
     if (!readInto(this.#stream, this.#reader()))
       this.#stream.on('data', (chunk: Buffer<ArrayBuffer>) =>
-        this.#came(new BriefLoan(new Memory(chunk)), chunk.length),
+        this.#came(new LentFrame(new Memory(chunk)), chunk.length),
       );
     this.#stream.on('drain', () => this.#charge());
     this.#stream.on('error', (cause: Error) => this.#ended(lost(cause)));
@@ -177,10 +181,37 @@ export class StreamTransport implements Transport, Flow {
 
   send(segments: readonly Uint8Array[], awaited = true, loan: Loan | null = null): void {
     if (this.#state !== 'open') return;
-    if (!awaited && this.#batch === null && this.#kept.length < KEEP_BACK.messages)
+    const nothingElse = this.#batch === null && this.#run === null;
+    if (!awaited && nothingElse && this.#kept.length < KEEP_BACK.messages)
       return this.#keep(loan === null ? segments : copyOf(segments));
     this.#collectKept();
     this.#collect(segments, loan);
+  }
+
+  sendFrame(frame: LentFrame): void {
+    if (this.#state !== 'open') return;
+    const begin = frame.at - FRAME_HEADER;
+    if (this.#run !== frame || this.#runEnd !== begin) {
+      this.copyBorrowed();
+      this.#collectKept();
+      this.#writeBehind();
+      frame.borrow(this);
+      this.#run = frame;
+      this.#runStart = begin;
+    }
+    this.#runEnd = frame.at + frame.bytes;
+    if (++this.#messages >= this.#writeMessages) this.#flush();
+  }
+
+  copyBorrowed(): void {
+    const run = this.#run;
+    if (run === null) return;
+    this.#run = null;
+    const length = this.#runEnd - this.#runStart;
+    if (this.#batched + length > BATCH_BYTES) this.#flush();
+    this.#batch ??= pooled(BATCH_BYTES);
+    this.#batch.bytes.set(run.memory.part(this.#runStart, length), this.#batched);
+    this.#batched += length;
   }
 
   #keep(segments: readonly Uint8Array[]): void {
@@ -210,6 +241,7 @@ export class StreamTransport implements Transport, Flow {
 
   /** Has one message written, behind this turn. */
   #collect(segments: readonly Uint8Array[], loan: Loan | null): void {
+    if (this.#run !== null) this.copyBorrowed();
     const header = headerBytes(segments.length);
     let size = header;
     for (let i = 0; i < segments.length; i++) size += segments[i]!.length;
@@ -230,7 +262,9 @@ export class StreamTransport implements Transport, Flow {
       return;
     }
     if (this.#batched + size > BATCH_BYTES) this.#flush();
-    const batch = (this.#batch ?? this.#begin()).memory;
+    this.#writeBehind();
+    this.#batch ??= pooled(BATCH_BYTES);
+    const batch = this.#batch.memory;
     writeHeader(batch.view, this.#batched, segments);
     let end = this.#batched + header;
     for (let i = 0; i < segments.length; i++) {
@@ -243,14 +277,12 @@ export class StreamTransport implements Transport, Flow {
     if (++this.#messages >= this.#writeMessages) this.#flush();
   }
 
-  #begin(): PooledBuffer {
-    if (!this.#writes) {
-      // First of all: where a program has used up the stack, this throws, and then nothing may be half done.
-      void soon.then(this.#flushBehind);
-      this.#writes = true;
-    }
-    this.#batch = pooled(BATCH_BYTES);
-    return this.#batch;
+  /** Has what is collected written behind this turn. */
+  #writeBehind(): void {
+    if (this.#writes) return;
+    // First of all: where a program has used up the stack, this throws, and then nothing may be half done.
+    void soon.then(this.#flushBehind);
+    this.#writes = true;
   }
 
   /** Behind the microtasks of this turn: what they send is to go out in the same write. */
@@ -276,6 +308,7 @@ export class StreamTransport implements Transport, Flow {
   }
 
   #flush(): void {
+    this.copyBorrowed();
     const batch = this.#batch;
     if (batch === null || this.#state !== 'open') return;
     this.#batch = null;
@@ -333,25 +366,25 @@ export class StreamTransport implements Transport, Flow {
         return room ?? readMemory.bytes;
       },
       read(bytes: number): void {
-        if (room === null) transport.#came(readLoan, bytes);
+        if (room === null) transport.#came(readFrame, bytes);
         else transport.#filled(bytes, bytes === room.length);
       },
     };
   }
 
   /** So many bytes have come in memory that is only lent. */
-  #came(loan: BriefLoan<Memory>, bytes: number): void {
+  #came(lent: LentFrame, bytes: number): void {
     this.#begins(bytes, bytes === READ_BYTES);
     if (this.#state !== 'open') return;
     if (this.#waiting.length > 0) {
-      this.#wait(loan, 0, bytes);
+      this.#wait(lent, 0, bytes);
       // Nothing more is read before that is taken up.
       this.#stream.pause();
       this.#isPaused = true;
       return;
     }
-    const at = this.#handle(loan, 0, bytes);
-    if (at < bytes) this.#wait(loan, at, bytes);
+    const at = this.#handle(lent, 0, bytes);
+    if (at < bytes) this.#wait(lent, at, bytes);
   }
 
   /** So many bytes have come where the reader of frames has room for them. */
@@ -359,10 +392,7 @@ export class StreamTransport implements Transport, Flow {
     this.#begins(bytes, goesOn);
     if (this.#state !== 'open') return;
     try {
-      this.#frames.filled(bytes, (segments, loan) => {
-        if (this.#pace.admits(this.#goOn)) this.#take(segments, loan);
-        else this.#waiting.push({ is: 'message', segments, loan });
-      });
+      this.#frames.filled(bytes, this.#orWait);
     } catch (error) {
       this.#violated(error);
     }
@@ -374,33 +404,40 @@ export class StreamTransport implements Transport, Flow {
     this.#goesOn = goesOn;
   }
 
-  #wait({ memory }: BriefLoan<Memory>, at: number, end: number): void {
+  #wait({ memory }: LentFrame, at: number, end: number): void {
     const buffer = pooled(end - at);
     buffer.bytes.set(memory.part(at, end - at));
-    this.#waiting.push({ is: 'bytes', buffer, loan: new BriefLoan(buffer.memory), at: 0, end: end - at });
+    this.#waiting.push({ is: 'bytes', buffer, lent: new LentFrame(buffer.memory), at: 0, end: end - at });
   }
 
   /** Takes up messages from `at` to `end` as long as that may be. Gives where it stopped; if not at the end, `#goOn` is called later. */
-  #handle(loan: BriefLoan<Memory>, at: number, end: number): number {
+  #handle(lent: LentFrame, at: number, end: number): number {
     let next = at;
     try {
       while (next < end && this.#state === 'open') {
         if (!this.#pace.admits(this.#goOn)) return next;
-        next = this.#frames.next(loan.memory, next, end, loan, this.#take);
+        next = this.#frames.next(lent, next, end, this.#receiver!);
       }
     } catch (error) {
       this.#violated(error);
+    } finally {
+      lent.over();
     }
     return end;
   }
-
-  readonly #take = (segments: Uint8Array[], loan: Loan | null): void =>
-    this.#receiver!.message(segments, loan);
 
   #violated(error: unknown): void {
     if (!(error instanceof ProtocolViolation)) throw error;
     this.#receiver!.violated(error.message);
   }
+
+  /** Takes one message, or has it wait. */
+  readonly #orWait: Taker = {
+    message: (segments, loan) => {
+      if (this.#pace.admits(this.#goOn)) this.#receiver!.message(segments, loan);
+      else this.#waiting.push({ is: 'message', segments, loan });
+    },
+  };
 
   /** Takes up more of what waits. */
   readonly #goOn = (): void => {
@@ -408,9 +445,9 @@ export class StreamTransport implements Transport, Flow {
       if (first.is === 'message') {
         if (!this.#pace.admits(this.#goOn)) return;
         this.#waiting.shift();
-        this.#take(first.segments, first.loan);
+        this.#receiver!.message(first.segments, first.loan);
       } else {
-        first.at = this.#handle(first.loan, first.at, first.end);
+        first.at = this.#handle(first.lent, first.at, first.end);
         if (first.at < first.end) return;
         // Whoever ended the connection meanwhile has forgotten it already.
         if (this.#waiting[0] === first) this.#waiting.shift();
@@ -435,6 +472,7 @@ export class StreamTransport implements Transport, Flow {
     this.#frames.end();
     this.#waiting.length = 0;
     this.#batch = null;
+    this.#run = null;
     this.#kept = [];
     this.#stream.destroy();
     this.#receiver?.closed(reason);

@@ -3,7 +3,7 @@
  * three methods and nothing more.
  */
 import type { RpcError } from '../error.js';
-import type { Loan } from '../loan.js';
+import type { LentFrame, Loan } from '../loan.js';
 
 export interface Transport {
   /**
@@ -22,6 +22,12 @@ export interface Transport {
    */
   send(segments: readonly Uint8Array[], awaited?: boolean, loan?: Loan | null): void;
 
+  /**
+   * The same with a message that stands in its frame, in memory that is lent. A transport that does not know how has its segment
+   * sent.
+   */
+  sendFrame?(frame: LentFrame): void;
+
   /** Sends what was given so far, then ends. Safe to call again. `closed` follows. */
   close(): void;
 }
@@ -29,6 +35,8 @@ export interface Transport {
 export interface TransportReceiver {
   /** One message, whose bytes are the receiver's to read and to write. With a `loan`, for no longer than that says. */
   message(segments: Uint8Array[], loan?: Loan | null): void;
+  /** The same with one that stands in its frame, for a transport that has it so; without it, that is given to `message`, too. */
+  frame?(frame: LentFrame): void;
   /** The peer sent what is no message: it is to be told so, and cut. Nothing more comes but `closed`. */
   violated(reason: string): void;
   closed(reason: RpcError): void;

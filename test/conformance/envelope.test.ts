@@ -688,22 +688,22 @@ describe('an envelope that is read at fixed offsets', () => {
       const segments = copyOf([rawCall(1, { content: 0n, interfaceId: INTERFACE, methodId: 3 })]);
       const plain = new PlainEnvelope();
       expect(plain.take(segments)).toBe('call');
-      const body = new ReceivedMessage(segments, segments[0]!.length, DEFAULT_LIMITS);
+      const body = ReceivedMessage.of(segments, DEFAULT_LIMITS);
       body.enclosedBy(plain);
-      return body;
+      return { body, segments };
     };
     const terms = { id: 5, toYourself: false, noPromisePipelining: true, onlyPromisePipeline: false };
     const to = { kind: 'imported', id: 9 } as const;
-    const body = received();
-    const sent = body.reuseForCall(terms, INTERFACE, 3, to)!;
-    const bytes = copyOf(sent);
-    expect(body.reuseForCall(terms, INTERFACE, 3, to)).toBeNull();
+    const { body, segments } = received();
+    expect(body.reuseForCall(terms, INTERFACE, 3, to)).toBe(true);
+    const bytes = copyOf(segments);
+    expect(body.reuseForCall(terms, INTERFACE, 3, to)).toBe(false);
     expect(body.compose().before).toEqual([]);
     expect(body.content.kind).toBe('null');
-    expect(sent).toEqual(bytes);
-    expect(received().reuseForCall(terms, INTERFACE, 4, to)).toBeNull();
-    expect(received().reuseForCall(terms, INTERFACE + 1n, 3, to)).toBeNull();
-    expect(received().reuseForReturn(5, true)).toBeNull();
+    expect(segments).toEqual(bytes);
+    expect(received().body.reuseForCall(terms, INTERFACE, 4, to)).toBe(false);
+    expect(received().body.reuseForCall(terms, INTERFACE + 1n, 3, to)).toBe(false);
+    expect(received().body.reuseForReturn(5, true)).toBe(false);
   });
 
   it.each([

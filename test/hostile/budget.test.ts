@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { type BudgetSizes, Budgets } from '../../rpc/budget.js';
 import { FrameReader } from '../../rpc/frame.js';
 import { DEFAULT_LIMITS } from '../../rpc/limits.js';
-import { BRIEF } from '../../rpc/loan.js';
+import { LentFrame } from '../../rpc/loan.js';
 import { Memory } from '../../schema/index.js';
 import { EMPTY, hold, payload, TestObject } from '../conformance/vats.js';
 import {
@@ -92,15 +92,16 @@ describe('the budget', () => {
 
   it('of bytes is met by a large message where its bytes come, not where room is made for them', () => {
     const reader = new FrameReader(DEFAULT_LIMITS, new Budgets(SIZES).accounts().bytes);
-    const shared = new Memory(new Uint8Array(5000));
-    shared.view.setUint32(4, 80_000 / 8, true);
-    reader.next(shared, 0, 5000, BRIEF, () => {});
+    const shared = new LentFrame(new Memory(new Uint8Array(5000)));
+    shared.memory.view.setUint32(4, 80_000 / 8, true);
+    const taker = { message() {} };
+    reader.next(shared, 0, 5000, taker);
     let { room } = reader;
     while (room !== null) {
-      reader.filled(room.length, () => {});
+      reader.filled(room.length, taker);
       room = reader.room;
     }
-    expect(() => reader.next(shared, 0, 5000, BRIEF, () => {})).toThrow(/budget bytes/);
+    expect(() => reader.next(shared, 0, 5000, taker)).toThrow(/budget bytes/);
   });
 
   it('of imports is met by those who send many', () => {

@@ -12,7 +12,7 @@ import { Budgets, DEFAULT_BUDGETS } from '../../rpc/budget.js';
 import { FrameReader } from '../../rpc/frame.js';
 import { StreamTransport, type Throttle } from '../../rpc/index.js';
 import { DEFAULT_LIMITS } from '../../rpc/limits.js';
-import { BriefLoan, type Loan } from '../../rpc/loan.js';
+import { LentFrame, type Loan } from '../../rpc/loan.js';
 import { readInto } from '../../rpc/transport/reading.js';
 import { Memory } from '../../schema/index.js';
 import { framed } from '../schema/streams.js';
@@ -53,14 +53,20 @@ describe('frames', () => {
       fc.property(sizes, reads, (words, pieces) => {
         const bytes = Buffer.concat(words.map((each, i) => message(i + 1, each)));
         const reader = new FrameReader(DEFAULT_LIMITS);
-        const shared = new Memory(new Uint8Array(65_536));
-        const brief = new BriefLoan(shared);
+        const brief = new LentFrame(new Memory(new Uint8Array(65_536)));
+        const shared = brief.memory;
         const all: Taken[] = [];
-        const take = (segments: Uint8Array[], loan: Loan | null): void => {
-          const one = taken(segments, loan);
-          // As a connection does that passes it on at once.
-          if (all.length % 2 === 0) loan?.giveBack();
-          all.push(one);
+        const taker = {
+          message(segments: Uint8Array[], loan: Loan | null): void {
+            const one = taken(segments, loan);
+            // As a connection does that passes it on at once.
+            if (all.length % 2 === 0) loan?.giveBack();
+            all.push(one);
+          },
+          frame(frame: LentFrame): void {
+            expect(frame).toBe(brief);
+            all.push(taken([shared.part(frame.at, frame.bytes)], frame));
+          },
         };
         for (let at = 0, turn = 0; at < bytes.length; turn++) {
           const { room } = reader;
@@ -68,8 +74,8 @@ describe('frames', () => {
           const count = Math.min(pieces[turn % pieces.length]!, into.length, bytes.length - at);
           into.set(bytes.subarray(at, at + count));
           at += count;
-          if (room !== null) reader.filled(count, take);
-          else for (let next = 0; next < count; ) next = reader.next(shared, next, count, brief, take);
+          if (room !== null) reader.filled(count, taker);
+          else for (let next = 0; next < count; ) next = reader.next(brief, next, count, taker);
           shared.bytes.fill(0xfe);
         }
         expect(all.map(({ number, words: each }) => [number, each])).toEqual(
