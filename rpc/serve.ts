@@ -4,6 +4,7 @@
  * The object may be hostile (a domain's): nothing of it is read but the method that was called, what it throws is told to
  * nobody but as a bounded message, and a result is only ever awaited, and copied by the codec.
  */
+
 import {
   CodecError,
   type InterfaceType,
@@ -21,6 +22,7 @@ import { IncomingCapabilities } from './incoming.js';
 import { type Dispatcher, type LocalCall, LocalCapability } from './local.js';
 import { OutgoingCapabilities } from './outgoing.js';
 import { Payload } from './payload.js';
+import { soon } from './soon.js';
 import { disposeStub, isStub, type Stub, stubFor } from './stub.js';
 
 /** What a method is called with besides its params. */
@@ -161,8 +163,6 @@ function start(
 }
 
 let starting: Run[] = [];
-const soon = Promise.resolve();
-
 function startAll(): void {
   const runs = starting;
   starting = [];

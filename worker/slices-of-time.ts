@@ -8,13 +8,12 @@
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers';
 import type { Pace } from '../rpc/index.js';
+import { soon } from '../rpc/soon.js';
 
 /** How long a turn takes up further messages, in milliseconds: half of the least limit of a turn. */
 const SLICE_MILLIS = 5;
 
 const milliseconds = performance.now.bind(performance);
-
-const soon = Promise.resolve();
 
 export class SlicesOfTime implements Pace {
   #sliceEnd = 0;

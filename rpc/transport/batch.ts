@@ -1,10 +1,9 @@
 /** The messages that are sent in one turn, for transports which send them as one buffer: in the framing of streams. */
+
 import { Memory } from '../../schema/index.js';
 import { headerBytes, writeHeader } from '../frame.js';
 import { copyOf, type Loan } from '../loan.js';
-
-/** What follows it comes behind the microtasks that wait now. (`queueMicrotask` makes a resource for each.) */
-const soon = Promise.resolve();
+import { soon } from '../soon.js';
 
 export class Batch {
   #messages: (readonly Uint8Array[])[] = [];

@@ -6,10 +6,12 @@
  * says whether anybody reads: each end therefore tells how many bytes it has taken up, and a peer that leaves too many
  * of them (limit `bytesQueued`) is cut.
  */
+
 import { ProtocolViolation, type RpcError } from '../error.js';
 import { FrameReader } from '../frame.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from '../limits.js';
 import type { Loan } from '../loan.js';
+import { soon } from '../soon.js';
 import { Batch } from './batch.js';
 import { endedByPeer, endedHere, notReading } from './ends.js';
 import type { Transport, TransportReceiver } from './transport.js';
@@ -21,8 +23,6 @@ export interface Port {
   start(): void;
   close(): void;
 }
-
-const soon = Promise.resolve();
 
 export class MessagePortTransport implements Transport {
   readonly #port: Port;

@@ -16,6 +16,7 @@ import { ProtocolViolation, type RpcError } from '../error.js';
 import { FRAME_HEADER, FrameReader, headerBytes, type Taker, writeHeader } from '../frame.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from '../limits.js';
 import { type Borrower, copyOf, LentFrame, type Loan } from '../loan.js';
+import { soon } from '../soon.js';
 import { endedByPeer, endedHere, lost, notReading } from './ends.js';
 import type { Flow } from './flow.js';
 import { MessagesPerTurn, type Pace } from './pace.js';
@@ -59,9 +60,6 @@ type Waiting =
       readonly end: number;
     }
   | { readonly is: 'message'; readonly segments: Uint8Array[]; readonly loan: Loan | null };
-
-/** What follows it comes behind the microtasks that wait now. (`queueMicrotask` makes a resource for each.) */
-const soon = Promise.resolve();
 
 /** How long a closed stream waits for its peer to read what was sent, in milliseconds. */
 const LINGER = 5_000;

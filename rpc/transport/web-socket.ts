@@ -4,10 +4,12 @@
  *
  * A binary message of the WebSocket carries bytes of the stream, cut anywhere. Nothing else may come.
  */
+
 import { ProtocolViolation, type RpcError } from '../error.js';
 import { FrameReader } from '../frame.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from '../limits.js';
 import type { Loan } from '../loan.js';
+import { soon } from '../soon.js';
 import { Batch } from './batch.js';
 import { endedByPeer, endedHere, notReading } from './ends.js';
 import type { Flow } from './flow.js';
@@ -43,8 +45,6 @@ export interface StandardWebSocket {
 }
 
 const NORMAL = 1000;
-const soon = Promise.resolve();
-
 export class WebSocketTransport implements Transport, Flow {
   readonly #socket: StandardWebSocket;
   readonly #limits: ConnectionLimits;
