@@ -11,10 +11,10 @@ import type { SchemaGraph } from '../schema/index.js';
 import { Bag } from './bag.js';
 import { BROKER_HOME } from './broker-name.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
-import { type ConstraintTable, compileConstraints, constraintRefusal } from './policy/constraint.js';
+import { type ConstraintTable, compileConstraints, constraintRefusal, rulesOf } from './policy/constraint.js';
 import { Line, type Waiting } from './policy/line.js';
 import { isMetered, type Meter } from './policy/meter.js';
-import { compileMethods, type MethodTable } from './policy/methods.js';
+import { compileMethods, isAllowed, type MethodTable } from './policy/methods.js';
 import { IN_LINE, type Verdict } from './policy/verdict.js';
 import type { GrantKind, GrantRow, StoredPolicy } from './store/store.js';
 
@@ -24,6 +24,15 @@ export interface Cuttable {
   /** Where its grant keeps it. */
   place: number;
   cut(reason: RpcError): void;
+}
+
+/** What a policy says of one method, whatever the params are. */
+interface SayOfMethod {
+  readonly interfaceId: bigint;
+  readonly methodId: number;
+  readonly allowed: boolean;
+  /** The constraints on its params. */
+  readonly rules: ReturnType<typeof rulesOf>;
 }
 
 /** How many calls may wait through one grant for what they are counted by to be reserved. */
@@ -40,6 +49,8 @@ export class LiveGrant {
   readonly #binding: LiveGrant | null;
   #methods!: MethodTable;
   #constraints!: ConstraintTable | null;
+  /** Of the method of the last call: nearly every one is of the method that the one before was of. */
+  #lastSaid: SayOfMethod | null = null;
   #meter!: Meter | null;
   /** Whether something is counted, here or at one that binds it. */
   #metered = false;
@@ -94,6 +105,7 @@ export class LiveGrant {
     if (meter === null && isMetered(policy)) throw new Error(`grant ${id} has no meter`);
     this.#methods = compileMethods(policy, this.graph);
     this.#constraints = compileConstraints(policy.constraints, this.graph);
+    this.#lastSaid = null;
     this.#meter = meter;
     this.#bindBelow();
   }
@@ -254,19 +266,30 @@ export class LiveGrant {
 
   #refusesCall(call: Call): RpcError | null {
     const { interfaceId, methodId } = call;
-    if (this.#methods !== null) {
-      const allowed = this.#methods.get(interfaceId);
-      if (allowed !== 'all' && !allowed?.has(methodId)) {
-        return new RpcError('failed', `the grant does not allow ${this.#nameOf(interfaceId, methodId)}`, {
-          code: 'ERR_GRANT_METHOD',
-        });
-      }
+    const { allowed, rules } = this.#sayOf(interfaceId, methodId);
+    if (!allowed) {
+      return new RpcError('failed', `the grant does not allow ${this.#nameOf(interfaceId, methodId)}`, {
+        code: 'ERR_GRANT_METHOD',
+      });
     }
-    if (this.#constraints !== null) {
-      const refusal = constraintRefusal(this.#constraints, call, this.#nameOf);
+    if (rules !== null) {
+      const refusal = constraintRefusal(rules, call, this.#nameOf);
       if (refusal !== null) return refusal;
     }
     return this.#binding === null ? null : this.#binding.#refusesCall(call);
+  }
+
+  /** What its own policy says of a method. */
+  #sayOf(interfaceId: bigint, methodId: number): SayOfMethod {
+    const last = this.#lastSaid;
+    if (last !== null && last.methodId === methodId && last.interfaceId === interfaceId) return last;
+    this.#lastSaid = {
+      interfaceId,
+      methodId,
+      allowed: isAllowed(this.#methods, interfaceId, methodId),
+      rules: this.#constraints === null ? null : rulesOf(this.#constraints, interfaceId, methodId),
+    };
+    return this.#lastSaid;
   }
 
   readonly #nameOf = (interfaceId: bigint, methodId: number): string => {

@@ -370,16 +370,27 @@ export class PointerReader {
   /** The bytes of a Data; a view of the message, empty for a null pointer. */
   data(): Uint8Array {
     if (this.isNull) return EMPTY.bytes;
-    const { segment, low, high, start } = this.#resolve();
+    const { segment, high, start } = this.#bytes();
+    return segment.part(start * 8, high >>> 3);
+  }
+
+  /** How many bytes that are, at the same charge. */
+  dataLength(): number {
+    return this.isNull ? 0 : this.#bytes().high >>> 3;
+  }
+
+  /** Where the list of bytes is, which is there as a whole. */
+  #bytes(): Resolved {
+    const resolved = this.#resolve();
+    const { segment, low, high, start } = resolved;
     if ((low & 3) !== 1) throw new MessageError(`expected a list of bytes, found ${describe(low)}`);
     const size = (high & 7) as ElementSize;
     if (size !== ElementSize.byte)
       throw new MessageError(`expected a list of bytes, found one of ${sizeName(size)}`);
-    const length = high >>> 3;
-    const words = Math.ceil(length / 8);
+    const words = Math.ceil((high >>> 3) / 8);
     this.#span(segment, start, words);
     this.message.charge(words);
-    return segment.part(start * 8, length);
+    return resolved;
   }
 
   /** The characters of a Text, which is UTF-8 with a NUL behind it. */

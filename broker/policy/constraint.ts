@@ -236,7 +236,7 @@ function typeName(type: ValueType): string {
 /** Whether one constraint holds, of the params. Throws MessageError where they are malformed. */
 export type Check = (params: StructReader) => boolean;
 
-interface Rule {
+export interface Rule {
   readonly holds: Check;
   /** For an error. */
   readonly text: string;
@@ -285,21 +285,28 @@ export function compileConstraints(
   return table;
 }
 
-/** Why this call is refused; null if it is not. `nameOf` names a method. */
-export function constraintRefusal(
+/** The constraints on a method; `gone`: on what the schema does not have any more. Null: there are none. */
+export function rulesOf(
   table: ConstraintTable,
+  interfaceId: bigint,
+  methodId: number,
+): readonly Rule[] | 'gone' | null {
+  const rules = table.get(interfaceId);
+  if (rules === undefined) return null;
+  return rules.gone ? 'gone' : (rules.methods[methodId] ?? null);
+}
+
+/** Why a call is refused by the constraints on its method; null if it is not. `nameOf` names a method. */
+export function constraintRefusal(
+  list: readonly Rule[] | 'gone',
   { interfaceId, methodId, params }: Call,
   nameOf: (interfaceId: bigint, methodId: number) => string,
 ): RpcError | null {
-  const rules = table.get(interfaceId);
-  if (rules === undefined) return null;
-  if (rules.gone) {
+  if (list === 'gone') {
     return violation(
       'the grant constrains a method of this interface that the schema does not have any more',
     );
   }
-  const list = rules.methods[methodId];
-  if (list === undefined) return null;
   let at = list[0]!;
   try {
     const { content } = params;
@@ -350,7 +357,7 @@ function lengthReader({ type, offset, default: fallback }: Slot): Read {
     case 'text':
       return (from) => Buffer.byteLength(at(from).text());
     case 'data':
-      return (from) => at(from).data().length;
+      return (from) => at(from).dataLength();
     default:
       // Any list will do: whoever reads its elements finds out whether they are what they have to be.
       return (from) => at(from).list(ElementSize.void).length;

@@ -26,6 +26,8 @@ export class Meter {
   #rates: readonly TokenBucket[] = [];
   #calls: Allowance | null = null;
   #bytes: Allowance | null = null;
+  /** Whether Meters keeps it. Its own to change. */
+  isKept = false;
 
   constructor(id: string, policy: StoredPolicy, meters: Meters) {
     this.#id = id;
@@ -69,8 +71,11 @@ export class Meter {
 
   /** Why a call may not be made now, or null. Takes nothing. */
   tooFast(): RpcError | null {
-    const over = this.#rates.find((bucket) => !bucket.ready);
-    if (over === undefined) return null;
+    for (const bucket of this.#rates) if (!bucket.ready) return this.#refuses(bucket);
+    return null;
+  }
+
+  #refuses(over: TokenBucket): RpcError {
     const message = `calls come faster than the grant allows: ${rateText(over.rate)} (${this.#id})`;
     return new RpcError('overloaded', message, { code: 'ERR_GRANT_CALL_RATE' });
   }
@@ -80,7 +85,7 @@ export class Meter {
    * Allowance.check.
    */
   check(calls: number, bytes: number, waiting: number, again: () => void): Verdict {
-    if (!this.#meters.keep(this.#id, this)) {
+    if (!this.isKept && !this.#meters.keep(this.#id, this)) {
       return new RpcError('overloaded', 'too many grants with counts and rates are in use; try again later', {
         code: 'ERR_GRANT_METERS',
       });
@@ -148,11 +153,20 @@ export class Meters {
 
   /** Keeps `meter`, which is about to be used. False: there are too many. */
   keep(id: string, meter: Meter): boolean {
-    if (this.#kept.get(id) === meter) return true;
     if (this.#kept.size >= this.#sweepAt) this.#sweep();
     if (this.#kept.size >= MAX_METERS) return false;
+    // One that was in its place is in use no more.
+    this.#forget(id);
     this.#kept.set(id, meter);
+    meter.isKept = true;
     return true;
+  }
+
+  #forget(id: string): void {
+    const meter = this.#kept.get(id);
+    if (meter === undefined) return;
+    meter.isKept = false;
+    this.#kept.delete(id);
   }
 
   get size(): number {
@@ -164,9 +178,9 @@ export class Meters {
     if (this.#kept.size >= MAX_METERS && pause < SWEEP_PAUSE) return;
     this.#swept = this.now();
     const idle = [...this.#kept].filter(([, meter]) => !meter.mustBeKept);
-    for (const [id, meter] of idle) if (!meter.holds) this.#kept.delete(id);
+    for (const [id, meter] of idle) if (!meter.holds) this.#forget(id);
     // Reserves are given up only where there is no other way.
-    for (const [id] of idle) if (this.#kept.size >= MAX_METERS / 2) this.#kept.delete(id);
+    for (const [id] of idle) if (this.#kept.size >= MAX_METERS / 2) this.#forget(id);
     this.#sweepAt = Math.min(MAX_METERS, Math.max(1024, 2 * this.#kept.size));
   }
 }

@@ -94,6 +94,12 @@ export function checkedMethods(list: Exclude<Methods, 'all'>, graph: SchemaGraph
 /** What a method list allows, by interface and method number: null for everything. */
 export type MethodTable = ReadonlyMap<bigint, ReadonlySet<number> | 'all'> | null;
 
+export function isAllowed(table: MethodTable, interfaceId: bigint, methodId: number): boolean {
+  if (table === null) return true;
+  const allowed = table.get(interfaceId);
+  return allowed === 'all' || allowed?.has(methodId) === true;
+}
+
 /** What a stored policy names and `graph` does not have any more is not allowed. */
 export function compileMethods({ methods: list }: StoredPolicy, graph: SchemaGraph): MethodTable {
   if (list === 'all') return null;

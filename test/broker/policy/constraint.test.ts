@@ -9,6 +9,7 @@ import {
   compileConstraints,
   constraintRefusal,
   MAX_CONSTRAINTS,
+  rulesOf,
   writtenConstraint,
 } from '../../../broker/policy/constraint.js';
 import { constraintText, parseConstraint } from '../../../broker/policy/constraint-text.js';
@@ -434,7 +435,8 @@ function refusal(
     methodId: method,
     params: Payload.built(message),
   };
-  return constraintRefusal(table, call, () => 'Listener.play')?.message ?? null;
+  const rules = rulesOf(table, LISTENER.id, method);
+  return rules && (constraintRefusal(rules, call, () => 'Listener.play')?.message ?? null);
 }
 
 describe('the constraints of a policy', () => {
@@ -453,7 +455,8 @@ describe('the constraints of a policy', () => {
   it('refuse null params', () => {
     const table = compileConstraints(written('Listener.play.normal<=100'), everything)!;
     const call = { interfaceId: LISTENER.id, methodId: PLAY.id, params: Payload.empty() };
-    expect(constraintRefusal(table, call, () => 'play')?.code).toBe('ERR_GRANT_CONSTRAINT');
+    const rules = rulesOf(table, LISTENER.id, PLAY.id)!;
+    expect(constraintRefusal(rules, call, () => 'play')?.code).toBe('ERR_GRANT_CONSTRAINT');
   });
 
   it('of what the schema has no more refuse the method, or where that is gone the interface', () => {
