@@ -7,8 +7,10 @@ import {
   type Call,
   type CallInProgress,
   type Capability,
+  type Payload,
   RenewedCapability,
   type ReturnSink,
+  type RpcError,
 } from '../rpc/portable.js';
 
 export class RestoredCapability extends RenewedCapability {
@@ -20,16 +22,32 @@ export class RestoredCapability extends RenewedCapability {
   override call(call: Call, sink: ReturnSink): CallInProgress {
     const target = this.current().retain();
     try {
-      return target.call(call, {
-        returned: (results) => sink.returned(results),
-        failed: (error) => {
-          // The connection may be well, and the domain behind the broker gone: only calls show that.
-          if (error.type === 'disconnected') this.forget(target);
-          sink.failed(error);
-        },
-      });
+      return target.call(call, new Watched(this, target, sink));
     } finally {
       target.release();
     }
+  }
+
+  /** A call on `target` has failed. */
+  failed(target: Capability, { type }: RpcError): void {
+    // The connection may be well, and the domain behind the broker gone: only calls show that.
+    if (type === 'disconnected') this.forget(target);
+  }
+}
+
+class Watched implements ReturnSink {
+  constructor(
+    private readonly restored: RestoredCapability,
+    private readonly target: Capability,
+    private readonly sink: ReturnSink,
+  ) {}
+
+  returned(results: Payload): void {
+    this.sink.returned(results);
+  }
+
+  failed(error: RpcError): void {
+    this.restored.failed(this.target, error);
+    this.sink.failed(error);
   }
 }

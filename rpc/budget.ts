@@ -31,23 +31,25 @@ export class Account {
 
   /** Whether so much more may be held; it is, then. */
   take(amount: number): boolean {
-    if (this.budget === null) return true;
-    const more = this.#beyond(this.#held + amount) - this.#beyond(this.#held);
-    if (!this.budget.draw(more)) return false;
-    this.#held += amount;
+    const { budget } = this;
+    if (budget === null) return true;
+    const { share } = budget.size;
+    const before = this.#held;
+    const after = before + amount;
+    if (after > share && !budget.draw(after - Math.max(before, share))) return false;
+    this.#held = after;
     return true;
   }
 
   /** So much is held no more. */
   give(amount: number): void {
-    if (this.budget === null) return;
-    const held = this.#held - amount;
-    this.budget.draw(this.#beyond(held) - this.#beyond(this.#held));
-    this.#held = held;
-  }
-
-  #beyond(held: number): number {
-    return Math.max(0, held - this.budget!.size.share);
+    const { budget } = this;
+    if (budget === null) return;
+    const { share } = budget.size;
+    const before = this.#held;
+    const after = before - amount;
+    if (before > share) budget.draw(Math.max(after, share) - before);
+    this.#held = after;
   }
 }
 

@@ -404,35 +404,36 @@ export class Connection implements Sender {
    * in it. With `isLast` the body ends here.
    */
   #post(
-    { envelope, before }: Composition,
+    composition: Composition,
     start: number,
     capabilities: readonly (Capability | null)[],
     body: Body,
     isLast: boolean,
   ): readonly number[] {
-    const put = (): void => {
-      const last = envelope.segment(start);
-      const segments =
-        before.length === 0 ? [last] : before.length === 1 ? [before[0]!, last] : [...before, last];
-      const loan = before.length > 0 ? body.loan : envelope.pooled;
-      // Sending comes last: where a program has used up the stack, what comes behind it would throw when the call is on its way already.
-      if (isLast) body.end(true);
-      this.put(segments, true, isLast || loan?.isBrief === true ? loan : null);
-    };
     if (capabilities.length === 0) {
-      put();
+      this.#putComposed(composition, start, body, isLast);
       return NO_EXPORTS;
     }
     return this.#exporting((exported) => {
-      const table = envelope
+      const table = composition.envelope
         .pointerAt(TABLE)
         .structList(capabilities.length, layout.CapDescriptor.words, layout.CapDescriptor.pointers);
       for (let i = 0; i < capabilities.length; i++) {
         const capability = capabilities[i];
         if (capability) this.#capabilities.writeDescriptor(capability, table.struct(i), exported);
       }
-      put();
+      this.#putComposed(composition, start, body, isLast);
     });
+  }
+
+  #putComposed({ envelope, before }: Composition, start: number, body: Body, isLast: boolean): void {
+    const last = envelope.segment(start);
+    const segments =
+      before.length === 0 ? [last] : before.length === 1 ? [before[0]!, last] : [...before, last];
+    const loan = before.length > 0 ? body.loan : envelope.pooled;
+    // Sending comes last: where a program has used up the stack, what comes behind it would throw when the call is on its way already.
+    if (isLast) body.end(true);
+    this.put(segments, true, isLast || loan?.isBrief === true ? loan : null);
   }
 
   /** Has `send` export capabilities and send them. If it throws, they are taken back, and nothing was sent. */

@@ -214,12 +214,12 @@ export function rewriteCall(places: CallPlaces & SegmentPlace, call: CallTerms, 
   view.setUint32(at + CALL_FLAGS, flagsOf(call), true);
   view.setUint32(at + CALL_FLAGS + 4, 0, true);
   // Of one that is sent to whoever asked it: where else its results could go.
-  eraseWords(places, head + layout.Call.words + layout.Call.thirdParty, 1);
-  eraseWords(places, target, layout.MessageTarget.words);
+  eraseWord(view, at + (layout.Call.words + layout.Call.thirdParty) * 8);
   const addressed = base + target * 8;
+  eraseWord(view, addressed);
   if (to.kind === 'imported') {
     view.setUint32(addressed + layout.MessageTarget.importedCapId, to.id, true);
-    eraseWords(places, target + layout.MessageTarget.words, layout.MessageTarget.pointers);
+    eraseWord(view, addressed + layout.MessageTarget.words * 8);
     if (promised !== NOWHERE) eraseWords(places, promised, PROMISED_WORDS);
     if (path.length > 0) eraseWords(places, steps, STEP_WORDS);
   } else {
@@ -243,13 +243,18 @@ export function rewriteReturn(
   view.setUint32(at + layout.Return.answerId, answerId, true);
   // The tag is behind the flags, and says that there are results.
   view.setUint32(at + RETURN_FLAGS, KEEP_PARAM_CAPS | (noFinishNeeded ? NO_FINISH_NEEDED : 0), true);
-  eraseWords(place, head + 1, 1);
+  eraseWord(view, at + 8);
 }
 
 /** So many words from `start` on are zero. */
 export function eraseWords({ view, base }: SegmentPlace, start: number, words: number): void {
-  const end = base + (start + words) * 8;
-  for (let at = base + start * 8; at < end; at += 4) view.setUint32(at, 0, true);
+  const end = start + words;
+  for (let word = start; word < end; word++) eraseWord(view, base + word * 8);
+}
+
+function eraseWord(view: DataView, at: number): void {
+  view.setUint32(at, 0, true);
+  view.setUint32(at + 4, 0, true);
 }
 
 function flagsOf(call: CallTerms): number {

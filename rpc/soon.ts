@@ -1,9 +1,10 @@
+/** What is to follow the microtasks that wait now: `soon.then(action)`. (`queueMicrotask` makes a resource for each.) */
+export const soon: Promise<void> = Promise.resolve();
+
 /**
- * What is to follow the microtasks that wait now: `soon.then(action)`. (`queueMicrotask` makes a resource for each.)
- *
- * `then` asks a promise of what class the next one is to be, through accessors where the realm is locked down, and that takes longer
- * than all the rest. This one says itself that it is the usual one.
+ * For a realm that is locked down. There `then` asks a promise through accessors of what class the next one is to be, which takes longer
+ * than all the rest; this promise says from now on that it is the usual one. Elsewhere that would make V8 ask every promise.
  */
-export const soon: Promise<void> = Object.defineProperty(Promise.resolve(), 'constructor', {
-  value: undefined,
-});
+export function soonIsUsual(): void {
+  Object.defineProperty(soon, 'constructor', { value: undefined });
+}

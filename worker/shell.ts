@@ -22,6 +22,7 @@ import {
   serve,
   serveAlso,
 } from '../rpc/index.js';
+import { soonIsUsual } from '../rpc/soon.js';
 import {
   AnyPointer,
   CodecError,
@@ -66,6 +67,7 @@ export default async function shell({ orders }: Seat): Promise<never> {
   try {
     const task = ownTask();
     const locked = lockdown();
+    soonIsUsual();
     hardenVisible(locked);
     let entered = false;
     orders.on('message', (message: ToThread) => {
