@@ -1,7 +1,7 @@
 /**
  * Messages over a byte stream: a unix or TCP socket, TLS, an inherited descriptor, or a WebSocket as a stream.
  *
- * Writes are coalesced: what is sent in one turn goes out as one write, or as one for each 64 messages or 64 KiB. What nobody
+ * Writes are coalesced: what is sent in one turn goes out as one write, or as one for each 128 messages or 64 KiB. What nobody
  * awaits is kept back for a few milliseconds, for the next of them. Reads are never paused for a slow reader elsewhere;
  * a peer that does not read is cut instead (limit `bytesQueued`). What is read is lent: see ../loan.ts.
  */
