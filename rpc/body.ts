@@ -28,6 +28,7 @@ import {
 import { MIN_TRAVERSAL_WORDS } from './limits.js';
 import { copyOf, type LentFrame, type Loan } from './loan.js';
 import * as layout from './protocol.js';
+import type { Relay } from './relay.js';
 import type { Address } from './remote.js';
 
 /** Content that was passed on so often that its message has more segments than this is copied into one. */
@@ -261,7 +262,7 @@ export class ReceivedMessage implements Body {
   get reader(): MessageReader {
     if (this.#reader === null) {
       const segments = this.#held();
-      if (this.#plain !== null) this.#erase(this.#plain);
+      if (this.#plain !== null && !this.#erased) this.#erase(this.#plain);
       const { nesting } = this.limits;
       const traversalWords = Math.min(this.limits.traversalWords, MIN_TRAVERSAL_WORDS + this.bytes);
       this.#reader = new MessageReader(segments, { traversalWords, nesting }, 0, this.#loan?.memory);
@@ -272,6 +273,12 @@ export class ReceivedMessage implements Body {
 
   get content(): PointerReader {
     return this.reader.pointerAt(this.#segment, this.#word);
+  }
+
+  /** Whoever has read the content so far has done so for nothing: it is read from the beginning, within the same limits. */
+  readAgain(): void {
+    this.#reader?.end();
+    this.#reader = null;
   }
 
   #erase(plain: PlainEnvelope): void {
@@ -296,6 +303,14 @@ export class ReceivedMessage implements Body {
     if (plain === null || plain.target === NOWHERE) return false;
     if (plain.methodId !== methodId || plain.interfaceId !== interfaceId) return false;
     if (!rewriteCall(plain, call, to)) return false;
+    this.#rewritten();
+    return true;
+  }
+
+  /** The same of a call that is handed on as it is. */
+  reuseForRelay(relay: Relay): boolean {
+    const plain = this.#reusable();
+    if (plain === null || !rewriteCall(plain, relay, relay.target.address)) return false;
     this.#rewritten();
     return true;
   }

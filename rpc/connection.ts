@@ -571,18 +571,28 @@ export class Connection implements Sender {
     message.enclosedBy(call);
     const hints = hintsPassedOn(call.noPromisePipelining);
     const relay = target.relay({ interfaceId, methodId, params: new Payload(message), hints });
-    if (relay === null) return false;
+    if (relay === null || !this.#enter(relay, id, message)) {
+      message.readAgain();
+      return false;
+    }
+    message.passOn(relay.to);
+    return true;
+  }
+
+  /** Puts into both tables what may pass, and writes its ids into the message. False: nothing was done. */
+  #enter(relay: Relay, id: number, message: ReceivedMessage): boolean {
     const { to } = relay;
-    relay.bytes = message.bytes;
+    const { bytes } = message;
+    relay.bytes = bytes;
     if (this.#overload(relay) !== null) {
-      relay.takeBack(message.bytes);
+      relay.takeBack(bytes);
       return false;
     }
     relay.id = to.#questionIds.take();
-    if (!message.reuseForCall(relay, interfaceId, methodId, relay.target.address)) {
+    if (!message.reuseForRelay(relay)) {
       to.#questionIds.give(relay.id);
-      this.#landed(relay.bytes);
-      relay.takeBack(message.bytes);
+      this.#landed(bytes);
+      relay.takeBack(bytes);
       return false;
     }
     relay.from = this;
@@ -590,7 +600,6 @@ export class Connection implements Sender {
     this.#closedEarly.delete(id);
     this.#answers.set(id, relay);
     to.#questions.set(relay.id, relay);
-    message.passOn(to);
     return true;
   }
 
@@ -611,15 +620,14 @@ export class Connection implements Sender {
     if (message.bytes > from.limits.messageBytes || !relay.passesBack(message.bytes)) return false;
     const early = relay.noPromisePipelining;
     message.reuseForReturn(answerId, early);
-    relay.state = 'returned';
-    relay.finishNeeded = !head.noFinishNeeded;
+    relay.returned(!head.noFinishNeeded);
     from.#landed(bytes);
     if (early) {
       from.#answers.delete(answerId);
       from.#rememberClosed(answerId);
-      this.finishQuestion(relay);
     }
     message.passOn(from);
+    if (early) relay.finish();
     from.#noticeQuiet();
     return true;
   }
@@ -1389,7 +1397,10 @@ export class Connection implements Sender {
   dump(): object {
     return {
       closed: this.#closed?.message ?? null,
-      questions: this.#questions.values().map(({ id, state }) => ({ id, state })),
+      questions: this.#questions.values().map(({ id, state }) => ({
+        id,
+        state: state === 'running' ? 'awaiting' : state,
+      })),
       answers: this.#answers.values().map((each) => ({
         id: each instanceof Relay ? each.answerId : each.id,
         state: each.state,

@@ -61,6 +61,13 @@ export abstract class Relay implements CallTerms, CallInProgress {
   /** It has returned results of so many bytes: whether they may pass, and do so now. False: nothing was done. */
   abstract passesBack(bytes: number): boolean;
 
+  /** It has returned, and its results go on. */
+  returned(finishNeeded: boolean): void {
+    this.state = 'returned';
+    this.bytes = 0;
+    this.finishNeeded = finishNeeded;
+  }
+
   /** It is unfolded: what is in its place from now on. */
   protected abstract middle(sink: ReturnSink): Middle;
 
