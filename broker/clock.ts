@@ -25,7 +25,8 @@ export const SYSTEM_CLOCK: Clock = {
   /** At most a millisecond late: the time of day takes several times as long to ask for as how long ago that was. */
   now() {
     const now = performance.now();
-    if (now - asked >= 1) {
+    // Where that goes back, it has begun from another time.
+    if (now - asked >= 1 || now < asked) {
       asked = now;
       told = Date.now();
     }
