@@ -60,7 +60,7 @@ export class FrameReader {
   ) {}
 
   /**
-   * Adds bytes, and gives each message that is complete to `take`: views of those bytes, which are the taker's, or of memory of
+   * Adds bytes, and gives each message that is complete to `message`: views of those bytes, which are the taker's, or of memory of
    * its own. Throws ProtocolViolation at a frame that is over a limit; nothing more may be added then.
    */
   push(chunk: Uint8Array, message: Taker['message']): void {

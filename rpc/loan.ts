@@ -10,7 +10,10 @@ import type { Memory } from '../schema/index.js';
 export interface Loan {
   /** What all the segments of a message lie in that was received. Null: that is not known. */
   readonly memory: Memory | null;
-  /** It ends when the function returns that was given the bytes: whoever needs them longer copies them before that. */
+  /**
+   * It ends when the function returns that was given the bytes, or a little later where a LentFrame is borrowed: whoever needs them
+   * longer copies them before that.
+   */
   readonly isBrief: boolean;
   /** Ends one that is not brief: nobody reads the bytes any more. Whoever does not call it leaves the memory to the collector. */
   giveBack(): void;
@@ -51,7 +54,16 @@ export class LentFrame implements Loan {
     if (this.#borrowers.length === 0) return;
     const borrowers = this.#borrowers;
     this.#borrowers = [];
-    for (const borrower of borrowers) borrower.copyBorrowed();
+    let failure: { readonly cause: unknown } | null = null;
+    for (const borrower of borrowers) {
+      try {
+        borrower.copyBorrowed();
+      } catch (cause) {
+        // Nobody is left with bytes that are somebody else's from now on.
+        failure ??= { cause };
+      }
+    }
+    if (failure !== null) throw failure.cause;
   }
 }
 

@@ -24,7 +24,7 @@ import { type Reader, readInto } from './reading.js';
 import { NO_THROTTLE, type Throttle } from './throttle.js';
 import type { Transport, TransportReceiver } from './transport.js';
 
-/** What is collected for one write. A larger message goes out in a write of its own, uncopied. */
+/** How much is collected for one write. A larger message goes out in a write of its own, copied only where it is lent briefly. */
 const BATCH_BYTES = 64 * 1024;
 
 /**
@@ -72,7 +72,7 @@ export interface StreamOptions {
   /** When they are taken up. Default: as many in a turn as the limit `messagesPerTurn` says, while `throttle` allows it. */
   readonly pace?: Pace;
   /**
-   * How many messages are collected before they are written in the turn that sends them; default 64. With Infinity nothing below
+   * How many messages are collected before they are written in the turn that sends them; default 128. With Infinity nothing below
    * 64 KiB is written while something is sent, but only behind it: for a sender that may have used up the stack, in which a stream
    * must not be written.
    */
@@ -189,15 +189,22 @@ export class StreamTransport implements Transport, Flow, Borrower {
   sendFrame(frame: LentFrame): void {
     if (this.#state !== 'open') return;
     const begin = frame.at - FRAME_HEADER;
+    const end = frame.at + frame.bytes;
     if (this.#run !== frame || this.#runEnd !== begin) {
       this.copyBorrowed();
       this.#collectKept();
+    }
+    if (end - begin > BATCH_BYTES) return this.#collect([frame.memory.part(frame.at, frame.bytes)], frame);
+    const start = this.#run === null ? begin : this.#runStart;
+    if (this.#batched + end - start > BATCH_BYTES) this.#flush();
+    if (this.#state !== 'open') return;
+    if (this.#run === null) {
       this.#writeBehind();
       frame.borrow(this);
       this.#run = frame;
       this.#runStart = begin;
     }
-    this.#runEnd = frame.at + frame.bytes;
+    this.#runEnd = end;
     if (++this.#messages >= this.#writeMessages) this.#flush();
   }
 
@@ -206,7 +213,7 @@ export class StreamTransport implements Transport, Flow, Borrower {
     if (run === null) return;
     this.#run = null;
     const length = this.#runEnd - this.#runStart;
-    if (this.#batched + length > BATCH_BYTES) this.#flush();
+    // There is room: see sendFrame.
     this.#batch ??= pooled(BATCH_BYTES);
     this.#batch.bytes.set(run.memory.part(this.#runStart, length), this.#batched);
     this.#batched += length;
@@ -243,8 +250,10 @@ export class StreamTransport implements Transport, Flow, Borrower {
     const header = headerBytes(segments.length);
     let size = header;
     for (let i = 0; i < segments.length; i++) size += segments[i]!.length;
+    if (this.#batched + size > BATCH_BYTES) this.#flush();
+    // The peer may have been cut by that.
+    if (this.#state !== 'open') return;
     if (size > BATCH_BYTES) {
-      this.#flush();
       const { bytes, view } = new Memory(new Uint8Array(header));
       writeHeader(view, 0, segments);
       this.#stream.cork();
@@ -259,7 +268,6 @@ export class StreamTransport implements Transport, Flow, Borrower {
       this.#stream.uncork();
       return;
     }
-    if (this.#batched + size > BATCH_BYTES) this.#flush();
     this.#writeBehind();
     this.#batch ??= pooled(BATCH_BYTES);
     const batch = this.#batch.memory;
@@ -470,6 +478,7 @@ export class StreamTransport implements Transport, Flow, Borrower {
     this.#frames.end();
     this.#waiting.length = 0;
     this.#batch = null;
+    this.#batched = this.#messages = 0;
     this.#run = null;
     this.#kept = [];
     this.#stream.destroy();

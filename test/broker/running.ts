@@ -53,7 +53,7 @@ export class Running {
   static async start(
     domains: Domains = { ledger: LEDGER_DOMAIN },
     folder?: string,
-    rest: Pick<ConfigInput, 'flow' | 'hosts'> = {},
+    rest: Partial<Pick<ConfigInput, 'flow' | 'hosts' | 'listen'>> = {},
   ): Promise<Running> {
     const place = folder ?? (await mkdtemp(join(tmpdir(), 'sturdy-test-')));
     const config = parseConfig(
