@@ -2,7 +2,14 @@
  * A grant that the broker holds for a domain, as a live capability: to an object that is restored when it is first called,
  * and again when its domain was restarted in the meantime. Calls wait for that in their order.
  */
-import { type Capability, QueuedCapability, RenewedCapability, untilSettled } from '../rpc/index.js';
+import {
+  type Capability,
+  type ImportedCapability,
+  QueuedCapability,
+  RenewedCapability,
+  settled,
+  untilSettled,
+} from '../rpc/index.js';
 import type { Home } from './home.js';
 
 export class GrantedCapability extends RenewedCapability {
@@ -11,6 +18,11 @@ export class GrantedCapability extends RenewedCapability {
     object: string,
   ) {
     super(() => QueuedCapability.of(home.restore(object)));
+  }
+
+  override get route(): ImportedCapability | null {
+    const { known } = this;
+    return known === null ? null : settled(known).route;
   }
 
   /** The object, restored. Borrowed. */

@@ -301,7 +301,7 @@ export class LiveGrant {
     return `method ${methodId} of interface 0x${interfaceId.toString(16).padStart(16, '0')}`;
   };
 
-  /** Has `part` cut when the grant dies, until `leave`. Not for a grant that is dead. */
+  /** Has `part` cut when the grant dies, until `leave`. Not for a grant that is dead, but for what is cut right behind that. */
   enter(part: Cuttable): void {
     this.#partsLike(part).add(part);
     if (this.#expires !== 0 && this.#expiry === null) this.#awaitExpiry();

@@ -568,35 +568,33 @@ export class Connection implements Sender {
     if (this.#answers.has(id) || this.#answers.size >= this.limits.answers) return false;
     const target = this.#capabilities.exported(call.importedCapId)?.capability;
     if (target === undefined) return false;
+    const { bytes } = message;
+    // First of all: whoever stands in between is asked for calls only that there is room for.
+    if (this.#overload(bytes) !== null) return false;
     message.enclosedBy(call);
     const hints = hintsPassedOn(call.noPromisePipelining);
     const relay = target.relay({ interfaceId, methodId, params: new Payload(message), hints });
-    if (relay === null || !this.#enter(relay, id, message)) {
-      message.readAgain();
-      return false;
+    if (relay !== null && this.#enter(relay, id, message)) {
+      message.passOn(relay.to);
+      return true;
     }
-    message.passOn(relay.to);
-    return true;
+    relay?.takeBack(bytes);
+    this.#landed(bytes);
+    message.readAgain();
+    return false;
   }
 
   /** Puts into both tables what may pass, and writes its ids into the message. False: nothing was done. */
   #enter(relay: Relay, id: number, message: ReceivedMessage): boolean {
     const { to } = relay;
-    const { bytes } = message;
-    relay.bytes = bytes;
-    if (this.#overload(relay) !== null) {
-      relay.takeBack(bytes);
-      return false;
-    }
     relay.id = to.#questionIds.take();
     if (!message.reuseForRelay(relay)) {
       to.#questionIds.give(relay.id);
-      this.#landed(bytes);
-      relay.takeBack(bytes);
       return false;
     }
     relay.from = this;
     relay.answerId = id;
+    relay.bytes = message.bytes;
     this.#closedEarly.delete(id);
     this.#answers.set(id, relay);
     to.#questions.set(relay.id, relay);
@@ -619,7 +617,8 @@ export class Connection implements Sender {
     const { from, answerId, bytes } = relay;
     if (message.bytes > from.limits.messageBytes || !relay.passesBack(message.bytes)) return false;
     const early = relay.noPromisePipelining;
-    message.reuseForReturn(answerId, early);
+    if (!message.reuseForReturn(answerId, early))
+      throw new Error('somebody has read results that pass through');
     relay.returned(!head.noFinishNeeded);
     from.#landed(bytes);
     if (early) {
@@ -811,18 +810,22 @@ export class Connection implements Sender {
     if (answer.redirected) this.#peerTakesTailCalls = true;
     answer.noPipelining = head.noPromisePipelining;
     answer.onlyPipeline = head.onlyPromisePipeline && !answer.redirected;
-    answer.bytes = bytes;
     answer.depth = depth;
-    const overload = this.#overload(answer);
+    const overload = this.#overload(bytes);
     if (overload !== null) {
       target.release();
       params.discard();
       this.#returnException(answer, overload);
       return;
     }
+    answer.bytes = bytes;
     const hints = hintsPassedOn(answer.noPipelining);
-    const inProgress = target.call({ interfaceId, methodId, params, hints }, answer);
-    target.release();
+    let inProgress: CallInProgress;
+    try {
+      inProgress = target.call({ interfaceId, methodId, params, hints }, answer);
+    } finally {
+      target.release();
+    }
     answer.begin(inProgress);
   }
 
@@ -833,10 +836,8 @@ export class Connection implements Sender {
     this.#noticeQuiet();
   }
 
-  /** Why the call may not run; null if it may, and counts as in flight from now on. */
-  #overload(answer: { bytes: number }): RpcError | null {
-    const { bytes } = answer;
-    answer.bytes = 0;
+  /** Why a call of so many bytes may not run; null if it may, and counts as in flight from now on. */
+  #overload(bytes: number): RpcError | null {
     if (this.#drained !== null) return draining();
     if (this.#answers.size > this.limits.answers) {
       return new RpcError(
@@ -874,7 +875,6 @@ export class Connection implements Sender {
     }
     this.#bytesInFlight += bytes;
     this.#callsInFlight++;
-    answer.bytes = bytes;
     return null;
   }
 

@@ -9,7 +9,7 @@
  *
  * Whatever else happens to it (it is pipelined on, cancelled, cut; it fails, or has results with capabilities; a connection ends)
  * happens to those three, which it is unfolded into first, in the state that they would be in. So there is one place that knows
- * what to do, and no difference but the time that it takes: see test/conformance/relay.test.ts.
+ * what to do, and no difference but the time that it takes: see test/broker/relay.test.ts.
  */
 import { Answer } from './answer.js';
 import { type CallInProgress, type Capability, capabilityIn, type ReturnSink } from './capability.js';

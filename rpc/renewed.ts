@@ -19,18 +19,19 @@ export class RenewedCapability extends Capability {
     return this.current().call(call, sink);
   }
 
-  override get route(): ImportedCapability | null {
-    const target = this.#target === null ? null : settled(this.#target);
-    return target === null || isGone(target) ? null : target.route;
-  }
-
   /** The object as it is now, obtained if it must be. Borrowed. */
   current(): Capability {
-    const known = this.#target;
-    if (known !== null && !isGone(settled(known))) return known;
-    known?.release();
+    const { known } = this;
+    if (known !== null) return known;
+    this.#target?.release();
     this.#target = this.obtain();
     return this.#target;
+  }
+
+  /** The object as it is now, unless it has to be obtained. Borrowed. */
+  protected get known(): Capability | null {
+    const known = this.#target;
+    return known === null || isGone(settled(known)) ? null : known;
   }
 
   /** Has the next call obtain the object again, if `target` is still what this one has. */

@@ -4,7 +4,6 @@
  * The object may be hostile (a domain's): nothing of it is read but the method that was called, what it throws is told to
  * nobody but as a bounded message, and a result is only ever awaited, and copied by the codec.
  */
-
 import {
   CodecError,
   type InterfaceType,
@@ -163,6 +162,7 @@ function start(
 }
 
 let starting: Run[] = [];
+
 function startAll(): void {
   const runs = starting;
   starting = [];

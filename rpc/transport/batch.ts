@@ -1,5 +1,4 @@
 /** The messages that are sent in one turn, for transports which send them as one buffer: in the framing of streams. */
-
 import { Memory } from '../../schema/index.js';
 import { headerBytes, writeHeader } from '../frame.js';
 import { copyOf, type Loan } from '../loan.js';

@@ -6,7 +6,6 @@
  * says whether anybody reads: each end therefore tells how many bytes it has taken up, and a peer that leaves too many
  * of them (limit `bytesQueued`) is cut.
  */
-
 import { ProtocolViolation, type RpcError } from '../error.js';
 import { FrameReader } from '../frame.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from '../limits.js';

@@ -4,7 +4,6 @@
  *
  * A binary message of the WebSocket carries bytes of the stream, cut anywhere. Nothing else may come.
  */
-
 import { ProtocolViolation, type RpcError } from '../error.js';
 import { FrameReader } from '../frame.js';
 import { type ConnectionLimits, DEFAULT_LIMITS } from '../limits.js';
@@ -45,6 +44,7 @@ export interface StandardWebSocket {
 }
 
 const NORMAL = 1000;
+
 export class WebSocketTransport implements Transport, Flow {
   readonly #socket: StandardWebSocket;
   readonly #limits: ConnectionLimits;
