@@ -11,8 +11,11 @@
  */
 import type { Account, Throttle } from '../rpc/index.js';
 
-/** Calls of one client that one domain may not have begun with, where no other client calls it. */
-export const AHEAD = 128;
+/**
+ * Calls of one client that one domain may not have begun with, where no other client calls it: twice what a turn takes from a
+ * connection, so that one turn's calls can return while the next ones come.
+ */
+export const AHEAD = 256;
 
 /** The same where another client has called it within CONTENDED milliseconds. */
 export const AHEAD_OF_OTHERS = 4;
