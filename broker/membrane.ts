@@ -20,6 +20,7 @@ import {
   type Call,
   type CallInProgress,
   Capability,
+  type ImportedCapability,
   Payload,
   type Relay,
   type ReturnSink,
@@ -309,14 +310,16 @@ export class MembranedCapability extends Capability implements Cuttable, Passage
     return MembranedCall.make(this, call, sink, number);
   }
 
-  override relay(call: Call): Relay | null {
+  override get relaysTo(): ImportedCapability | null {
+    return this.#inner.route;
+  }
+
+  override relay(call: Call, target: ImportedCapability): Relay | null {
     const { membrane, direction } = this;
     const { grant, services, lane } = membrane;
     const { interfaceId } = call;
     const isOut = direction === 'out';
     if (isOut && (services.answers(interfaceId) || services.conceals(interfaceId))) return null;
-    const target = this.#inner.route;
-    if (target === null || !target.connection.takesRelays(call.params.body.bytes)) return null;
     if ((isOut ? grant.refuses(call) : grant.refusesCallback(call)) !== null) return null;
     const number = isOut && lane !== null ? lane.enter() : 0;
     if (number === null) {

@@ -121,11 +121,16 @@ export abstract class Capability {
     return null;
   }
 
+  /** Where calls on this may be handed on to as they come, each if `relay` lets it. Borrowed. */
+  get relaysTo(): ImportedCapability | null {
+    return null;
+  }
+
   /**
-   * Lets a call pass that has come in a message of its own and has nothing unusual about it, to be handed on as it is. Null: nothing
-   * was done, and `call()` is to be asked.
+   * Lets a call pass that has come in a message of its own and has nothing unusual about it, to be handed on as it is to `target`,
+   * which is what `relaysTo` says. Null: nothing was done, and `call()` is to be asked.
    */
-  relay(_call: Call): Relay | null {
+  relay(_call: Call, _target: ImportedCapability): Relay | null {
     return null;
   }
 

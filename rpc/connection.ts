@@ -567,13 +567,14 @@ export class Connection implements Sender {
     if (!call.disjoint || call.onlyPromisePipeline) return false;
     if (this.#answers.has(id) || this.#answers.size >= this.limits.answers) return false;
     const target = this.#capabilities.exported(call.importedCapId)?.capability;
-    if (target === undefined) return false;
+    const to = target?.relaysTo ?? null;
+    if (target === undefined || to === null) return false;
     const { bytes } = message;
     // First of all: whoever stands in between is asked for calls only that there is room for.
-    if (this.#overload(bytes) !== null) return false;
+    if (!to.connection.#takesRelays(bytes) || this.#overload(bytes) !== null) return false;
     message.enclosedBy(call);
     const hints = hintsPassedOn(call.noPromisePipelining);
-    const relay = target.relay({ interfaceId, methodId, params: new Payload(message), hints });
+    const relay = target.relay({ interfaceId, methodId, params: new Payload(message), hints }, to);
     if (relay !== null && this.#enter(relay, id, message)) {
       message.passOn(relay.to);
       return true;
@@ -602,7 +603,7 @@ export class Connection implements Sender {
   }
 
   /** Whether a call can be asked of this connection as it is. */
-  takesRelays(bytes: number): boolean {
+  #takesRelays(bytes: number): boolean {
     return (
       this.#closed === null &&
       this.#questions.size < this.limits.questions &&

@@ -261,8 +261,9 @@ beforeEach(() => {
   vi.spyOn(MembranedCapability.prototype, 'relay').mockImplementation(function (
     this: MembranedCapability,
     call,
+    target,
   ) {
-    const made = relaying.has(this.membrane) ? relay.call(this, call) : null;
+    const made = relaying.has(this.membrane) ? relay.call(this, call, target) : null;
     if (made !== null) relayed++;
     return made;
   });
