@@ -122,7 +122,7 @@ export const AIMS: readonly Aim[] = [
     over: { subject: 'crowded', workload: echo(1), measure: 'p99' },
     under: { subject: 'brokered', workload: echo(1), measure: 'p99' },
     meaning:
-      'What one client feels of another that asks for as much as it can. On one core the other client takes a good part of the core for itself.',
+      'What one client feels of another that asks for as much as it can. On one core the other client takes a good part of the core for itself: what that alone does is in the rows of a flood elsewhere.',
   },
   {
     name: 'payload-4k',

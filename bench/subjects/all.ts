@@ -7,6 +7,7 @@ import { subject as captp } from './captp.js';
 import { subject as cpp } from './cpp.js';
 import { subject as crowded } from './crowded.js';
 import { subject as direct } from './direct.js';
+import { subject as elsewhere } from './elsewhere.js';
 import { subject as grpc } from './grpc.js';
 import { subject as piscina } from './piscina.js';
 import { subject as policy } from './policy.js';
@@ -21,6 +22,7 @@ export const SUBJECTS: readonly Subject[] = [
   brokered,
   policy,
   crowded,
+  elsewhere,
   cpp,
   capnpTs,
   capnweb,

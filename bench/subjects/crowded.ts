@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { nodeProgram } from '../node-processes.js';
 import { SMALL } from '../workload.js';
 import { arrangeBroker, subject as brokered } from './brokered.js';
-import type { Subject } from './subject.js';
+import type { Arranged, Subject } from './subject.js';
 
 export const subject: Subject = {
   ...brokered,
@@ -12,8 +12,12 @@ export const subject: Subject = {
   only: [{ kind: 'echo', bytes: SMALL, depth: 1 }],
   async arrange(stage) {
     const arranged = await arrangeBroker(stage, {});
-    // The client's last argument is where its reference is.
-    const ref = arranged.client.at(-1)!;
-    return { ...arranged, crowd: nodeProgram(fileURLToPath(new URL('../flood.js', import.meta.url)), ref) };
+    return { ...arranged, crowd: floodOf(arranged) };
   },
 };
+
+/** The program that floods what a client was arranged for. */
+export function floodOf({ client }: Arranged): readonly string[] {
+  // The client's last argument is where its reference is.
+  return nodeProgram(fileURLToPath(new URL('../flood.js', import.meta.url)), client.at(-1)!);
+}
