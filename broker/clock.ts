@@ -3,6 +3,7 @@
  * be tried again, what its Clock power says. One for a broker, given to it where it is started; whoever tests it gives one
  * that can be set. How long something may take (a start, a turn, an answer) is not for it to say.
  */
+import { soon } from '../rpc/soon.js';
 
 export interface Clock {
   /** Milliseconds since 1970. */
@@ -17,21 +18,27 @@ export interface Clock {
 /** The longest time that a timer of Node's can be set to, in milliseconds. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** When the time of day was asked for last, and what it was. */
-let asked = Number.NEGATIVE_INFINITY;
-let told = 0;
-
-export const SYSTEM_CLOCK: Clock = {
-  /** At most a millisecond late: the time of day takes several times as long to ask for as how long ago that was. */
-  now() {
-    const now = performance.now();
-    // Where that goes back, it has begun from another time.
-    if (now - asked >= 1 || now < asked) {
-      asked = now;
-      told = Date.now();
+/**
+ * What `ask` says, asked once in each turn: to ask the system for every call of a deep pipeline costs more than to do what is
+ * decided by that. It is as late as a turn is long.
+ */
+export function oncePerTurn(ask: () => number): () => number {
+  let told: number | null = null;
+  const forget = () => {
+    told = null;
+  };
+  return () => {
+    if (told === null) {
+      const now = ask();
+      void soon.then(forget);
+      told = now;
     }
     return told;
-  },
+  };
+}
+
+export const SYSTEM_CLOCK: Clock = {
+  now: oncePerTurn(() => Date.now()),
   after(millis, action) {
     let timer: NodeJS.Timeout;
     const wait = (remaining: number): void => {

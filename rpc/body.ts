@@ -326,7 +326,7 @@ export class ReceivedMessage implements Body {
   passOn(sender: Sender): void {
     // Sending comes last: see Connection.#post.
     const frame = this.#frame;
-    if (frame !== null && this.#segments === null) {
+    if (frame !== null) {
       this.end(true);
       sender.putFrame(frame);
     } else {
