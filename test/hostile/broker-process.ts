@@ -35,10 +35,11 @@ process.send!({
 process.on('message', async (order) => {
   if (order === 'collect') {
     collect();
+    const memory = process.memoryUsage();
     const health = await operator['health']!({});
     const { domains } = await operator['domains']!({});
     process.send!({
-      memory: process.memoryUsage(),
+      memory,
       connections: health.connections,
       domains: domains.map(({ starts, detail }: Record<string, unknown>) => ({ starts, detail })),
     });
