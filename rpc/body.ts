@@ -10,10 +10,17 @@
  * - Otherwise it goes on segment by segment, and the new envelope is a segment of its own behind them: the word in which the
  *   peer's message has its root becomes a far pointer to that, and the new payload has one to the word in which the old one had
  *   its content. So nothing is patched but that one word, and what overlaps what makes no difference again. What the peer said
- *   in its own envelope (ids that are between it and us) is erased. Both happen before anything of the content is looked at:
+ *   in its own envelope (ids that are between it and us) is erased. Both happen before anything of that is looked at as content:
  *   whoever reads it here reads what will be sent.
  */
-import { MessageBuilder, MessageReader, type PointerReader, readU32, writeU32 } from '../schema/index.js';
+import {
+  MessageBuilder,
+  MessageReader,
+  type PointerReader,
+  readU32,
+  type Watcher,
+  writeU32,
+} from '../schema/index.js';
 import {
   type CallTerms,
   CONTENT,
@@ -150,17 +157,15 @@ export interface ReadingLimits {
 }
 
 /** A message of a peer's, and the content in it. */
-export class ReceivedMessage implements Body {
+export class ReceivedMessage implements Body, Watcher {
   #reader: MessageReader | null = null;
   /** Where the content is: the slot of a pointer to it. */
   #segment = 0;
   #word = NOWHERE;
   /** Its envelope, if that is of the usual shape, until it is written over. */
   #plain: PlainEnvelope | null = null;
-  /** Whether what the envelope said is erased, and what stood in the word of the root before that. */
+  /** Whether what the envelope said is erased. */
   #erased = false;
-  #rootLow = 0;
-  #rootHigh = 0;
   /** Whether its content has been put into another message. */
   #sent = false;
   /** None, once it has ended. Null: nobody has asked for them, and it stands in `#frame`. */
@@ -262,11 +267,13 @@ export class ReceivedMessage implements Body {
   get reader(): MessageReader {
     if (this.#reader === null) {
       const segments = this.#held();
-      if (this.#plain !== null && !this.#erased) this.#erase(this.#plain);
+      const plain = this.#plain;
+      // Where it lies over itself, or in another segment than the first, it is not known who reads it.
+      if (plain !== null && (plain.segment !== 0 || !plain.disjoint)) this.reached();
       const { nesting } = this.limits;
       const traversalWords = Math.min(this.limits.traversalWords, MIN_TRAVERSAL_WORDS + this.bytes);
       this.#reader = new MessageReader(segments, { traversalWords, nesting }, 0, this.#loan?.memory);
-      if (this.#plain !== null) this.#reader.watch(this.#plain.end);
+      if (plain !== null && !this.#erased) this.#reader.watch(plain.end, this);
     }
     return this.#reader;
   }
@@ -281,15 +288,15 @@ export class ReceivedMessage implements Body {
     this.#reader = null;
   }
 
-  #erase(plain: PlainEnvelope): void {
+  /** The envelope is about to be read as content. */
+  reached(): void {
+    const plain = this.#plain;
+    if (plain === null || this.#erased) return;
     const isCall = plain.target !== NOWHERE;
     eraseWords(plain, plain.head, isCall ? layout.Call.words : layout.Return.words);
     if (isCall) eraseWords(plain, plain.target, layout.MessageTarget.words);
     if (plain.promised !== NOWHERE) eraseWords(plain, plain.promised, layout.PromisedAnswer.words);
     this.#erased = true;
-    const [first] = this.#held();
-    this.#rootLow = readU32(first!, 0);
-    this.#rootHigh = readU32(first!, 4);
     this.#detach();
   }
 
@@ -303,7 +310,7 @@ export class ReceivedMessage implements Body {
     if (plain === null || plain.target === NOWHERE) return false;
     if (plain.methodId !== methodId || plain.interfaceId !== interfaceId) return false;
     if (!rewriteCall(plain, call, to)) return false;
-    this.#rewritten();
+    this.#plain = null;
     return true;
   }
 
@@ -311,7 +318,7 @@ export class ReceivedMessage implements Body {
   reuseForRelay(relay: Relay): boolean {
     const plain = this.#reusable();
     if (plain === null || !rewriteCall(plain, relay, relay.target.address)) return false;
-    this.#rewritten();
+    this.#plain = null;
     return true;
   }
 
@@ -319,7 +326,7 @@ export class ReceivedMessage implements Body {
     const plain = this.#reusable();
     if (plain === null || plain.target !== NOWHERE) return false;
     rewriteReturn(plain, answerId, noFinishNeeded);
-    this.#rewritten();
+    this.#plain = null;
     return true;
   }
 
@@ -343,23 +350,12 @@ export class ReceivedMessage implements Body {
    */
   #reusable(): PlainEnvelope | null {
     const plain = this.#plain;
-    if (plain === null || !plain.disjoint) return null;
-    const isUnread = !this.#erased || (this.#segment === 0 && this.#reader?.touched === false);
-    return isUnread ? plain : null;
-  }
-
-  #rewritten(): void {
-    if (this.#erased) {
-      const [first] = this.#held();
-      writeU32(first!, 0, this.#rootLow);
-      writeU32(first!, 4, this.#rootHigh);
-    }
-    this.#plain = null;
+    return plain?.disjoint === true && !this.#erased ? plain : null;
   }
 
   compose(): Composition {
     const segments = this.#held();
-    if (this.#plain !== null && !this.#erased) this.#erase(this.#plain);
+    this.reached();
     this.#plain = null;
     this.#sent = true;
     if (segments.length >= MAX_RELAYED_SEGMENTS) return copied(this.content);

@@ -33,6 +33,7 @@ export {
   PointerReader,
   type ReadLimits,
   StructReader,
+  type Watcher,
 } from './message-reader.js';
 export { sturdySchema, sturdySchemaBytes } from './protocol.js';
 export { freezeWhole, seal } from './seal.js';

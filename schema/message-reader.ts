@@ -99,6 +99,12 @@ class Segment {
 
 const EMPTY = new Segment(-1, new Uint8Array(0));
 
+/** See MessageReader.watch. */
+export interface Watcher {
+  /** Told once. It may change what is there. */
+  reached(): void;
+}
+
 export class MessageReader {
   readonly #segments: readonly Segment[];
   readonly #traversalWords: number;
@@ -106,7 +112,7 @@ export class MessageReader {
   readonly #nesting: number;
   readonly #root: number;
   #watched = 0;
-  #touched = false;
+  #watcher: Watcher | null = null;
 
   /**
    * Views of `segments`, whose lengths are multiples of 8 and whose bytes must not change while they are read. The root
@@ -179,19 +185,18 @@ export class MessageReader {
     }
   }
 
-  /** Has it noted whether anything is read of the first so many words of the first segment, but for slots that are asked for by their place. */
-  watch(words: number): void {
+  /** Tells `watcher` before anything is read of the first so many words of the first segment, but for slots that are asked for by place. */
+  watch(words: number, watcher: Watcher): void {
     this.#watched = words;
+    this.#watcher = watcher;
   }
 
-  /** Whether anything of the words that are watched was read, so far. */
-  get touched(): boolean {
-    return this.#touched;
-  }
-
-  /** An object of that segment is read, from the word `start` on. */
+  /** An object of that segment is about to be read, from the word `start` on. */
   note(segment: Segment, start: number): void {
-    if (start < this.#watched && segment.index === 0) this.#touched = true;
+    if (start < this.#watched && segment.index === 0) {
+      this.#watched = 0;
+      this.#watcher!.reached();
+    }
   }
 
   /** The pointer that stands at a word of a segment, which must be there. */

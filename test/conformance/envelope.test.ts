@@ -396,6 +396,13 @@ function overlapping(choose: Choose): Uint8Array[] {
   return choose(5) === 0 ? [first, segment([pointer(0), pointer(1), pointer(2)])] : [first];
 }
 
+/** The same message, now and then behind a segment of its own for its root. */
+function behindRoot(segments: Uint8Array[], choose: Choose): Uint8Array[] {
+  if (choose(3) > 0) return segments;
+  const root = new BigUint64Array([farPointer(1, 0), ...Array.from({ length: choose(3) }, () => 0n)]);
+  return [new Uint8Array(root.buffer), ...segments];
+}
+
 /** A Call to a place in ASKED, the parts of which may lie over each other. */
 function overlappingPromised(choose: Choose): Uint8Array[] {
   const steps = choose(2);
@@ -466,7 +473,9 @@ describe('an envelope that is read at fixed offsets', () => {
     for (let i = 0; i < ROUNDS; i++) {
       const reading = choose(2) === 0;
       seen.length = 0;
-      const { onwards, closed, usual, reused } = held('call', overlapping(choose), { reading });
+      const { onwards, closed, usual, reused } = held('call', behindRoot(overlapping(choose), choose), {
+        reading,
+      });
       counts[usual ? 'usual' : 'general']++;
       if (reused) counts.reused++;
       if (reused && reading) counts.read++;
@@ -526,7 +535,11 @@ describe('an envelope that is read at fixed offsets', () => {
     const counts = { usual: 0, reused: 0, general: 0, passed: 0, aborted: 0 };
     for (let i = 0; i < ROUNDS; i++) {
       const asked = choose(2) === 0 ? 'running' : 'returned';
-      const { onwards, closed, usual, reused } = held('call', overlappingPromised(choose), { asked });
+      const { onwards, closed, usual, reused } = held(
+        'call',
+        behindRoot(overlappingPromised(choose), choose),
+        { asked },
+      );
       counts[usual ? 'usual' : 'general']++;
       if (reused) counts.reused++;
       if (closed.length > 0) counts.aborted++;
