@@ -86,7 +86,7 @@ export class LmdbTables {
   /** As committed. */
   get(table: Table, key: Uint8Array): Buffer | undefined {
     this.#checkOpen();
-    const record = this.#table(table).getBinary(key);
+    const record = asked(() => this.#table(table).getBinary(key));
     return record === undefined ? undefined : unseal(table, key, record);
   }
 
@@ -97,20 +97,32 @@ export class LmdbTables {
   ): Generator<[key: Buffer, payload: Buffer]> {
     this.#checkOpen();
     const start = bounds.after ?? bounds.from;
-    const range = this.#table(table).getRange({
+    const options = {
       ...(start === undefined ? {} : { start }),
       ...(bounds.end === undefined ? {} : { end: bounds.end }),
       ...(bounds.limit === undefined ? {} : { limit: bounds.limit }),
       ...(bounds.reverse === undefined ? {} : { reverse: bounds.reverse }),
       exclusiveStart: bounds.after !== undefined,
-    } as object);
-    for (const { key, value } of range) yield [Buffer.from(key), unseal(table, key, value)];
+    };
+    const rows = asked(() =>
+      this.#table(table)
+        .getRange(options as object)
+        [Symbol.iterator](),
+    );
+    try {
+      for (let row = asked(() => rows.next()); row.done !== true; row = asked(() => rows.next())) {
+        const { key, value } = row.value;
+        yield [Buffer.from(key), unseal(table, key, value)];
+      }
+    } finally {
+      rows.return?.();
+    }
   }
 
   /** How many records LMDB says that the table has. */
   count(table: Table): number {
     this.#checkOpen();
-    return (this.#table(table).getStats() as { entryCount: number }).entryCount;
+    return asked(() => this.#table(table).getStats() as { entryCount: number }).entryCount;
   }
 
   /**
@@ -224,6 +236,20 @@ export class LmdbTables {
 
   #checkOpen(): void {
     if (this.#state === 'closed') throw closed();
+  }
+}
+
+/**
+ * What LMDB says where it is asked for what it has.
+ * @throws StoreError ERR_STORE_DAMAGED where it cannot say
+ */
+function asked<T>(ask: () => T): T {
+  try {
+    return ask();
+  } catch (error) {
+    throw new StoreError('ERR_STORE_DAMAGED', `the store cannot be read: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 
