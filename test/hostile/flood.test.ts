@@ -14,9 +14,9 @@ const CONNECTIONS = 100;
 
 /**
  * What the broker's process may hold of messages, in MiB: the 128 of `listen.limits.messageMiB` and the shares of a hundred connections,
- * all of it again for what is passed on to the domain, and what is kept to be used again.
+ * all of it again for what is passed on to the domain, and the 32 that are kept to be used again.
  */
-const MESSAGES = 320;
+const MESSAGES = 352;
 /** And in its heap: itself, and what its tables have of a hundred connections. */
 const HEAP = 280;
 /** What it may have in memory, with what waits to be collected: that is more where more comes in the same time. */
