@@ -22,7 +22,7 @@ const LONGEST_TIMER = 2 ** 31 - 1;
  * What `ask` says, asked once in each turn: to ask the system for every call of a deep pipeline costs more than to do what is
  * decided by that. It is as late as a turn is long.
  */
-export function oncePerTurn(ask: () => number): () => number {
+function oncePerTurn(ask: () => number): () => number {
   let told: number | null = null;
   const forget = () => {
     told = null;

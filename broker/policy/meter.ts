@@ -6,7 +6,6 @@
  * though nobody has the grant in use: a holder gets no fresh bucket by letting go and coming again.
  */
 import { RpcError } from '../../rpc/index.js';
-import { oncePerTurn } from '../clock.js';
 import type { Bounded, GrantRow, Store, StoredPolicy } from '../store/store.js';
 import { Allowance } from './count.js';
 import { rateText, TokenBucket } from './rate.js';
@@ -134,7 +133,7 @@ export class Meters {
   #sweepAt = 1024;
   #swept = Number.NEGATIVE_INFINITY;
 
-  constructor({ store, now = oncePerTurn(() => performance.now()) }: MetersOptions) {
+  constructor({ store, now = () => performance.now() }: MetersOptions) {
     this.store = store;
     this.now = now;
   }
