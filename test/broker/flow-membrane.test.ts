@@ -4,11 +4,11 @@ import { Crossing, type Forbidden } from '../../broker/flow/crossing.js';
 import { FlowPolicy } from '../../broker/flow/flow-policy.js';
 import { LiveGrant } from '../../broker/live-grant.js';
 import { Membrane, type MembraneServices } from '../../broker/membrane.js';
-import { EVERYTHING } from '../../broker/policy/conjunction.js';
 import { type Capability, settled } from '../../rpc/capability.js';
 import { QueuedCapability } from '../../rpc/promised.js';
 import { sturdySchema } from '../../schema/index.js';
 import { call, payload, quiet, TestObject } from '../conformance/vats.js';
+import { grantRow } from './grant-row.js';
 
 const label = (level: string) => ({ level, categories: [] });
 
@@ -40,19 +40,7 @@ function membrane(inside: string, outside: string, refused: Forbidden[] = []) {
     crossing: () => new Crossing(policy, policy.ofDomain(inside)!, policy.ofDomain(outside)!),
     flowRefused: (_membrane, what) => refused.push(what),
   };
-  const row = {
-    id: `${inside} for ${outside}`,
-    parent: null,
-    digest: null,
-    domainId: inside,
-    domain: inside,
-    object: '',
-    policy: EVERYTHING,
-    owner: { kind: 'anyone' },
-    label: '',
-    created: 0,
-    revoked: null,
-  } as const;
+  const row = grantRow(`${inside} for ${outside}`, { domain: inside });
   const live = new LiveGrant(row, null, sturdySchema());
   return { live, refused, is: new Membrane(live, services) };
 }

@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { LiveGrant } from '../../broker/live-grant.js';
 import { Membrane, MembranedCapability, type MembraneServices } from '../../broker/membrane.js';
-import { EVERYTHING } from '../../broker/policy/conjunction.js';
 import { IN_LINE } from '../../broker/policy/verdict.js';
-import type { GrantRow, StoredPolicy } from '../../broker/store/store.js';
+import type { StoredPolicy } from '../../broker/store/store.js';
 import { type Capability, settled } from '../../rpc/capability.js';
 import type { RpcError } from '../../rpc/error.js';
 import { QueuedCapability } from '../../rpc/promised.js';
 import { sturdySchema } from '../../schema/index.js';
 import { call, hold, Outcome, payload, quiet, TestObject } from '../conformance/vats.js';
+import { grantRow } from './grant-row.js';
 
 const graph = sturdySchema();
 const STORAGE = graph.interface('Storage');
@@ -35,19 +35,7 @@ function grant(
   parent: LiveGrant | null = null,
   domainId = 'ledger',
 ): LiveGrant {
-  const row: GrantRow = {
-    id: `grant-${++serial}`,
-    parent: parent?.row.id ?? null,
-    digest: null,
-    domainId,
-    domain: domainId,
-    object: '',
-    policy: { ...EVERYTHING, ...policy },
-    owner: { kind: 'anyone' },
-    label: '',
-    created: 0,
-    revoked: null,
-  };
+  const row = grantRow(`grant-${++serial}`, { policy, domain: domainId, parent: parent?.row.id ?? null });
   return new LiveGrant(row, parent, graph);
 }
 

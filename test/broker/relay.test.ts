@@ -6,7 +6,6 @@
  * RELAYED_SEED and RELAYED_ROUNDS choose other scripts and more of them.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Clock } from '../../broker/clock.js';
 import { LiveGrant } from '../../broker/live-grant.js';
 import { Membrane, MembranedCapability, type MembraneServices } from '../../broker/membrane.js';
 import { ClientPace, DomainPace, Lane } from '../../broker/pace.js';
@@ -22,7 +21,9 @@ import { Relay } from '../../rpc/relay.js';
 import { Memory } from '../../schema/index.js';
 import { content, decodeMessage, encodeMessage, type WireMessage, wireGraph } from '../conformance/wire.js';
 import { receiveLent } from '../lending.js';
+import { SettableClock } from '../model/settable-clock.js';
 import { mulberry32 } from '../mulberry32.js';
+import { grantRow } from './grant-row.js';
 
 const SEED = Number(process.env['RELAYED_SEED'] ?? 20_041_201);
 const ROUNDS = Number(process.env['RELAYED_ROUNDS'] ?? 400);
@@ -88,27 +89,6 @@ class Said implements Borrower {
   }
 }
 
-class FakeClock implements Clock {
-  #now = 0;
-  readonly #waiting = new Set<{ readonly at: number; readonly action: () => void }>();
-
-  now(): number {
-    return this.#now;
-  }
-
-  after(millis: number, action: () => void): () => void {
-    const entry = { at: this.#now + millis, action };
-    this.#waiting.add(entry);
-    return () => this.#waiting.delete(entry);
-  }
-
-  pass(millis: number): void {
-    this.#now += millis;
-    for (const entry of [...this.#waiting])
-      if (entry.at <= this.#now && this.#waiting.delete(entry)) entry.action();
-  }
-}
-
 /** The membranes whose calls are relayed. */
 const relaying = new WeakSet<Membrane>();
 
@@ -116,7 +96,7 @@ const relaying = new WeakSet<Membrane>();
 class Middle {
   readonly said: Readonly<Record<Side, Said>>;
   readonly reports: string[] = [];
-  readonly clock = new FakeClock();
+  readonly clock = new SettableClock(0);
   readonly grant: LiveGrant;
   readonly connections: Record<Side, Connection>;
   readonly #meters: Meters;
@@ -131,19 +111,7 @@ class Middle {
       reserved: () => ({ calls: 0, bytes: 0 }),
     };
     this.#meters = new Meters({ store, now: () => this.clock.now() });
-    const row: GrantRow = {
-      id: 'grant',
-      parent: null,
-      digest: null,
-      domainId: 'ledger',
-      domain: 'ledger',
-      object: '',
-      policy: { ...EVERYTHING, ...policy },
-      owner: { kind: 'anyone' },
-      label: '',
-      created: 0,
-      revoked: null,
-    };
+    const row = grantRow('grant', { policy });
     this.grant = new LiveGrant(row, null, wireGraph, this.#meter(row), this.clock);
     const services: MembraneServices = {
       answers: () => false,
@@ -678,7 +646,7 @@ class Script {
   }
 
   #wait(millis: number): void {
-    this.both.do(({ clock }) => clock.pass(millis));
+    this.both.do(({ clock }) => clock.advance(millis));
   }
 
   #rarely(): void {

@@ -5,12 +5,13 @@ import { Membrane, type MembraneServices } from '../../../broker/membrane.js';
 import { ClientPace, DomainPace, Lane } from '../../../broker/pace.js';
 import { EVERYTHING } from '../../../broker/policy/conjunction.js';
 import { Meters } from '../../../broker/policy/meter.js';
-import type { Bounded, GrantRow, StoredPolicy } from '../../../broker/store/store.js';
+import type { Bounded, StoredPolicy } from '../../../broker/store/store.js';
 import { Budgets } from '../../../rpc/budget.js';
 import { type Capability, settled } from '../../../rpc/capability.js';
 import { QueuedCapability } from '../../../rpc/promised.js';
 import { sturdySchema } from '../../../schema/index.js';
 import { call, drop, hold, Outcome, Pair, payload, quiet, TestObject } from '../../conformance/vats.js';
+import { grantRow } from '../grant-row.js';
 
 const NO_SERVICES: MembraneServices = {
   answers: () => false,
@@ -68,19 +69,7 @@ class World {
   readonly meters = new Meters({ store: this.disk, now: () => this.now });
 
   grant(id: string, policy: Partial<StoredPolicy>, parent: LiveGrant | null = null): LiveGrant {
-    const row: GrantRow = {
-      id,
-      parent: parent?.row.id ?? null,
-      digest: null,
-      domainId: 'ledger',
-      domain: 'ledger',
-      object: '',
-      policy: { ...EVERYTHING, ...policy },
-      owner: { kind: 'anyone' },
-      label: '',
-      created: 0,
-      revoked: null,
-    };
+    const row = grantRow(id, { policy, parent: parent?.row.id ?? null });
     return new LiveGrant(row, parent, sturdySchema(), this.meters.of(row));
   }
 
