@@ -9,3 +9,12 @@ export function mulberry32(seed: number): () => number {
     return (t ^ (t >>> 14)) >>> 0;
   };
 }
+
+/** A whole number from 0 up to, and not including, `below`. */
+export type Choose = (below: number) => number;
+
+/** Chooses by that generator. */
+export function chooser(seed: number): Choose {
+  const next = mulberry32(seed);
+  return (below) => next() % below;
+}

@@ -22,7 +22,7 @@ import { Memory } from '../../schema/index.js';
 import { content, decodeMessage, encodeMessage, type WireMessage, wireGraph } from '../conformance/wire.js';
 import { receiveLent } from '../lending.js';
 import { SettableClock } from '../model/settable-clock.js';
-import { mulberry32 } from '../mulberry32.js';
+import { type Choose, chooser } from '../mulberry32.js';
 import { grantRow } from './grant-row.js';
 
 const SEED = Number(process.env['RELAYED_SEED'] ?? 20_041_201);
@@ -448,13 +448,6 @@ describe.each([false, true])('a call that only passes through (in frames: %s)', 
 });
 
 // ---- whatever may happen ------------------------------------------------------------------------------------------
-
-type Choose = (below: number) => number;
-
-function chooser(seed: number): Choose {
-  const next = mulberry32(seed);
-  return (below) => next() % below;
-}
 
 const POLICIES: readonly Partial<StoredPolicy>[] = [
   {},

@@ -43,7 +43,7 @@ import {
 } from '../hostile/peer.js';
 import { peerIn } from '../interop/arrangements.js';
 import { receiveLent } from '../lending.js';
-import { mulberry32 } from '../mulberry32.js';
+import { type Choose, chooser } from '../mulberry32.js';
 import { scattered } from '../schema/streams.js';
 import { copyOf } from './vats.js';
 import { content, decodeMessage, encodeMessage, type WireMessage } from './wire.js';
@@ -249,13 +249,6 @@ function meaning(message: WireMessage): object {
 }
 
 // ---- messages -----------------------------------------------------------------------------------------------------
-
-type Choose = (below: number) => number;
-
-function chooser(seed: number): Choose {
-  const next = mulberry32(seed);
-  return (below) => next() % below;
-}
 
 /** Content as a peer may build it, with capabilities 0 to `capabilities - 1` in it. */
 function randomContent(choose: Choose, capabilities: number): AnyPointer | null {
