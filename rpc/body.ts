@@ -266,13 +266,14 @@ export class ReceivedMessage implements Body, Watcher {
 
   get reader(): MessageReader {
     if (this.#reader === null) {
-      const segments = this.#held();
+      // Where it stands in a frame, it is read there.
+      const held = this.#segments === null ? this.#frame! : this.#held();
       const plain = this.#plain;
       // Where it lies over itself, or in another segment than the first, it is not known who reads it.
       if (plain !== null && (plain.segment !== 0 || !plain.disjoint)) this.reached();
       const { nesting } = this.limits;
       const traversalWords = Math.min(this.limits.traversalWords, MIN_TRAVERSAL_WORDS + this.bytes);
-      this.#reader = new MessageReader(segments, { traversalWords, nesting }, 0, this.#loan?.memory);
+      this.#reader = new MessageReader(held, { traversalWords, nesting });
       if (plain !== null && !this.#erased) this.#reader.watch(plain.end, this);
     }
     return this.#reader;

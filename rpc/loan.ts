@@ -8,8 +8,6 @@
 import type { Memory } from '../schema/index.js';
 
 export interface Loan {
-  /** What all the segments of a message lie in that was received. Null: that is not known. */
-  readonly memory: Memory | null;
   /**
    * It ends when the function returns that was given the bytes, or a little later where a LentFrame is borrowed: whoever needs them
    * longer copies them before that.
@@ -19,8 +17,8 @@ export interface Loan {
   giveBack(): void;
 }
 
-/** A loan for as long as the function runs that is given the bytes, of memory that is not known. */
-export const BRIEF: Loan = { memory: null, isBrief: true, giveBack() {} };
+/** A loan for as long as the function runs that is given the bytes. */
+export const BRIEF: Loan = { isBrief: true, giveBack() {} };
 
 /** Who needs the bytes of frames until the end of the loan, and not longer. */
 export interface Borrower {

@@ -28,6 +28,7 @@ export { ListBuilder, MessageBuilder, PointerBuilder, StructBuilder } from './me
 export {
   ElementSize,
   ListReader,
+  type MemoryPart,
   MessageError,
   MessageReader,
   PointerReader,

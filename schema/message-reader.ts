@@ -6,7 +6,6 @@
  * thrown. Nothing is copied: readers are views of the segments they were given.
  */
 
-import { readU32 } from './little-endian.js';
 import type { Memory } from './memory.js';
 
 /** The element sizes of a list pointer, by their codes on the wire. */
@@ -47,57 +46,98 @@ export interface ReadLimits {
 
 export const DEFAULT_READ_LIMITS: ReadLimits = { traversalWords: 8 * 1024 * 1024, nesting: 64 };
 
-class Segment {
-  #bytes: Uint8Array;
-  words: number;
-  #view: DataView | null = null;
+/** So many bytes of some memory, from `at` on. */
+export interface MemoryPart {
+  readonly memory: Memory;
+  readonly at: number;
+  /** A multiple of 8. */
+  readonly bytes: number;
+}
 
-  constructor(
+/**
+ * One segment of a message. It may lie in memory that has much else in it, of other people too: whoever reads a number has seen
+ * to it that it is in here.
+ */
+class Segment {
+  private constructor(
     /** Its number in the message; -1 for the empty one, which is in none. */
     readonly index: number,
-    bytes: Uint8Array,
-    /** What it lies in, where that is known. */
-    private memory: Memory | null = null,
-  ) {
-    this.#bytes = bytes;
-    this.words = bytes.length >>> 3;
+    private view: DataView,
+    /** The byte of the view where it begins. */
+    private base: number,
+    public words: number,
+  ) {}
+
+  static of(index: number, bytes: Uint8Array): Segment {
+    return new Segment(index, viewOf(bytes), 0, bytes.length >>> 3);
   }
 
-  get bytes(): Uint8Array {
-    return this.#bytes;
+  static within(index: number, { memory, at, bytes }: MemoryPart): Segment {
+    return new Segment(index, memory.view, at, bytes >>> 3);
   }
 
-  /** From now on its bytes are these: the same ones elsewhere, or none at all. */
-  set bytes(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    this.words = bytes.length >>> 3;
-    this.memory = null;
-    this.#view = null;
+  /** From now on it is these bytes: the same ones elsewhere. */
+  movedTo(bytes: Uint8Array): void {
+    this.view = viewOf(bytes);
+    this.base = 0;
   }
 
-  /** So many of its bytes. (`subarray` asks for the class of the array, which costs more than the array does in a locked-down realm.) */
+  /** From now on there is nothing in it. */
+  end(): void {
+    this.view = NO_VIEW;
+    this.words = 0;
+  }
+
+  /** Some of its bytes. (`subarray` asks for the class of the array, which costs more than the array does in a locked-down realm.) */
   part(at: number, length: number): Uint8Array {
-    const bytes = this.#bytes;
-    return new Uint8Array(this.memory?.buffer ?? bytes.buffer, bytes.byteOffset + at, length);
+    const { view } = this;
+    return new Uint8Array(view.buffer, view.byteOffset + this.base + at, length);
   }
 
-  /** Made when it is first needed: pointers are read without it. */
-  get view(): DataView {
-    const bytes = this.#bytes;
-    this.#view ??= new DataView(this.memory?.buffer ?? bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    return this.#view;
-  }
-
-  /** The lower and the upper half of a word. */
+  /** The lower and the upper half of a word, which are 0 where it ends before. */
   low(word: number): number {
-    return readU32(this.#bytes, word * 8);
+    return word < this.words ? this.u32(word * 8) : 0;
   }
   high(word: number): number {
-    return readU32(this.#bytes, word * 8 + 4);
+    return word < this.words ? this.u32(word * 8 + 4) : 0;
+  }
+
+  u8(at: number): number {
+    return this.view.getUint8(this.base + at);
+  }
+  u16(at: number): number {
+    return this.view.getUint16(this.base + at, true);
+  }
+  i16(at: number): number {
+    return this.view.getInt16(this.base + at, true);
+  }
+  u32(at: number): number {
+    return this.view.getUint32(this.base + at, true);
+  }
+  i32(at: number): number {
+    return this.view.getInt32(this.base + at, true);
+  }
+  u64(at: number): bigint {
+    return this.view.getBigUint64(this.base + at, true);
+  }
+  i64(at: number): bigint {
+    return this.view.getBigInt64(this.base + at, true);
+  }
+  f32(at: number): number {
+    return this.view.getFloat32(this.base + at, true);
+  }
+  f64(at: number): number {
+    return this.view.getFloat64(this.base + at, true);
   }
 }
 
-const EMPTY = new Segment(-1, new Uint8Array(0));
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+const NO_BYTES = new Uint8Array(0);
+const NO_VIEW = viewOf(NO_BYTES);
+const EMPTY = Segment.of(-1, NO_BYTES);
 
 /** See MessageReader.watch. */
 export interface Watcher {
@@ -115,18 +155,14 @@ export class MessageReader {
   #watcher: Watcher | null = null;
 
   /**
-   * Views of `segments`, whose lengths are multiples of 8 and whose bytes must not change while they are read. The root
-   * pointer is the word `root` of the first. `memory` is what all of them lie in, where that is known.
+   * Reads `segments`, whose lengths are multiples of 8, or a message of one segment where that is a part of some memory. The bytes
+   * must not change while they are read. The root pointer is the word `root` of the first.
    */
-  constructor(
-    segments: readonly Uint8Array[],
-    limits: Partial<ReadLimits> = {},
-    root = 0,
-    memory: Memory | null = null,
-  ) {
-    const all: Segment[] = [];
-    for (let i = 0; i < segments.length; i++) all.push(new Segment(i, segments[i]!, memory));
-    this.#segments = all;
+  constructor(segments: readonly Uint8Array[] | MemoryPart, limits: Partial<ReadLimits> = {}, root = 0) {
+    this.#segments =
+      'memory' in segments
+        ? [Segment.within(0, segments)]
+        : segments.map((bytes, index) => Segment.of(index, bytes));
     this.#traversalWords = limits.traversalWords ?? DEFAULT_READ_LIMITS.traversalWords;
     this.#budget = this.#traversalWords;
     this.#nesting = limits.nesting ?? DEFAULT_READ_LIMITS.nesting;
@@ -136,13 +172,13 @@ export class MessageReader {
   /** The message stands in other memory now: in `segments`, byte for byte. Every reader of it goes on there. */
   movedTo(segments: readonly Uint8Array[]): void {
     this.#segments.forEach((segment, i) => {
-      segment.bytes = segments[i]!;
+      segment.movedTo(segments[i]!);
     });
   }
 
   /** The memory of the message is somebody else's now: whoever reads on finds that it ends before whatever is there. */
   end(): void {
-    for (const segment of this.#segments) segment.bytes = EMPTY.bytes;
+    for (const segment of this.#segments) segment.end();
   }
 
   get root(): PointerReader {
@@ -374,7 +410,7 @@ export class PointerReader {
 
   /** The bytes of a Data; a view of the message, empty for a null pointer. */
   data(): Uint8Array {
-    if (this.isNull) return EMPTY.bytes;
+    if (this.isNull) return NO_BYTES;
     const { segment, high, start } = this.#bytes();
     return segment.part(start * 8, high >>> 3);
   }
@@ -531,37 +567,37 @@ export class StructReader {
 
   bool(bit: number): boolean {
     if (bit >= this.#bits) return false;
-    return ((this.#segment.bytes[this.#start + (bit >>> 3)]! >>> (bit & 7)) & 1) === 1;
+    return ((this.#segment.u8(this.#start + (bit >>> 3)) >>> (bit & 7)) & 1) === 1;
   }
   u8(offset: number): number {
-    return offset * 8 + 8 > this.#bits ? 0 : this.#segment.bytes[this.#start + offset]!;
+    return offset * 8 + 8 > this.#bits ? 0 : this.#segment.u8(this.#start + offset);
   }
   i8(offset: number): number {
     return (this.u8(offset) << 24) >> 24;
   }
   u16(offset: number): number {
-    return offset * 8 + 16 > this.#bits ? 0 : this.#segment.view.getUint16(this.#start + offset, true);
+    return offset * 8 + 16 > this.#bits ? 0 : this.#segment.u16(this.#start + offset);
   }
   i16(offset: number): number {
-    return offset * 8 + 16 > this.#bits ? 0 : this.#segment.view.getInt16(this.#start + offset, true);
+    return offset * 8 + 16 > this.#bits ? 0 : this.#segment.i16(this.#start + offset);
   }
   u32(offset: number): number {
-    return offset * 8 + 32 > this.#bits ? 0 : this.#segment.view.getUint32(this.#start + offset, true);
+    return offset * 8 + 32 > this.#bits ? 0 : this.#segment.u32(this.#start + offset);
   }
   i32(offset: number): number {
-    return offset * 8 + 32 > this.#bits ? 0 : this.#segment.view.getInt32(this.#start + offset, true);
+    return offset * 8 + 32 > this.#bits ? 0 : this.#segment.i32(this.#start + offset);
   }
   u64(offset: number): bigint {
-    return offset * 8 + 64 > this.#bits ? 0n : this.#segment.view.getBigUint64(this.#start + offset, true);
+    return offset * 8 + 64 > this.#bits ? 0n : this.#segment.u64(this.#start + offset);
   }
   i64(offset: number): bigint {
-    return offset * 8 + 64 > this.#bits ? 0n : this.#segment.view.getBigInt64(this.#start + offset, true);
+    return offset * 8 + 64 > this.#bits ? 0n : this.#segment.i64(this.#start + offset);
   }
   f32(offset: number): number {
-    return offset * 8 + 32 > this.#bits ? 0 : this.#segment.view.getFloat32(this.#start + offset, true);
+    return offset * 8 + 32 > this.#bits ? 0 : this.#segment.f32(this.#start + offset);
   }
   f64(offset: number): number {
-    return offset * 8 + 64 > this.#bits ? 0 : this.#segment.view.getFloat64(this.#start + offset, true);
+    return offset * 8 + 64 > this.#bits ? 0 : this.#segment.f64(this.#start + offset);
   }
 
   pointer(index: number): PointerReader {
@@ -655,36 +691,36 @@ export class ListReader {
   bool(index: number): boolean {
     if (index < 0 || index >= this.length)
       throw new RangeError(`element ${index} of a list of ${this.length}`);
-    return ((this.#segment.bytes[this.#start + (index >>> 3)]! >>> (index & 7)) & 1) === 1;
+    return ((this.#segment.u8(this.#start + (index >>> 3)) >>> (index & 7)) & 1) === 1;
   }
   u8(index: number): number {
-    return this.#segment.view.getUint8(this.#at(index));
+    return this.#segment.u8(this.#at(index));
   }
   i8(index: number): number {
-    return this.#segment.view.getInt8(this.#at(index));
+    return (this.u8(index) << 24) >> 24;
   }
   u16(index: number): number {
-    return this.#segment.view.getUint16(this.#at(index), true);
+    return this.#segment.u16(this.#at(index));
   }
   i16(index: number): number {
-    return this.#segment.view.getInt16(this.#at(index), true);
+    return this.#segment.i16(this.#at(index));
   }
   u32(index: number): number {
-    return this.#segment.view.getUint32(this.#at(index), true);
+    return this.#segment.u32(this.#at(index));
   }
   i32(index: number): number {
-    return this.#segment.view.getInt32(this.#at(index), true);
+    return this.#segment.i32(this.#at(index));
   }
   u64(index: number): bigint {
-    return this.#segment.view.getBigUint64(this.#at(index), true);
+    return this.#segment.u64(this.#at(index));
   }
   i64(index: number): bigint {
-    return this.#segment.view.getBigInt64(this.#at(index), true);
+    return this.#segment.i64(this.#at(index));
   }
   f32(index: number): number {
-    return this.#segment.view.getFloat32(this.#at(index), true);
+    return this.#segment.f32(this.#at(index));
   }
   f64(index: number): number {
-    return this.#segment.view.getFloat64(this.#at(index), true);
+    return this.#segment.f64(this.#at(index));
   }
 }

@@ -6,6 +6,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   CodecError,
+  Memory,
+  type MemoryPart,
   MessageBuilder,
   MessageError,
   MessageReader,
@@ -78,20 +80,39 @@ function mutated(segments: readonly Uint8Array[], changes: readonly Change[]): U
   return words.map((part) => segment(...part));
 }
 
-/** Fails on anything but a value or a typed error. */
+/** Fails on anything but a value or a typed error, and where the message says something else amid those of others. */
 function readWhatever(type: StructType, segments: readonly Uint8Array[]): 'read' | 'refused' {
-  let value: unknown;
-  try {
-    value = decode(type, segments, LIMITS);
-  } catch (error) {
-    if (!(error instanceof CodecError)) throw error;
-    expect(error.path.startsWith(type.name)).toBe(true);
-    return 'refused';
-  }
+  const outcome = outcomeOf(type, segments);
+  if (segments.length === 1) expect(outcomeOf(type, amidOthers(segments[0]!))).toEqual(outcome);
+  if ('refused' in outcome) return 'refused';
+  const { value } = outcome;
   // It fits the schema, and loses nothing; a union that has no member gets its first.
   const again = decode(type, [encode(type, value)], { traversalWords: 1e9 });
   expect(again).toMatchObject(value as object);
   return 'read';
+}
+
+function outcomeOf(
+  type: StructType,
+  message: readonly Uint8Array[] | MemoryPart,
+): { value: unknown } | { refused: string } {
+  try {
+    return { value: decode(type, message, LIMITS) };
+  } catch (error) {
+    if (!(error instanceof CodecError)) throw error;
+    expect(error.path.startsWith(type.name)).toBe(true);
+    return { refused: error.message };
+  }
+}
+
+/** The same segment in memory that goes on before and behind it, with words that say something wherever they are read. */
+function amidOthers(own: Uint8Array): MemoryPart {
+  const around = 100;
+  const words = new BigUint64Array(2 * around + own.length / 8 + 1).fill(listPointer(0, 2, 3));
+  const memory = new Memory(new Uint8Array(words.buffer, 8));
+  const at = around * 8;
+  memory.bytes.set(own, at);
+  return { memory, at, bytes: own.length };
 }
 
 const TYPES = [

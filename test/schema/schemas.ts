@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import {
+  type MemoryPart,
   MessageBuilder,
   MessageReader,
   NO_CAPABILITIES,
@@ -26,9 +27,13 @@ export function encode(type: StructType, value: unknown): Uint8Array {
   return new Uint8Array(message.segment());
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: what comes out is what the schema says.
-export function decode(type: StructType, segments: readonly Uint8Array[], limits?: Partial<ReadLimits>): any {
-  return type.decode(new MessageReader(segments, limits).root, NO_CAPABILITIES);
+export function decode(
+  type: StructType,
+  message: readonly Uint8Array[] | MemoryPart,
+  limits?: Partial<ReadLimits>,
+  // biome-ignore lint/suspicious/noExplicitAny: what comes out is what the schema says.
+): any {
+  return type.decode(new MessageReader(message, limits).root, NO_CAPABILITIES);
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: what comes out is what the schema says.
