@@ -52,8 +52,9 @@ export class LiveGrant {
   /** Of the method of the last call: nearly every one is of the method that the one before was of. */
   #lastSaid: SayOfMethod | null = null;
   #meter!: Meter | null;
-  /** Whether something is counted, here or at one that binds it. */
+  /** Whether something is counted, here or at one that binds it; and whether bytes are, which results have as well. */
   #metered = false;
+  #weighed = false;
   /** Calls that wait to pass. Those on one reference are all in the line of one grant, whatever becomes of promises. */
   readonly line = new Line();
   /** Results that wait to pass. */
@@ -112,11 +113,16 @@ export class LiveGrant {
 
   /** What is known here of the policies above. */
   #bindBelow(): void {
-    const above = this.#binding === null ? 0 : this.#binding.#expires;
-    const { expires } = this.#row.policy;
-    this.#expires = above === 0 ? expires : expires === 0 ? above : Math.min(above, expires);
-    const meteredAbove = this.#binding === null ? false : this.#binding.#metered;
-    this.#metered = this.#meter !== null || meteredAbove;
+    const meter = this.#meter;
+    this.#expires = this.#row.policy.expires;
+    this.#metered = meter !== null;
+    this.#weighed = meter?.countsBytes === true;
+    const above = this.#binding;
+    if (above === null) return;
+    if (above.#expires !== 0 && (this.#expires === 0 || above.#expires < this.#expires))
+      this.#expires = above.#expires;
+    this.#metered ||= above.#metered;
+    this.#weighed ||= above.#weighed;
   }
 
   /**
@@ -191,19 +197,20 @@ export class LiveGrant {
    */
   refuses(call: Call): Verdict {
     const refusal = this.dead() ?? this.#refusesCall(call);
-    if (refusal !== null || this.#passesUncounted()) return refusal;
+    if (refusal !== null || this.#passesUncounted(this.#metered)) return refusal;
     return this.#count(1, bytesOf(call.params));
   }
 
   /** The same of a call on something that the holder passed in. */
   refusesCallback(call: Call): Verdict {
     const refusal = this.dead();
-    return refusal !== null || this.#passesUncounted() ? refusal : this.#count(0, bytesOf(call.params));
+    if (refusal !== null || this.#passesUncounted(this.#weighed)) return refusal;
+    return this.#count(0, bytesOf(call.params));
   }
 
-  /** Nothing is counted; nor does anything wait of the time when something was, which is not to be overtaken. */
-  #passesUncounted(): boolean {
-    return !this.#metered && !this.line.isBusy;
+  /** Where nothing is counted; unless something waits since the time when it was, which is not to be overtaken. */
+  #passesUncounted(isCounted: boolean): boolean {
+    return !isCounted && !this.line.isBusy;
   }
 
   /** A call of so many bytes that was counted is not made; `isCallback`: one that `refusesCallback` has counted. */
@@ -216,7 +223,7 @@ export class LiveGrant {
   /** Whether results may pass; they have been counted then. */
   refusesResults(bytes: number): Verdict {
     const withheld = this.withholds();
-    if (withheld !== null || (!this.#metered && !this.#results.isBusy)) return withheld;
+    if (withheld !== null || (!this.#weighed && !this.#results.isBusy)) return withheld;
     return this.#results.isBusy ? IN_LINE : this.#take(0, bytes, this.#results);
   }
 
