@@ -1,7 +1,8 @@
 /**
  * The rounds of a run. On each placement the processes of every subject are started once and warmed up, so that what is
- * measured is compiled code; then every subject has its turn in each round, and the others are idle meanwhile. What the
- * machine does to one round it does to all subjects, and ratios are taken within a round.
+ * measured is compiled code. A round goes through the workloads, and with each every subject has its turn, while the
+ * others are idle: what the machine does to one of them it does to all, and ratios are taken within a round, of what was
+ * measured within seconds.
  */
 
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -29,6 +30,9 @@ export interface RoundOptions {
 /** The core of the placement `core`. */
 const ONE_CORE = 0;
 
+/** What is measured beside a crowd is measured for so many times as long. */
+const LONGER = 10;
+
 /** A measurement ends when its time is up and what is under way has returned; one that has not by then is stuck. */
 const PATIENCE_SECONDS = 30;
 
@@ -51,26 +55,27 @@ export async function measure(options: RoundOptions): Promise<{ results: Result[
         }
       }
       for (let round = 0; round < options.rounds; round++) {
-        // Whoever is first in one round is last in the next.
-        const turns = stands.map((_, i) => stands[(i + round) % stands.length]!);
-        for (const stand of turns.filter(({ over }) => !over)) {
-          const { subject } = stand;
-          options.progress(`${where}, round ${round + 1} of ${options.rounds}: ${subject.title}`);
-          try {
-            await stand.turn(options, (workload, sample) => {
-              const name = workloadName(workload);
-              const key = `${placement} ${subject.name} ${name}`;
-              let entry = results.get(key);
-              if (entry === undefined) {
-                const samples = new Array<Sample | null>(options.rounds).fill(null);
-                entry = { samples, result: { placement, subject: subject.name, workload: name, samples } };
-                results.set(key, entry);
-              }
-              entry.samples[round] = sample;
-            });
-          } catch (error) {
-            failed(subject, `round ${round + 1}`, error);
-            await stand.close();
+        for (const [index, workload] of options.workloads.entries()) {
+          const name = workloadName(workload);
+          options.progress(`${where}, round ${round + 1} of ${options.rounds}: ${name}`);
+          const turns = stands.filter((stand) => !stand.over && stand.takes(workload));
+          // Whoever is first in one round is last in the next.
+          if ((round + index) % 2 === 1) turns.reverse();
+          for (const stand of turns) {
+            const { subject } = stand;
+            const key = `${placement} ${subject.name} ${name}`;
+            let entry = results.get(key);
+            if (entry === undefined) {
+              const samples = new Array<Sample | null>(options.rounds).fill(null);
+              entry = { samples, result: { placement, subject: subject.name, workload: name, samples } };
+              results.set(key, entry);
+            }
+            try {
+              entry.samples[round] = await stand.turn(workload, options.seconds);
+            } catch (error) {
+              failed(subject, `${name}, round ${round + 1}`, error);
+              await stand.close();
+            }
           }
         }
       }
@@ -134,25 +139,25 @@ export class Stand {
     Object.assign(this.pids, arranged.pids, { client: client.pid });
   }
 
-  async turn(
-    { workloads, seconds }: RoundOptions,
-    note: (workload: Workload, sample: Sample) => void,
-  ): Promise<void> {
+  takes(workload: Workload): boolean {
     const { chain, only } = this.subject;
-    const names = only?.map(workloadName);
+    if (workload.kind === 'chain' && chain === null) return false;
+    return only === undefined || only.some((each) => workloadName(each) === workloadName(workload));
+  }
+
+  async turn(workload: Workload, seconds: number): Promise<Sample> {
     try {
       await this.#tellCrowd('go', 'going');
-      // Its processes were idle for a while: the system has given their memory and caches to others.
-      await this.carryOut({ kind: 'echo', bytes: SMALL, depth: 256 }, 2 * seconds);
-      for (const workload of workloads) {
-        if (workload.kind === 'chain' && chain === null) continue;
-        if (names?.includes(workloadName(workload)) === false) continue;
-        await this.carryOut(workload, seconds); // For what has not been run for a while: it may have to be compiled again.
-        const before = cpuTimes(this.pids);
-        const measured = await this.carryOut(workload, names === undefined ? seconds : 10 * seconds);
-        note(workload, sampleOf(measured, before, cpuTimes(this.pids)));
-      }
+      // It was idle for a while: the system has given its caches to others, and some may have to be compiled again.
+      await this.carryOut(workload, seconds);
+      const before = cpuTimes(this.pids);
+      const measured = await this.carryOut(
+        workload,
+        this.subject.only === undefined ? seconds : LONGER * seconds,
+      );
+      const sample = sampleOf(measured, before, cpuTimes(this.pids));
       await this.#tellCrowd('stop', 'stopped');
+      return sample;
     } catch (error) {
       throw this.#explained(error);
     }

@@ -114,7 +114,7 @@ export function figure(run: Run, placement: Placement, term: Term): Figure | nul
   return figureOf(values.filter((value) => value !== undefined));
 }
 
-/** The ratio in each round, where both sides were measured within a minute, and the median of those. */
+/** The ratio in each round, and the median of those. */
 export function ratio(run: Run, placement: Placement, over: Term, under: Term): Figure | null {
   const above = samplesOf(run, placement, over.subject, over.workload);
   const below = samplesOf(run, placement, under.subject, under.workload);
