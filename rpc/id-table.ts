@@ -7,11 +7,11 @@
  * slots than four times as many as were in use at one time, and what does not fit stands in a Map all the same.
  */
 
-/** How many slots there always may be. */
-const FEW = 64;
-
-/** How many are kept by a table that has become empty: as a pipeline becomes now and then, to be as full again at once. */
-const KEPT = 512;
+/**
+ * How many slots there always may be, and are kept by a table that has become empty: as a pipeline becomes now and then, to be as
+ * full again at once. (In one whose calls are answered as they come, its high ids are alone.)
+ */
+export const FEW = 512;
 
 /** A value is stored into an object, not into an array: in a locked-down thread that takes a quarter of the time. */
 class Slot<T> {
@@ -79,7 +79,7 @@ export class IdTable<T extends object> {
       if (--this.#inSlots === 0) {
         // Slots that have run empty are few from then on, so that those of a flood are not kept: as many again take as many entries.
         this.#most = 0;
-        if (this.#slots.length > KEPT) this.#slots = [];
+        if (this.#slots.length > FEW) this.#slots = [];
       }
       return true;
     }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { IdTable } from '../../rpc/id-table.js';
+import { FEW, IdTable } from '../../rpc/id-table.js';
 
 describe('a table by ids', () => {
   it('answers as a Map does, whatever ids are put into it and taken out', () => {
@@ -45,18 +45,18 @@ describe('a table by ids', () => {
     const table = new IdTable<object>();
     const many = 1000;
     for (let i = 0; i < many; i++) table.set(2 ** 30 + i, {});
-    for (const id of [63 + 4 * many, 63 + 2 * many, many]) {
+    for (const id of [FEW - 1 + 4 * many, FEW - 1 + 2 * many, many]) {
       table.set(id, {});
       expect(table.slots).toBe(0);
       table.delete(id);
     }
     for (let id = 0; id < many; id++) table.set(id, {});
     expect(table.slots).toBe(many);
-    table.set(63 + 4 * many, {});
-    expect(table.slots).toBe(64 + 4 * many);
+    table.set(FEW - 1 + 4 * many, {});
+    expect(table.slots).toBe(FEW + 4 * many);
     for (const id of table.keys()) if (id < 2 ** 30) table.delete(id);
     expect(table.slots).toBe(0);
-    table.set(63 + 4 * many, {});
+    table.set(FEW - 1 + 4 * many, {});
     expect(table.slots).toBe(0);
     expect(table.size).toBe(many + 1);
   });
