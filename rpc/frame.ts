@@ -162,7 +162,7 @@ export class FrameReader {
         'all the connections together hold too many bytes of messages (budget bytes)',
       );
     }
-    this.#partial.bytes.set(chunk.part(at, end - at), this.#length);
+    this.#partial.put(this.#length, chunk.part(at, end - at));
     this.#length = length;
   }
 
@@ -176,7 +176,7 @@ export class FrameReader {
     const written = this.#partial.part(0, this.#length);
     this.#buffer = PooledBuffer.of(bytes);
     this.#partial = this.#buffer?.memory ?? new Memory(new Uint8Array(bytes));
-    this.#partial.bytes.set(written);
+    this.#partial.put(0, written);
     before?.giveBack();
     return true;
   }

@@ -113,7 +113,11 @@ export class MessageBuilder {
     );
   }
 
-  /** The memory as it is now: the message begins at `base` of it. */
+  /** As it is now: the message begins at `base` of it. */
+  get memory(): Memory {
+    return this.#site.memory;
+  }
+
   get view(): DataView {
     return this.#site.memory.view;
   }
@@ -160,7 +164,7 @@ export class MessageBuilder {
       const room = Math.max(used * 8, this.#room * 2);
       const site = PooledBuffer.of(room) ?? new Slab(room);
       const { memory } = site;
-      memory.bytes.set(written);
+      memory.put(0, written);
       if (site instanceof PooledBuffer && !site.isZero) memory.bytes.fill(0, start * 8, room);
       this.#site = site;
       this.#room = room;
@@ -234,14 +238,14 @@ export class PointerBuilder {
   setBytes(data: Uint8Array, length: number): void {
     const start = this.#bytes(length);
     // Of an empty one the buffer may have been detached.
-    if (length > 0) this.message.bytes.set(data, start);
+    if (length > 0) this.message.memory.put(start, data);
   }
 
   /** Well-formed text: lone surrogates would come out as other characters. */
   setText(text: string): void {
     const encoded = utf8.encode(text);
     const start = this.#bytes(encoded.length + 1);
-    this.message.bytes.set(encoded, start);
+    this.message.memory.put(start, encoded);
   }
 
   #bytes(length: number): number {
@@ -361,7 +365,7 @@ export class StructBuilder {
 
   /** Copies a struct that is no larger than this. */
   copy(from: StructReader, capability: (index: number) => number): void {
-    this.message.bytes.set(from.data, this.#at(0));
+    this.message.memory.put(this.#at(0), from.data);
     for (let i = 0; i < from.pointerCount; i++) this.pointer(i).copyObject(from.pointer(i), capability);
   }
 }
@@ -389,7 +393,7 @@ export class ListBuilder {
   }
   /** All elements at once, as they stand on the wire. */
   setBytes(bytes: Uint8Array): void {
-    this.message.bytes.set(bytes, this.#at(0));
+    this.message.memory.put(this.#at(0), bytes);
   }
   setBool(index: number, value: boolean): void {
     const at = this.message.base + this.start * 8 + (index >>> 3);

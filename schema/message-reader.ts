@@ -6,7 +6,7 @@
  * thrown. Nothing is copied: readers are views of the segments they were given.
  */
 
-import type { Memory } from './memory.js';
+import { Memory } from './memory.js';
 
 /** The element sizes of a list pointer, by their codes on the wire. */
 export const ElementSize = {
@@ -62,36 +62,35 @@ class Segment {
   private constructor(
     /** Its number in the message; -1 for the empty one, which is in none. */
     readonly index: number,
-    private view: DataView,
-    /** The byte of the view where it begins. */
+    private memory: Memory,
+    /** The byte of the memory where it begins. */
     private base: number,
     public words: number,
   ) {}
 
   static of(index: number, bytes: Uint8Array): Segment {
-    return new Segment(index, viewOf(bytes), 0, bytes.length >>> 3);
+    return new Segment(index, memoryOf(bytes), 0, bytes.length >>> 3);
   }
 
   static within(index: number, { memory, at, bytes }: MemoryPart): Segment {
-    return new Segment(index, memory.view, at, bytes >>> 3);
+    return new Segment(index, memory, at, bytes >>> 3);
   }
 
   /** From now on it is these bytes: the same ones elsewhere. */
   movedTo(bytes: Uint8Array): void {
-    this.view = viewOf(bytes);
+    this.memory = memoryOf(bytes);
     this.base = 0;
   }
 
   /** From now on there is nothing in it. */
   end(): void {
-    this.view = NO_VIEW;
+    this.memory = NO_MEMORY;
     this.words = 0;
   }
 
-  /** Some of its bytes. (`subarray` asks for the class of the array, which costs more than the array does in a locked-down realm.) */
+  /** Some of its bytes. */
   part(at: number, length: number): Uint8Array {
-    const { view } = this;
-    return new Uint8Array(view.buffer, view.byteOffset + this.base + at, length);
+    return this.memory.part(this.base + at, length);
   }
 
   /** The lower and the upper half of a word, which are 0 where it ends before. */
@@ -103,40 +102,40 @@ class Segment {
   }
 
   u8(at: number): number {
-    return this.view.getUint8(this.base + at);
+    return this.memory.view.getUint8(this.base + at);
   }
   u16(at: number): number {
-    return this.view.getUint16(this.base + at, true);
+    return this.memory.view.getUint16(this.base + at, true);
   }
   i16(at: number): number {
-    return this.view.getInt16(this.base + at, true);
+    return this.memory.view.getInt16(this.base + at, true);
   }
   u32(at: number): number {
-    return this.view.getUint32(this.base + at, true);
+    return this.memory.view.getUint32(this.base + at, true);
   }
   i32(at: number): number {
-    return this.view.getInt32(this.base + at, true);
+    return this.memory.view.getInt32(this.base + at, true);
   }
   u64(at: number): bigint {
-    return this.view.getBigUint64(this.base + at, true);
+    return this.memory.view.getBigUint64(this.base + at, true);
   }
   i64(at: number): bigint {
-    return this.view.getBigInt64(this.base + at, true);
+    return this.memory.view.getBigInt64(this.base + at, true);
   }
   f32(at: number): number {
-    return this.view.getFloat32(this.base + at, true);
+    return this.memory.view.getFloat32(this.base + at, true);
   }
   f64(at: number): number {
-    return this.view.getFloat64(this.base + at, true);
+    return this.memory.view.getFloat64(this.base + at, true);
   }
 }
 
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+function memoryOf(bytes: Uint8Array): Memory {
+  return new Memory(bytes as Uint8Array<ArrayBuffer>);
 }
 
 const NO_BYTES = new Uint8Array(0);
-const NO_VIEW = viewOf(NO_BYTES);
+const NO_MEMORY = new Memory(NO_BYTES);
 const EMPTY = Segment.of(-1, NO_BYTES);
 
 /** See MessageReader.watch. */

@@ -215,7 +215,7 @@ export class StreamTransport implements Transport, Flow, Borrower {
     const length = this.#runEnd - this.#runStart;
     // There is room: see sendFrame.
     this.#batch ??= pooled(BATCH_BYTES);
-    this.#batch.bytes.set(run.memory.part(this.#runStart, length), this.#batched);
+    this.#batch.memory.put(this.#batched, run.memory.part(this.#runStart, length));
     this.#batched += length;
   }
 
@@ -274,7 +274,7 @@ export class StreamTransport implements Transport, Flow, Borrower {
     writeHeader(batch.view, this.#batched, segments);
     let end = this.#batched + header;
     for (let i = 0; i < segments.length; i++) {
-      batch.bytes.set(segments[i]!, end);
+      batch.put(end, segments[i]!);
       end += segments[i]!.length;
     }
     // Before it counts as sent: where a program has used up the stack, this throws.
@@ -412,7 +412,7 @@ export class StreamTransport implements Transport, Flow, Borrower {
 
   #wait({ memory }: LentFrame, at: number, end: number): void {
     const buffer = pooled(end - at);
-    buffer.bytes.set(memory.part(at, end - at));
+    buffer.memory.put(0, memory.part(at, end - at));
     this.#waiting.push({ is: 'bytes', buffer, lent: new LentFrame(buffer.memory), at: 0, end: end - at });
   }
 
