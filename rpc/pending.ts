@@ -297,42 +297,47 @@ class CallCore implements PendingCore {
   }
 }
 
-type PendingClass = new (core: PendingCore) => object;
-const classes = new WeakMap<StructType, PendingClass>();
+let coreOf: (pending: object) => PendingCore;
+
+/** The promise of results. Each type of results has a class of its own below it: see `pendingClass`. */
+class PendingResults {
+  readonly #core: PendingCore;
+  static {
+    coreOf = (pending) => (pending as PendingResults).#core;
+  }
+  constructor(core: PendingCore) {
+    this.#core = core;
+    Object.freeze(this);
+  }
+  // biome-ignore lint/suspicious/noThenProperty: it is a promise.
+  then(fulfilled?: (value: unknown) => unknown, rejected?: (error: unknown) => unknown): Promise<unknown> {
+    return this.#core.promise().then(fulfilled, rejected);
+  }
+  catch(rejected?: (error: unknown) => unknown): Promise<unknown> {
+    return this.#core.promise().catch(rejected);
+  }
+  finally(settled?: () => void): Promise<unknown> {
+    return this.#core.promise().finally(settled);
+  }
+  [dispose](): void {
+    this.#core.cancel(null);
+  }
+}
+Object.defineProperty(PendingResults.prototype, Symbol.toStringTag, { value: 'Promise' });
+seal(PendingResults.prototype);
+
+const classes = new WeakMap<StructType, typeof PendingResults>();
 
 /** The class of the promises of results of `type`: one getter for each field that can be pipelined on. */
-function pendingClass(type: StructType): PendingClass {
+function pendingClass(type: StructType): typeof PendingResults {
   const known = classes.get(type);
   if (known !== undefined) return known;
-  let coreOf: (pending: object) => PendingCore;
-  class PendingResults {
-    readonly #core: PendingCore;
-    static {
-      coreOf = (pending) => (pending as PendingResults).#core;
-    }
-    constructor(core: PendingCore) {
-      this.#core = core;
-      Object.freeze(this);
-    }
-    // biome-ignore lint/suspicious/noThenProperty: it is a promise.
-    then(fulfilled?: (value: unknown) => unknown, rejected?: (error: unknown) => unknown): Promise<unknown> {
-      return this.#core.promise().then(fulfilled, rejected);
-    }
-    catch(rejected?: (error: unknown) => unknown): Promise<unknown> {
-      return this.#core.promise().catch(rejected);
-    }
-    finally(settled?: () => void): Promise<unknown> {
-      return this.#core.promise().finally(settled);
-    }
-    [dispose](): void {
-      this.#core.cancel(null);
-    }
-  }
-  define(PendingResults.prototype, type, (pending) => ({ core: coreOf(pending), path: [], names: [] }));
-  Object.defineProperty(PendingResults.prototype, Symbol.toStringTag, { value: 'Promise' });
-  seal(PendingResults.prototype);
-  classes.set(type, PendingResults);
-  return PendingResults;
+  class PendingOfType extends PendingResults {}
+  const { prototype } = PendingOfType;
+  define(prototype, type, (pending) => ({ core: coreOf(pending), path: [], names: [] }));
+  seal(prototype);
+  classes.set(type, PendingOfType);
+  return PendingOfType;
 }
 
 interface Place {
@@ -343,8 +348,11 @@ interface Place {
 
 /** Defines a getter for each capability and each struct of `type`, which stands at `place` of the results. */
 function define(prototype: object, type: StructType, place: (self: object) => Place): void {
+  const inherited = (Object.getPrototypeOf(prototype) as object | null) ?? prototype;
   for (const field of type.pipelineFields()) {
-    if (Object.hasOwn(prototype, field.name) || field.name === '__proto__') continue;
+    // What a promise has by itself stays what it is.
+    if (Object.hasOwn(inherited, field.name) || Object.hasOwn(prototype, field.name)) continue;
+    if (field.name === '__proto__') continue;
     Object.defineProperty(prototype, field.name, {
       enumerable: true,
       get(this: object) {

@@ -49,4 +49,6 @@ interface Target {
 
   toString @3 () -> ();
   then @4 () -> ();
+
+  promise @5 () -> (then :Target, catch :Target, finally :Target, toString :Target, own :Target);
 }

@@ -16,7 +16,7 @@ import { Payload } from '../../rpc/payload.js';
 import { QueuedCapability } from '../../rpc/promised.js';
 import * as layout from '../../rpc/protocol.js';
 import { serve } from '../../rpc/serve.js';
-import { capabilityOf, stubFor } from '../../rpc/stub.js';
+import { capabilityOf, type Stub, stubFor } from '../../rpc/stub.js';
 import { MessageBuilder, MessageReader, SchemaGraph, type StructBuilder } from '../../schema/index.js';
 import { call, EMPTY, hold, payload, quiet, TestObject } from '../conformance/vats.js';
 import {
@@ -688,6 +688,28 @@ describe('names that JavaScript has a meaning for', () => {
     expect(String(stub)).toBe('[object Target]');
     expect(await stub).toBe(stub);
     peer.connection.close();
+  });
+
+  it('are places of results that can be pipelined on, but for what a promise has by itself', async () => {
+    const taker = new Taker();
+    const own: Stub = serve(TARGET, taker);
+    // biome-ignore lint/suspicious/noExplicitAny: a dynamic stub
+    const stub = serve(TARGET, { promise: () => ({ own, toString: own }) }) as any;
+    const pending = stub.promise({});
+    for (const name of ['then', 'catch', 'finally']) {
+      expect(Object.hasOwn(Object.getPrototypeOf(pending), name)).toBe(false);
+      expect(typeof pending[name]).toBe('function');
+    }
+    await pending.own.names({ constructor: 'own' });
+    await pending.toString.names({ constructor: 'toString' });
+    expect(taker.taken).toMatchObject([{ constructor: 'own' }, { constructor: 'toString' }]);
+    expect(Object.isFrozen(pending)).toBe(true);
+    for (let above = Object.getPrototypeOf(pending); above !== Object.prototype; ) {
+      expect(Object.isFrozen(above)).toBe(true);
+      expect(Object.hasOwn(above, 'constructor')).toBe(false);
+      above = Object.getPrototypeOf(above);
+    }
+    await pending;
   });
 });
 
