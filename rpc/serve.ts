@@ -157,11 +157,29 @@ function start(
   implementation: object,
   ended: ((error: RpcError | null) => void) | null = null,
 ): void {
-  if (starting.length === 0) void soon.then(startAll);
-  starting.push(new Run(call, method, implementation, ended));
+  if (starting.length === 0 && !isDelivering) void soon.then(startAll);
+  const run = new Run(call, method, implementation, ended);
+  // Read at once what would have to be copied, to be read later. Not what a program calls itself: it may have used up the stack.
+  if (call.params.body.loan?.isBrief === true) run.read();
+  starting.push(run);
 }
 
 let starting: Run[] = [];
+let isDelivering = false;
+
+/**
+ * Does `deliver`, which gives messages to connections, and starts the methods that they call right behind it: for who delivers in
+ * a microtask, and would only wait for another one.
+ */
+export function startingBehind(deliver: () => void): void {
+  isDelivering = true;
+  try {
+    deliver();
+  } finally {
+    isDelivering = false;
+    startAll();
+  }
+}
 
 function startAll(): void {
   const runs = starting;
@@ -193,13 +211,11 @@ class Run {
     private readonly implementation: object,
     private readonly ended: ((error: RpcError | null) => void) | null,
   ) {
-    const { params } = call;
-    this.#incoming = new IncomingCapabilities(params);
-    // Read at once what would have to be copied, to be read later. Not what a program calls itself: it may have used up the stack.
-    if (params.body.loan?.isBrief === true) this.#read();
+    this.#incoming = new IncomingCapabilities(call.params);
   }
 
-  #read(): void {
+  /** Reads the params, which it does by itself when it starts. */
+  read(): void {
     const { call, method } = this;
     this.#isRead = true;
     try {
@@ -223,7 +239,7 @@ class Run {
     let results: unknown;
     let isPromise: boolean;
     try {
-      if (!this.#isRead) this.#read();
+      if (!this.#isRead) this.read();
       if (this.#unreadable !== null) throw this.#unreadable;
       this.#context = new Context(call, method);
       results = Reflect.apply(this.#implemented(), this.implementation, [this.#params, this.#context]);
@@ -241,7 +257,7 @@ class Run {
     const implemented = (implementation as Record<string, unknown>)[method.name];
     if (
       typeof implemented !== 'function' ||
-      implemented === (Object.prototype as Record<string, unknown>)[method.name] ||
+      (method.isInherited && implemented === (Object.prototype as Record<string, unknown>)[method.name]) ||
       // What an object inherits by this name is its class.
       (method.name === 'constructor' && !Object.hasOwn(implementation, method.name))
     ) {

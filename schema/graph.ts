@@ -284,6 +284,8 @@ export interface MethodType {
   readonly title: string;
   readonly paramsTitle: string;
   readonly resultsTitle: string;
+  /** Whether every object has something of that name. */
+  readonly isInherited: boolean;
   readonly params: StructType;
   readonly results: StructType;
   /** Declared `-> stream`. */
@@ -335,6 +337,7 @@ export class InterfaceType {
             title: `${this.name}.${name}`,
             paramsTitle: `${name}.params`,
             resultsTitle: `${name}.results`,
+            isInherited: name in Object.prototype,
             params: this.#struct(method.getParamStructType(), method.getParamBrand()),
             results: this.#struct(results, method.getResultBrand()),
             streaming: results === STREAM_RESULT,

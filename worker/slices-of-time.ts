@@ -8,6 +8,7 @@
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers';
 import type { Pace } from '../rpc/index.js';
+import { startingBehind } from '../rpc/serve.js';
 import { soon } from '../rpc/soon.js';
 
 /** How long a turn takes up further messages, in milliseconds: half of the least limit of a turn. */
@@ -55,7 +56,7 @@ export class SlicesOfTime implements Pace {
     this.#isAsked = false;
     this.#isNext = true;
     try {
-      this.#goOn();
+      startingBehind(this.#goOn);
     } catch (error) {
       // As from any other callback: not as the rejection of a promise of the program's.
       setImmediate(() => {
