@@ -115,7 +115,7 @@ export class LmdbTables {
         yield [Buffer.from(key), unseal(table, key, value)];
       }
     } finally {
-      rows.return?.();
+      asked(() => rows.return?.());
     }
   }
 
@@ -239,14 +239,18 @@ export class LmdbTables {
   }
 }
 
+/** What LMDB says of the process that asks, and of no store: MDB_READERS_FULL, _TLS_FULL, _MAP_RESIZED, _BAD_RSLOT (lmdb.h); ENOMEM. */
+const OF_NO_STORE: ReadonlySet<unknown> = new Set([-30_790, -30_789, -30_785, -30_783, 12]);
+
 /**
  * What LMDB says where it is asked for what it has.
- * @throws StoreError ERR_STORE_DAMAGED where it cannot say
+ * @throws StoreError ERR_STORE_DAMAGED where it cannot say, and the store is to blame: one that is damaged may be replaced
  */
-function asked<T>(ask: () => T): T {
+export function asked<T>(ask: () => T): T {
   try {
     return ask();
   } catch (error) {
+    if (OF_NO_STORE.has((error as { code?: unknown }).code)) throw error;
     throw new StoreError('ERR_STORE_DAMAGED', `the store cannot be read: ${(error as Error).message}`, {
       cause: error,
     });
