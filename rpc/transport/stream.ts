@@ -213,10 +213,15 @@ export class StreamTransport implements Transport, Flow, Borrower {
     if (run === null) return;
     this.#run = null;
     const length = this.#runEnd - this.#runStart;
-    // There is room: see sendFrame.
-    this.#batch ??= pooled(BATCH_BYTES);
-    this.#batch.memory.put(this.#batched, run.memory.part(this.#runStart, length));
-    this.#batched += length;
+    try {
+      // There is room: see sendFrame.
+      this.#batch ??= pooled(BATCH_BYTES);
+      this.#batch.memory.put(this.#batched, run.memory.part(this.#runStart, length));
+      this.#batched += length;
+    } catch (cause) {
+      // There is no memory. Whoever lends the bytes is not to blame.
+      this.#ended(lost(cause));
+    }
   }
 
   #keep(segments: readonly Uint8Array[]): void {
@@ -302,6 +307,8 @@ export class StreamTransport implements Transport, Flow, Borrower {
     if (this.#state !== 'open') return;
     this.#collectKept();
     this.#flush();
+    // The peer may have been cut by that.
+    if (this.#hasEnded()) return;
     // What is closed already says so no more.
     if (this.#isGone) return this.#ended(endedHere());
     this.#state = 'closing';
@@ -466,6 +473,10 @@ export class StreamTransport implements Transport, Flow, Borrower {
       this.#stream.resume();
     }
   };
+
+  #hasEnded(): boolean {
+    return this.#state === 'closed';
+  }
 
   #endedByPeer(): void {
     this.#peerHasEnded = true;

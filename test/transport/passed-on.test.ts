@@ -1,10 +1,10 @@
 /** What is passed on in the frames that it was read in: as it came, in its order, whatever the sizes of messages and of reads are. */
 import { Duplex } from 'node:stream';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { StreamTransport } from '../../rpc/index.js';
 import { type Borrower, LentFrame } from '../../rpc/loan.js';
-import { Memory } from '../../schema/index.js';
+import { Memory, PooledBuffer } from '../../schema/index.js';
 import { framed } from '../schema/streams.js';
 
 /** A message of so many words, each byte of which says which message it is. */
@@ -121,6 +121,33 @@ describe('frames that are passed on', () => {
     passOn([message(4, 10)], [transport], () => {});
     await settle();
     expect(written).toHaveLength(before);
+  });
+
+  it('end with the connection, once, where what is written at its end has the peer cut', async () => {
+    const { transport, ends } = writing({ stalls: true, bytesQueued: 100 });
+    passOn([message(1, 100)], [transport], () => {});
+    transport.close();
+    await settle();
+    expect(ends).toEqual([expect.stringMatching(/limit bytesQueued/)]);
+  });
+
+  it('end the connection that has no memory for them, and not the one that they came over', async () => {
+    const { transport, ends } = writing();
+    const other = writing();
+    const none = vi.spyOn(PooledBuffer, 'of').mockImplementation(() => {
+      throw new RangeError('Array buffer allocation failed');
+    });
+    try {
+      passOn([Buffer.concat([message(1, 10), message(2, 10)])], [transport], () => {});
+    } finally {
+      none.mockRestore();
+    }
+    expect(ends).toEqual([expect.stringMatching(/lost: Array buffer allocation failed/)]);
+    passOn([message(3, 10)], [transport, other.transport], () => {});
+    passOn([message(4, 10)], [other.transport], () => {});
+    await settle();
+    expect(ends).toHaveLength(1);
+    expect(Buffer.concat(other.written).equals(message(4, 10))).toBe(true);
   });
 
   it('are copied by everybody who needs them, though one of them fails', () => {
