@@ -627,7 +627,7 @@ export class Connection implements Sender {
       from.#rememberClosed(answerId);
     }
     message.passOn(from);
-    if (early) relay.finish();
+    this.finishQuestion(relay);
     from.#noticeQuiet();
     return true;
   }
@@ -1052,7 +1052,6 @@ export class Connection implements Sender {
     const relay = this.#answers.get(id);
     if (relay instanceof Relay && relay.state === 'returned') {
       this.#answers.delete(id);
-      relay.finish();
       return;
     }
     const answer = this.#answer(id);
@@ -1088,7 +1087,8 @@ export class Connection implements Sender {
       this.#pipelineOnlyHonoured = false;
       if (question === undefined) return;
     }
-    if (question === undefined) throw new ProtocolViolation(`Return for question ${id}, which was not asked`);
+    if (question === undefined)
+      throw new ProtocolViolation(`Return for question ${id}, which was not asked, or has returned already`);
     if (question instanceof Relay || (question.state !== 'awaiting' && question.state !== 'cancelled')) {
       throw new ProtocolViolation(`a second Return for question ${id}`);
     }

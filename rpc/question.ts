@@ -35,7 +35,9 @@ import { PipelinedCapability, RemotePromise } from './remote.js';
 export const NO_EXPORTS: readonly number[] = Object.freeze([]);
 
 export class Question implements CallInProgress {
+  /** The caller, until the outcome has come; and what was pipelined. */
   #holders = 1;
+  #isCallers = true;
   #sink: ReturnSink | null;
   /** Its outcome, when there is one: one of the two. */
   #results: Payload | null = null;
@@ -145,6 +147,7 @@ export class Question implements CallInProgress {
     } else {
       sink.failed(error!);
     }
+    this.#unholdByCaller();
     this.unhold();
   }
 
@@ -152,6 +155,16 @@ export class Question implements CallInProgress {
     if (this.#sink === null) return;
     this.#sink = null;
     if (this.#isOver()) this.#letGo();
+    this.#unholdByCaller();
+  }
+
+  /**
+   * The outcome is all that the caller needs from then on: however long it keeps that, the peer is not to keep it. Another peer may
+   * be who keeps it.
+   */
+  #unholdByCaller(): void {
+    if (!this.#isCallers) return;
+    this.#isCallers = false;
     this.unhold();
   }
 

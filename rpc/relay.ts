@@ -7,16 +7,17 @@
  *     running --Return, where nobody finishes--> finished
  *     running --unfold()--> an Answer, a Question and what stands between them
  *
+ * As a question it is over with its Return: its Finish goes at once, whenever the one for the answer comes.
+ *
  * Whatever else happens to it (it is pipelined on, cancelled, cut; it fails, or has results with capabilities; a connection ends)
  * happens to those three, which it is unfolded into first, in the state that they would be in. So there is one place that knows
  * what to do, and no difference but the time that it takes: see test/broker/relay.test.ts.
  */
 import { Answer } from './answer.js';
-import { type CallInProgress, type Capability, capabilityIn, type ReturnSink } from './capability.js';
+import type { CallInProgress, ReturnSink } from './capability.js';
 import type { Connection } from './connection.js';
 import type { CallTerms } from './envelope.js';
 import { Payload } from './payload.js';
-import type { Path } from './places.js';
 import { Question } from './question.js';
 import type { ImportedCapability } from './remote.js';
 
@@ -26,7 +27,7 @@ export interface Middle extends CallInProgress, ReturnSink {
   begin(call: CallInProgress): void;
 }
 
-export abstract class Relay implements CallTerms, CallInProgress {
+export abstract class Relay implements CallTerms {
   state: 'running' | 'returned' = 'running';
   /** Where it came from, and its id as an answer there. */
   from!: Connection;
@@ -88,17 +89,7 @@ export abstract class Relay implements CallTerms, CallInProgress {
   concluded(): Answer {
     const answer = new Answer(this.from, this.answerId);
     answer.noPipelining = this.noPromisePipelining;
-    answer.begin(this);
     answer.conclude(Payload.empty(), null);
     return answer;
-  }
-
-  pipelined(path: Path): Capability {
-    return capabilityIn(Payload.empty(), path);
-  }
-
-  /** Whoever asked needs no more of it, once it has returned. */
-  finish(): void {
-    this.to.finishQuestion(this);
   }
 }

@@ -228,7 +228,10 @@ describe('a capability', () => {
 describe('a peer that names what is not there is cut, with the reason', () => {
   it.each([
     ['Finish of question 3, which does not exist', { finish: { questionId: 3 } }],
-    ['Return for question 3, which was not asked', { return: { answerId: 3, results: {} } }],
+    [
+      'Return for question 3, which was not asked, or has returned already',
+      { return: { answerId: 3, results: {} } },
+    ],
     ['Release of export 3, which does not exist', { release: { id: 3, referenceCount: 1 } }],
     [
       'a message is addressed to export 3, which does not exist',
@@ -272,7 +275,7 @@ describe('a peer that names what is not there is cut, with the reason', () => {
     await quiet();
     peer.say({ return: { answerId: 0, exception: { reason: 'no' } } });
     expect((await peer.hears()).at(-1)).toMatchObject({
-      abort: { reason: 'Return for question 0, which was not asked' },
+      abort: { reason: 'Return for question 0, which was not asked, or has returned already' },
     });
     drop(target);
   });
