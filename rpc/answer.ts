@@ -29,6 +29,10 @@ export class Answer implements ReturnSink {
   state: 'running' | 'returned' | 'finished' = 'running';
   /** The size of the call's message, as long as it counts as in flight. */
   bytes = 0;
+  /** Whether it counts as a call until it is finished. Otherwise it was refused, or is none. */
+  isCounted = false;
+  /** The size of the results, where they are kept until it is finished. */
+  kept = 0;
   /** How many calls before it have to return until it can run: each is addressed to what the next will return. */
   depth = 0;
   /** Whether the results are kept here, for a Return of the peer's to take (sendResultsTo.yourself). */
@@ -70,7 +74,7 @@ export class Answer implements ReturnSink {
 
   /** The call runs (or has ended already). Takes over the caller's end of it. */
   begin(call: CallInProgress): void {
-    if (this.state === 'finished') call.finish();
+    if (this.state === 'finished' || this.#error !== null) call.finish();
     else this.#call = call;
   }
 
@@ -81,6 +85,11 @@ export class Answer implements ReturnSink {
     this.state = 'returned';
     this.#results = results;
     this.#error = error;
+    if (error !== null) {
+      // Of one that has failed the error is all that is needed.
+      this.#call?.finish();
+      this.#call = null;
+    }
     this.#tell();
     if (results !== null && results.capabilities.length > 0) {
       // What the peer was told of each result is what its messages to that place must reach from now on.

@@ -55,10 +55,15 @@ export class Account {
 
 /** The accounts of one connection. */
 export interface Accounts {
-  /** Bytes of messages that are not complete, of calls in flight, and of what waits to be read by the peer. */
+  /**
+   * Bytes of messages that are not complete, of calls in flight, of results that are kept because the peer may pipeline on them, and
+   * of what waits to be read by the peer.
+   */
   readonly bytes: Account;
-  /** Calls of the peer's that have not returned. */
+  /** Calls of the peer's that it has not finished. */
   readonly calls: Account;
+  /** Calls that were refused, and what else is answered and not finished. A peer is cut that has more. */
+  readonly refusals: Account;
   /** Capabilities of the peer's that we hold. */
   readonly imports: Account;
   /** Capabilities of ours that the peer holds. */
@@ -70,6 +75,7 @@ export type BudgetSizes = { readonly [K in keyof Accounts]: BudgetSize };
 export const DEFAULT_BUDGETS: BudgetSizes = {
   bytes: { share: 256 * 1024, pool: 128 * 1024 * 1024 },
   calls: { share: 16, pool: 32 * 1024 },
+  refusals: { share: 256, pool: 32 * 1024 },
   imports: { share: 64, pool: 16 * 1024 },
   exports: { share: 64, pool: 32 * 1024 },
 };
@@ -82,6 +88,7 @@ export class Budgets {
     this.#budgets = {
       bytes: new Budget(all.bytes),
       calls: new Budget(all.calls),
+      refusals: new Budget(all.refusals),
       imports: new Budget(all.imports),
       exports: new Budget(all.exports),
     };
@@ -89,10 +96,11 @@ export class Budgets {
 
   /** For a new connection. */
   accounts(): Accounts {
-    const { bytes, calls, imports, exports } = this.#budgets;
+    const { bytes, calls, refusals, imports, exports } = this.#budgets;
     return {
       bytes: new Account(bytes),
       calls: new Account(calls),
+      refusals: new Account(refusals),
       imports: new Account(imports),
       exports: new Account(exports),
     };
@@ -105,6 +113,7 @@ const UNBOUNDED = new Account(null);
 export const NO_BUDGET: Accounts = {
   bytes: UNBOUNDED,
   calls: UNBOUNDED,
+  refusals: UNBOUNDED,
   imports: UNBOUNDED,
   exports: UNBOUNDED,
 };

@@ -126,8 +126,10 @@ export class Connection implements Sender {
   #peerTakesTailCalls: boolean;
   #busy = false;
   #drained: (() => void) | null = null;
+  /** What the accounts are charged with for calls: their bytes in flight, those of results that are kept, and calls of either kind. */
   #bytesInFlight = 0;
-  #callsInFlight = 0;
+  #callsCounted = 0;
+  #refusalsCounted = 0;
   #disembargoesWaiting = 0;
   #afterSend: (() => void)[] = [];
   #closed: RpcError | null = null;
@@ -581,6 +583,7 @@ export class Connection implements Sender {
     }
     relay?.takeBack(bytes);
     this.#landed(bytes);
+    this.#uncount();
     message.readAgain();
     return false;
   }
@@ -624,6 +627,7 @@ export class Connection implements Sender {
     from.#landed(bytes);
     if (early) {
       from.#answers.delete(answerId);
+      from.#uncount();
       from.#rememberClosed(answerId);
     }
     message.passOn(from);
@@ -760,6 +764,12 @@ export class Connection implements Sender {
       // Told so often that it is overloaded, and still asking.
       throw new ProtocolViolation(`${this.#answers.size} calls are unfinished (limit answers)`);
     }
+    if (!this.accounts.refusals.take(1)) {
+      throw new ProtocolViolation(
+        'all the connections together have too many refused calls unfinished (budget refusals)',
+      );
+    }
+    this.#refusalsCounted++;
     const answer = new Answer(this, id);
     this.#closedEarly.delete(id);
     this.#answers.set(id, answer);
@@ -820,6 +830,8 @@ export class Connection implements Sender {
       return;
     }
     answer.bytes = bytes;
+    answer.isCounted = true;
+    this.#giveRefusal();
     const hints = hintsPassedOn(answer.noPipelining);
     let inProgress: CallInProgress;
     try {
@@ -875,8 +887,37 @@ export class Connection implements Sender {
       );
     }
     this.#bytesInFlight += bytes;
-    this.#callsInFlight++;
+    this.#callsCounted++;
     return null;
+  }
+
+  /** Why the results of `answer` may not be kept for what is pipelined on them; null if they may, or need not be. */
+  #keep(answer: Answer, { body, capabilities }: Payload): RpcError | null {
+    if (capabilities.length === 0 && !answer.redirected && !answer.onlyPipeline) return null;
+    const { bytes } = body;
+    if (this.#bytesInFlight + bytes > this.limits.bytesInFlight || !this.accounts.bytes.take(bytes)) {
+      return new RpcError(
+        'overloaded',
+        `the results that are kept until their calls are finished have too many bytes (limit bytesInFlight, budget bytes)`,
+        { code: 'ERR_RPC_KEPT_RESULTS' },
+      );
+    }
+    this.#bytesInFlight += bytes;
+    answer.kept = bytes;
+    return null;
+  }
+
+  #unkeep(answer: Answer): void {
+    if (answer.kept > 0) this.#landed(answer.kept);
+    answer.kept = 0;
+  }
+
+  /** An answer is gone. */
+  #leave(answer: Answer): void {
+    this.#answers.delete(answer.id);
+    this.#unkeep(answer);
+    if (answer.isCounted) this.#uncount();
+    else this.#giveRefusal();
   }
 
   /** What a message is addressed to: a new reference. */
@@ -947,6 +988,8 @@ export class Connection implements Sender {
 
   #returnResults(answer: Answer, results: Payload): void {
     if (!this.#endAnswer(answer)) return;
+    const refusal = this.#keep(answer, results);
+    if (refusal !== null) return this.#fail(answer, refusal);
     if (answer.redirected || answer.onlyPipeline) {
       answer.conclude(results, null);
       if (answer.redirected) this.#sendReturn(answer, layout.Return.resultsSentElsewhere);
@@ -957,6 +1000,7 @@ export class Connection implements Sender {
       this.#sendResults(answer, results, early);
     } catch (cause) {
       const error = sendError(cause);
+      this.#unkeep(answer);
       answer.conclude(null, error);
       this.#sendException(answer, error);
       return;
@@ -978,13 +1022,16 @@ export class Connection implements Sender {
 
   /** The peer was told that it need not finish `answer`. */
   #closeEarly(answer: Answer): void {
-    this.#answers.delete(answer.id);
+    this.#leave(answer);
     this.#rememberClosed(answer.id);
     answer.finish();
   }
 
   #returnException(answer: Answer, error: RpcError): void {
-    if (!this.#endAnswer(answer)) return;
+    if (this.#endAnswer(answer)) this.#fail(answer, error);
+  }
+
+  #fail(answer: Answer, error: RpcError): void {
     answer.conclude(null, error);
     if (answer.redirected) this.#sendReturn(answer, layout.Return.resultsSentElsewhere);
     else if (!answer.onlyPipeline) this.#sendException(answer, error);
@@ -1019,14 +1066,11 @@ export class Connection implements Sender {
     return builder;
   }
 
-  /** Whether a Return may still be sent for `answer`; from now on it may not. With `canceled`, its call may be under way. */
-  #endAnswer(answer: Answer, canceled = false): boolean {
+  /** Whether a Return may still be sent for `answer`; from now on it may not. */
+  #endAnswer(answer: Answer): boolean {
     if (this.#closed !== null || answer.state !== 'running') return false;
-    const { bytes } = answer;
+    if (answer.bytes > 0) this.#landed(answer.bytes);
     answer.bytes = 0;
-    if (bytes === 0) return true;
-    if (canceled) this.#whenPassedOn(() => this.#landed(bytes));
-    else this.#landed(bytes);
     return true;
   }
 
@@ -1039,9 +1083,19 @@ export class Connection implements Sender {
   #landed(bytes: number): void {
     if (this.#closed !== null) return;
     this.#bytesInFlight -= bytes;
-    this.#callsInFlight--;
     this.accounts.bytes.give(bytes);
+  }
+
+  #uncount(): void {
+    if (this.#closed !== null) return;
+    this.#callsCounted--;
     this.accounts.calls.give(1);
+  }
+
+  #giveRefusal(): void {
+    if (this.#closed !== null) return;
+    this.#refusalsCounted--;
+    this.accounts.refusals.give(1);
   }
 
   #handleFinish(finish: StructReader): void {
@@ -1052,6 +1106,7 @@ export class Connection implements Sender {
     const relay = this.#answers.get(id);
     if (relay instanceof Relay && relay.state === 'returned') {
       this.#answers.delete(id);
+      this.#uncount();
       return;
     }
     const answer = this.#answer(id);
@@ -1060,9 +1115,17 @@ export class Connection implements Sender {
       if (this.#closedEarly.delete(id) || this.#closedForgotten) return;
       throw new ProtocolViolation(`Finish of question ${id}, which does not exist`);
     }
-    const running = this.#endAnswer(answer, true);
-    this.#answers.delete(id);
+    const running = answer.state === 'running';
     const exports = answer.exports;
+    if (running && answer.bytes > 0) {
+      // Its call may be under way still.
+      const { bytes } = answer;
+      this.#answers.delete(id);
+      this.#whenPassedOn(() => {
+        this.#landed(bytes);
+        this.#uncount();
+      });
+    } else this.#leave(answer);
     answer.finish();
     if (running && !answer.onlyPipeline) this.#sendReturn(answer, layout.Return.canceled);
     else if (!keepResultCaps) this.#capabilities.releaseExports(exports);
@@ -1334,7 +1397,8 @@ export class Connection implements Sender {
     const embargoes = this.#embargoes.values();
     this.#whenPassedOn(() => {
       this.accounts.bytes.give(this.#bytesInFlight);
-      this.accounts.calls.give(this.#callsInFlight);
+      this.accounts.calls.give(this.#callsCounted);
+      this.accounts.refusals.give(this.#refusalsCounted);
     });
     this.#answers.clear();
     this.#questions.clear();

@@ -77,6 +77,7 @@ export abstract class Relay implements CallTerms {
     const answer = new Answer(this.from, this.answerId);
     answer.noPipelining = this.noPromisePipelining;
     answer.bytes = this.bytes;
+    answer.isCounted = true;
     const middle = this.middle(answer);
     const question = new Question(this.to, this.id, middle, this);
     this.from.unfolded(this, answer, question);
@@ -89,6 +90,7 @@ export abstract class Relay implements CallTerms {
   concluded(): Answer {
     const answer = new Answer(this.from, this.answerId);
     answer.noPipelining = this.noPromisePipelining;
+    answer.isCounted = true;
     answer.conclude(Payload.empty(), null);
     return answer;
   }

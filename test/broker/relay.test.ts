@@ -347,9 +347,25 @@ describe.each([false, true])('a call that only passes through (in frames: %s)', 
     both.hears('client');
     both.domain({ return: { answerId: asked, results: { content: content(5) } } });
     expect(both.hears('client')).toMatchObject([{ return: { answerId: 1, noFinishNeeded: false } }]);
-    both.client({ finish: { questionId: 1 } });
+    // The domain is not to keep it for as long as the client likes.
     expect(both.hears('domain')).toMatchObject([{ finish: { questionId: asked } }]);
+    expect(both.relays.connections.client.tables.answers).toBe(2);
+    both.client({ finish: { questionId: 1 } });
+    expect(both.hears('domain')).toEqual([]);
+    expect(both.relays.connections.client.tables.answers).toBe(1); // The Bootstrap.
     expect(unfolded).toBe(0);
+    both.end();
+  });
+
+  it.each([
+    ['an error', { exception: { reason: 'no' } }],
+    ['a capability', { results: { content: content(1, 0), capTable: [{ senderHosted: 8 }] } }],
+  ])('is over for the domain when it has returned %s, whenever the client finishes it', (_what, outcome) => {
+    const { both, asked } = running();
+    both.domain({ return: { answerId: asked, ...outcome } });
+    expect(both.hears('domain')).toMatchObject([{ finish: { questionId: asked } }]);
+    expect(both.relays.connections.domain.tables.questions).toBe(0);
+    both.client({ finish: { questionId: 1 } });
     both.end();
   });
 

@@ -3,10 +3,12 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
+import { contentBuilder } from '../../rpc/body.js';
 import { type BudgetSizes, Budgets } from '../../rpc/budget.js';
 import { FrameReader } from '../../rpc/frame.js';
 import { DEFAULT_LIMITS } from '../../rpc/limits.js';
 import { LentFrame } from '../../rpc/loan.js';
+import { Payload } from '../../rpc/payload.js';
 import { Memory } from '../../schema/index.js';
 import { EMPTY, hold, payload, TestObject } from '../conformance/vats.js';
 import {
@@ -21,6 +23,7 @@ import {
 const SIZES: BudgetSizes = {
   bytes: { share: 2000, pool: 10_000 },
   calls: { share: 2, pool: 10 },
+  refusals: { share: 2, pool: 10 },
   imports: { share: 2, pool: 10 },
   exports: { share: 2, pool: 10 },
 };
@@ -49,11 +52,13 @@ describe('the budget', () => {
     for (const i of [1, 2, 3]) other!.peer.say(callMessage(i));
     expect(other!.object.pending).toHaveLength(2);
     expect(other!.peer.answerTo(3)).toMatchObject(overloaded('calls'));
-    // What returns, what is finished, and what ends with its connection, is there again for others.
+    // What is finished, before or after its return, and what ends with its connection, is there again for others.
     greedy!.object.pending[0]!.params.release();
     greedy!.object.pending[0]!.return_(payload(0));
-    greedy!.peer.say(finishMessage(2));
-    for (const i of [4, 5, 6]) other!.peer.say(callMessage(i));
+    other!.peer.say(callMessage(4));
+    expect(other!.object.pending).toHaveLength(2);
+    for (const i of [1, 2]) greedy!.peer.say(finishMessage(i));
+    for (const i of [5, 6, 7]) other!.peer.say(callMessage(i));
     expect(other!.object.pending).toHaveLength(4);
     greedy!.peer.connection.close();
     for (let i = 1; i <= 13; i++) late!.peer.say(callMessage(i));
@@ -73,6 +78,69 @@ describe('the budget', () => {
     greedy!.peer.say(finishMessage(1));
     other!.peer.say(callMessage(3, large));
     expect(other!.object.pending).toHaveLength(2);
+  });
+
+  it('of bytes is met by results that are kept, as the peer may pipeline on them, until they are finished', () => {
+    let held = 0;
+    const [greedy, other] = peers(2, (incoming, self) => {
+      incoming.params.release();
+      const large = contentBuilder();
+      const struct = large.root.struct(0, 2);
+      struct.pointer(0).setCapability(0);
+      struct.pointer(1).setData(new Uint8Array(5000));
+      held++;
+      incoming.return_(Payload.built(large, [self.capability()]));
+    });
+    for (const i of [1, 2, 3]) greedy!.peer.say(callMessage(i));
+    expect([1, 2, 3].map((id) => greedy!.peer.answerTo(id))).toEqual([
+      'results',
+      'results',
+      overloaded('bytes'),
+    ]);
+    // Nothing is kept of what was refused: the object has been let go of, as often as it was given.
+    expect(held).toBe(3);
+    expect(greedy!.object.held).toBe(3);
+    other!.peer.say(callMessage(1));
+    expect(other!.peer.answerTo(1)).toMatchObject(overloaded('bytes'));
+    greedy!.peer.say(finishMessage(1));
+    other!.peer.say(callMessage(2));
+    expect(other!.peer.answerTo(2)).toBe('results');
+    for (const { peer } of [greedy!, other!]) {
+      peer.connection.close();
+      expect(peer.connection.tables).toEqual(EMPTY);
+    }
+  });
+
+  it('of bytes is not met by results without capabilities, which nobody keeps', () => {
+    const [client] = peers(1, (incoming) => {
+      incoming.params.release();
+      const large = contentBuilder();
+      large.root.struct(0, 1).pointer(0).setData(new Uint8Array(5000));
+      incoming.return_(Payload.built(large));
+    });
+    for (const i of [1, 2, 3, 4, 5]) client!.peer.say(callMessage(i));
+    expect(client!.peer.answerTo(5)).toBe('results');
+  });
+
+  it('of refusals is met by who leaves them unfinished: that one is cut', () => {
+    const [greedy, other] = peers(2);
+    const refused = (from: number, to: number) => {
+      for (let i = from; i <= to; i++) greedy!.peer.say(callMessage(i));
+    };
+    refused(1, 12);
+    // With the Bootstrap, which is not finished either.
+    refused(13, 23);
+    expect(greedy!.peer.closed).toBe(null);
+    greedy!.peer.say(finishMessage(13));
+    refused(24, 24);
+    expect(greedy!.peer.closed).toBe(null);
+    // Others have their share.
+    other!.peer.say(callMessage(1));
+    expect(other!.peer.closed).toBe(null);
+    refused(25, 25);
+    expect(greedy!.peer.abortReason).toContain('budget refusals');
+    for (let i = 2; i <= 11; i++) other!.peer.say(callMessage(i));
+    expect(other!.object.pending).toHaveLength(11);
   });
 
   it('of bytes is met by messages that do not end', () => {

@@ -18,7 +18,7 @@ const CONNECTIONS = 100;
  */
 const MESSAGES = 352;
 /** And in its heap: itself, and what its tables have of a hundred connections. */
-const HEAP = 280;
+const HEAP = 160;
 /** What it may have in memory, with what waits to be collected: that is more where more comes in the same time. */
 const BOUND = 800;
 /** Resident MiB that may stay when it is over: what the allocator keeps. The heap and the buffers go back to where they were. */
