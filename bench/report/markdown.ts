@@ -199,11 +199,11 @@ const METHOD = `## How it is measured
   returns. It counts as one call. Subjects marked with * cannot pipeline, and make four round trips.
 - Clients and servers are processes of their own on unix sockets, but for the piscina task, whose thread is in its client. The
   load is the same code for all (\`bench/load.ts\`), but for C++, which has a copy of it.
-- **Rounds**: the processes of every subject are started once on each placement and run for 6 s before anything is measured. In each
-  round every subject has its turn, while those of the others are idle; a turn begins with half a second that is not measured, for
-  what the system has taken from processes that were idle. (The runs before 2026-12-01 00:50 had no such half second.) Each workload is
-  run before it is measured for as long as that: what has not been called for a while may have to be compiled again. (The runs before
-  2026-12-01 03:00 took a quarter of that.) Ratios are taken within a round.
+- **Rounds**: the processes of every subject are started once on each placement and run for 6 s before anything is measured. A round
+  goes through the workloads, and with each every subject has its turn, while those of the others are idle; whoever is first in one round
+  is last in the next. Each turn begins with as long again that is not measured, for what the system has taken from processes that were
+  idle, and what has to be compiled again. Ratios are taken within a round, of what was measured within seconds. (In the runs before
+  2026-12-01 16:00 a subject had its turn with all workloads together, and a ratio's two sides were up to a minute apart.)
 - **Calls a second** counts all calls from the first to the last return. **p50 and p99** are of one call in ${SAMPLED} where more than one
   is under way.
 - **CPU time** is read from /proc for each process, all of its threads, before and after a measurement. \`broker\` is the relay for the
