@@ -29,6 +29,7 @@ import {
   type ReturnSink,
 } from './capability.js';
 import { CapabilityTable } from './capability-table.js';
+import { Charges } from './charges.js';
 import {
   type CallHead,
   finishMessage,
@@ -126,10 +127,7 @@ export class Connection implements Sender {
   #peerTakesTailCalls: boolean;
   #busy = false;
   #drained: (() => void) | null = null;
-  /** What the accounts are charged with for calls: their bytes in flight, those of results that are kept, and calls of either kind. */
-  #bytesInFlight = 0;
-  #callsCounted = 0;
-  #refusalsCounted = 0;
+  readonly #charges: Charges;
   #disembargoesWaiting = 0;
   #afterSend: (() => void)[] = [];
   #closed: RpcError | null = null;
@@ -139,6 +137,7 @@ export class Connection implements Sender {
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#peerTakesTailCalls = options.peerTakesTailCalls ?? false;
     this.accounts = options.accounts ?? NO_BUDGET;
+    this.#charges = new Charges(this.limits, this.accounts);
     this.#bootstrap = options.bootstrap?.retain() ?? null;
     this.#capabilities = new CapabilityTable(this, this.limits, {
       sendResolve: (promiseId, resolution) => this.#sendResolve(promiseId, resolution),
@@ -582,8 +581,8 @@ export class Connection implements Sender {
       return true;
     }
     relay?.takeBack(bytes);
-    this.#landed(bytes);
-    this.#uncount();
+    this.#charges.landed(bytes);
+    this.#charges.finished();
     message.readAgain();
     return false;
   }
@@ -624,10 +623,10 @@ export class Connection implements Sender {
     if (!message.reuseForReturn(answerId, early))
       throw new Error('somebody has read results that pass through');
     relay.returned(!head.noFinishNeeded);
-    from.#landed(bytes);
+    from.#charges.landed(bytes);
     if (early) {
       from.#answers.delete(answerId);
-      from.#uncount();
+      from.#charges.finished();
       from.#rememberClosed(answerId);
     }
     message.passOn(from);
@@ -764,12 +763,11 @@ export class Connection implements Sender {
       // Told so often that it is overloaded, and still asking.
       throw new ProtocolViolation(`${this.#answers.size} calls are unfinished (limit answers)`);
     }
-    if (!this.accounts.refusals.take(1)) {
+    if (!this.#charges.refusal()) {
       throw new ProtocolViolation(
         'all the connections together have too many refused calls unfinished (budget refusals)',
       );
     }
-    this.#refusalsCounted++;
     const answer = new Answer(this, id);
     this.#closedEarly.delete(id);
     this.#answers.set(id, answer);
@@ -831,7 +829,7 @@ export class Connection implements Sender {
     }
     answer.bytes = bytes;
     answer.isCounted = true;
-    this.#giveRefusal();
+    this.#charges.refusalOver();
     const hints = hintsPassedOn(answer.noPipelining);
     let inProgress: CallInProgress;
     try {
@@ -849,66 +847,21 @@ export class Connection implements Sender {
     this.#noticeQuiet();
   }
 
-  /** Why a call of so many bytes may not run; null if it may, and counts as in flight from now on. */
+  /** Why a call of so many bytes may not run; null if it may, and counts from now on. */
   #overload(bytes: number): RpcError | null {
-    if (this.#drained !== null) return draining();
-    if (this.#answers.size > this.limits.answers) {
-      return new RpcError(
-        'overloaded',
-        `more than ${this.limits.answers} calls are unfinished (limit answers)`,
-        {
-          code: 'ERR_RPC_ANSWER_LIMIT',
-        },
-      );
-    }
-    if (this.#bytesInFlight + bytes > this.limits.bytesInFlight) {
-      return new RpcError(
-        'overloaded',
-        `more than ${this.limits.bytesInFlight} bytes of calls are in flight (limit bytesInFlight)`,
-        {
-          code: 'ERR_RPC_FLOW_LIMIT',
-        },
-      );
-    }
-    const { accounts } = this;
-    if (!accounts.calls.take(1)) {
-      return new RpcError(
-        'overloaded',
-        'too many calls of all the connections together are in flight (budget calls)',
-        { code: 'ERR_RPC_CALL_BUDGET' },
-      );
-    }
-    if (!accounts.bytes.take(bytes)) {
-      accounts.calls.give(1);
-      return new RpcError(
-        'overloaded',
-        'all the connections together hold too many bytes of messages (budget bytes)',
-        { code: 'ERR_RPC_BYTE_BUDGET' },
-      );
-    }
-    this.#bytesInFlight += bytes;
-    this.#callsCounted++;
-    return null;
+    return this.#drained === null ? this.#charges.call(bytes, this.#answers.size) : draining();
   }
 
   /** Why the results of `answer` may not be kept for what is pipelined on them; null if they may, or need not be. */
   #keep(answer: Answer, { body, capabilities }: Payload): RpcError | null {
     if (capabilities.length === 0 && !answer.redirected && !answer.onlyPipeline) return null;
-    const { bytes } = body;
-    if (this.#bytesInFlight + bytes > this.limits.bytesInFlight || !this.accounts.bytes.take(bytes)) {
-      return new RpcError(
-        'overloaded',
-        `the results that are kept until their calls are finished have too many bytes (limit bytesInFlight, budget bytes)`,
-        { code: 'ERR_RPC_KEPT_RESULTS' },
-      );
-    }
-    this.#bytesInFlight += bytes;
-    answer.kept = bytes;
-    return null;
+    const refusal = this.#charges.keep(body.bytes);
+    if (refusal === null) answer.kept = body.bytes;
+    return refusal;
   }
 
   #unkeep(answer: Answer): void {
-    if (answer.kept > 0) this.#landed(answer.kept);
+    if (answer.kept > 0) this.#charges.landed(answer.kept);
     answer.kept = 0;
   }
 
@@ -916,8 +869,8 @@ export class Connection implements Sender {
   #leave(answer: Answer): void {
     this.#answers.delete(answer.id);
     this.#unkeep(answer);
-    if (answer.isCounted) this.#uncount();
-    else this.#giveRefusal();
+    if (answer.isCounted) this.#charges.finished();
+    else this.#charges.refusalOver();
   }
 
   /** What a message is addressed to: a new reference. */
@@ -1069,7 +1022,7 @@ export class Connection implements Sender {
   /** Whether a Return may still be sent for `answer`; from now on it may not. */
   #endAnswer(answer: Answer): boolean {
     if (this.#closed !== null || answer.state !== 'running') return false;
-    if (answer.bytes > 0) this.#landed(answer.bytes);
+    if (answer.bytes > 0) this.#charges.landed(answer.bytes);
     answer.bytes = 0;
     return true;
   }
@@ -1077,25 +1030,6 @@ export class Connection implements Sender {
   #whenPassedOn(action: () => void): void {
     if (this.#options.whenPassedOn) this.#options.whenPassedOn(action);
     else action();
-  }
-
-  /** A call of so many bytes is not in flight any more. */
-  #landed(bytes: number): void {
-    if (this.#closed !== null) return;
-    this.#bytesInFlight -= bytes;
-    this.accounts.bytes.give(bytes);
-  }
-
-  #uncount(): void {
-    if (this.#closed !== null) return;
-    this.#callsCounted--;
-    this.accounts.calls.give(1);
-  }
-
-  #giveRefusal(): void {
-    if (this.#closed !== null) return;
-    this.#refusalsCounted--;
-    this.accounts.refusals.give(1);
   }
 
   #handleFinish(finish: StructReader): void {
@@ -1106,7 +1040,7 @@ export class Connection implements Sender {
     const relay = this.#answers.get(id);
     if (relay instanceof Relay && relay.state === 'returned') {
       this.#answers.delete(id);
-      this.#uncount();
+      this.#charges.finished();
       return;
     }
     const answer = this.#answer(id);
@@ -1122,8 +1056,8 @@ export class Connection implements Sender {
       const { bytes } = answer;
       this.#answers.delete(id);
       this.#whenPassedOn(() => {
-        this.#landed(bytes);
-        this.#uncount();
+        this.#charges.landed(bytes);
+        this.#charges.finished();
       });
     } else this.#leave(answer);
     answer.finish();
@@ -1395,11 +1329,7 @@ export class Connection implements Sender {
     const answers = this.#answers.values() as Answer[];
     const questions = this.#questions.values();
     const embargoes = this.#embargoes.values();
-    this.#whenPassedOn(() => {
-      this.accounts.bytes.give(this.#bytesInFlight);
-      this.accounts.calls.give(this.#callsCounted);
-      this.accounts.refusals.give(this.#refusalsCounted);
-    });
+    this.#whenPassedOn(this.#charges.end());
     this.#answers.clear();
     this.#questions.clear();
     this.#embargoes.clear();
