@@ -48,7 +48,7 @@ import { ProtocolViolation, RpcError } from './error.js';
 import { readException, sendError, writeException } from './exception.js';
 import { IdAllocator } from './id-allocator.js';
 import { IdTable } from './id-table.js';
-import { type ConnectionLimits, DEFAULT_LIMITS } from './limits.js';
+import { type ConnectionLimits, DEFAULT_LIMITS, MAX_CLOSED_EARLY } from './limits.js';
 import type { LentFrame, Loan } from './loan.js';
 import { readAddress, writeTarget } from './message-target.js';
 import { Payload } from './payload.js';
@@ -750,7 +750,7 @@ export class Connection implements Sender {
   }
 
   #rememberClosed(id: number): void {
-    if (this.#closedEarly.size >= this.limits.answers) {
+    if (this.#closedEarly.size >= MAX_CLOSED_EARLY) {
       this.#closedEarly.clear();
       this.#closedForgotten = true;
     }

@@ -15,7 +15,10 @@ export interface ConnectionLimits {
   readonly questions: number;
   /** Calls of the peer's that have not been finished. More are answered `overloaded`. */
   readonly answers: number;
-  /** Bytes of params of the peer's calls that have not returned. More calls are answered `overloaded`. */
+  /**
+   * Bytes of params of the peer's calls that have not returned, and of results that are kept until they are finished, because the peer
+   * may pipeline on them. More calls, and results, are answered `overloaded`.
+   */
   readonly bytesInFlight: number;
   /** Capabilities that the peer holds of ours. Messages that would need more fail with `overloaded`. */
   readonly exports: number;
@@ -58,6 +61,9 @@ export const MAX_PIPELINE_DEPTH = 128;
 
 /** How many promises may become each other in a row. Who holds the first of them holds them all. */
 export const MAX_PROMISE_CHAIN = 128;
+
+/** How many ids of answers that needed no Finish are remembered: which of them are free, and what may still be said of them. */
+export const MAX_CLOSED_EARLY = 1024;
 
 /** Words that may be read of the smallest message. */
 export const MIN_TRAVERSAL_WORDS = 64 * 1024;

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { contentBuilder } from '../../rpc/body.js';
 import { BrokenCapability } from '../../rpc/capability.js';
 import { RpcError } from '../../rpc/error.js';
+import { MAX_CLOSED_EARLY } from '../../rpc/limits.js';
 import { Payload } from '../../rpc/payload.js';
 import { MessageBuilder } from '../../schema/index.js';
 import { receiveLent } from '../lending.js';
@@ -245,6 +246,28 @@ describe('noPromisePipelining', () => {
       { return: { answerId: 2, exception: { type: 'failed' } } },
     ]);
     expect(peer.vat.closed).toBeNull();
+  });
+});
+
+describe('of answers that need no Finish', () => {
+  it('so many ids are remembered, and all that may be said of others is borne from then on', async () => {
+    const peer = new ScriptedPeer({ vat: new TestObject().capability() });
+    peer.say({ bootstrap: { questionId: 0 } });
+    const calls = (from: number, count: number) => {
+      for (let questionId = from; questionId < from + count; questionId++)
+        peer.say({ call: { questionId, target: { importedCap: 0 }, noPromisePipelining: true } });
+    };
+    calls(1, MAX_CLOSED_EARLY + 1);
+    await peer.hears();
+    peer.say(
+      { finish: { questionId: 1 } },
+      { call: { questionId: 5000, target: { promisedAnswer: { questionId: 2, transform: [] } } } },
+      { finish: { questionId: 5000 } },
+      { finish: { questionId: 0 } },
+    );
+    expect(await peer.hears()).toMatchObject([{ return: { answerId: 5000, exception: { type: 'failed' } } }]);
+    expect(peer.vat.closed).toBeNull();
+    expect(peer.connection.tables.answers).toBe(0);
   });
 });
 
