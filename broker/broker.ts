@@ -75,6 +75,12 @@ const CLIENT_LIMITS: Partial<ConnectionLimits> = {
   messagesPerTurn: 128,
 };
 
+/** What one domain may hold by its calls, to what its clients and the broker gave it. What it is called with has the limits of clients. */
+const DOMAIN_LIMITS: Partial<ConnectionLimits> = {
+  answers: 16_384,
+  bytesInFlight: 66 * 1024 * 1024,
+};
+
 /** What a program that runs a broker may have its own of. No configuration reaches it. */
 export interface BrokerOptions {
   /** Default: as the configuration says. */
@@ -177,7 +183,7 @@ export class Broker {
     if (tls !== undefined) this.#tls = await provideTls(this.#config.data, tls);
     this.#grants = new Grants(this.#store, this.#homeOf, this.#clock, tls !== undefined);
     this.#delegation = new Delegation(this.#grants, this.#homeOf, this.#audit, this.#flow);
-    this.#entrance = new Entrance({});
+    this.#entrance = new Entrance(DOMAIN_LIMITS);
     this.#private = await openPrivateSocket((socket) => this.#entrance.accept(socket));
     this.#supervisor = new Supervisor({
       socket: this.#private.path,
