@@ -8,16 +8,16 @@ import { createConnection, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { headerBytes } from '../../rpc/frame.js';
 import * as layout from '../../rpc/protocol.js';
-import { MessageBuilder, type PointerBuilder, SchemaGraph, sturdySchema } from '../../schema/index.js';
+import { SchemaGraph, sturdySchema } from '../../schema/index.js';
 import { framed as framedAll } from '../schema/streams.js';
 import {
   bootstrapMessage,
-  type CallSpec,
   callMessage,
   type Descriptor,
   disembargoMessage,
   finishMessage,
   message,
+  method,
   resolveMessage,
 } from './peer.js';
 
@@ -29,21 +29,6 @@ const LEDGER = ledgerGraph.interface('Ledger');
 const ACCOUNT = ledgerGraph.interface('Account');
 
 const framed = (segment: Uint8Array): Uint8Array => framedAll([[segment]]);
-
-/** A call of a method of a schema, with params as JavaScript has them; capabilities by their index. */
-function method(type: typeof GATE, name: string, params: object, rest: CallSpec): CallSpec {
-  const found = type.method(name)!;
-  return {
-    interfaceId: found.interface.id,
-    methodId: found.id,
-    content: (content: PointerBuilder) => {
-      const built = new MessageBuilder();
-      found.params.encode(params, built.root, { encode: (value) => value as number });
-      content.copy(built.asReader().root);
-    },
-    ...rest,
-  };
-}
 
 const gate = { question: 0 };
 const ledger = { question: 1, path: [0] };

@@ -6,6 +6,7 @@ import { RPC_ERROR_TYPES, type RpcError } from '../../rpc/error.js';
 import type { ConnectionLimits } from '../../rpc/limits.js';
 import * as layout from '../../rpc/protocol.js';
 import {
+  type InterfaceType,
   MessageBuilder,
   MessageReader,
   type PointerBuilder,
@@ -151,6 +152,21 @@ export function bootstrapMessage(questionId: number): Uint8Array {
   return message(layout.Message.bootstrap, layout.Bootstrap, (body) =>
     body.setU32(layout.Bootstrap.questionId, questionId),
   );
+}
+
+/** A call of a method of a schema, with params as JavaScript has them; capabilities by their index. */
+export function method(type: InterfaceType, name: string, params: object, rest: CallSpec): CallSpec {
+  const found = type.method(name)!;
+  return {
+    interfaceId: found.interface.id,
+    methodId: found.id,
+    content: (content: PointerBuilder) => {
+      const built = new MessageBuilder();
+      found.params.encode(params, built.root, { encode: (value) => value as number });
+      content.copy(built.asReader().root);
+    },
+    ...rest,
+  };
 }
 
 /** A call; without a target, on the export 0. */
